@@ -1,0 +1,45 @@
+/* heap.h - memory with a budget.
+ *
+ * Threads:   one owner thread per heap.  used_bytes may be read by others through `published`.
+ * Memory:    jemalloc, in an arena of its own per heap, where the build has it; malloc otherwise.
+ *            Requests of GM_HEAP_MAP_BYTES or more are mapped on their own, 2 MiB aligned and
+ *            advised to huge pages, and go back to the system when freed.
+ * Limits:    an allocation that would pass limit_bytes returns NULL and changes nothing.  The
+ *            caller decides: spill, or fail with GM_ETASK_MEMORY.
+ * Slack:     every block has GM_BYTES_SLACK readable bytes behind it.
+ */
+#ifndef GM_BASE_HEAP_H
+#define GM_BASE_HEAP_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GM_HEAP_MAP_BYTES (1u << 20)
+
+struct gm_heap {
+    unsigned arena;                      /* jemalloc arena, 0 without jemalloc */
+    uint64_t limit_bytes;                /* UINT64_MAX = none */
+    uint64_t used_bytes;                 /* as the allocator rounds it */
+    uint64_t peak_bytes;
+    _Atomic uint64_t *published;         /* where used_bytes is shown to others, or NULL */
+    _Atomic uint64_t *published_peak;
+};
+
+/* Returns 0, or -ENOMEM when no arena can be made. */
+int gm_heap_init(struct gm_heap *heap, uint64_t limit_bytes);
+/* Checks that everything was given back when `strict`; frees the arena. */
+void gm_heap_fini(struct gm_heap *heap);
+
+/* Returns bytes > 0 of uninitialised memory, 64-byte aligned, or NULL.  The caller gives it back
+ * with the same bytes. */
+void *gm_heap_alloc(struct gm_heap *heap, size_t bytes);
+/* The same, zeroed. */
+void *gm_heap_zalloc(struct gm_heap *heap, size_t bytes);
+/* Moves old_bytes to a block of new_bytes; on NULL the old block is untouched.  pointer may be NULL
+ * when old_bytes is 0. */
+void *gm_heap_realloc(struct gm_heap *heap, void *pointer, size_t old_bytes, size_t new_bytes);
+/* pointer may be NULL. */
+void gm_heap_free(struct gm_heap *heap, void *pointer, size_t bytes);
+
+#endif

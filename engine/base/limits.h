@@ -1,0 +1,64 @@
+/* limits.h - every fixed limit of the engine, with the arithmetic that chose it.
+ *
+ * A queue, table, retry or loop elsewhere names its bound from here.
+ */
+#ifndef GM_BASE_LIMITS_H
+#define GM_BASE_LIMITS_H
+
+/* Bytes of a cache line pair: adjacent-line prefetch makes 128 the unit of false sharing. */
+#define GM_LINE_BYTES 128
+
+/* Any bytes value in a batch may be loaded as one 16-byte vector from its first byte,
+ * and as whole 64-byte vectors up to its end: the memory behind it has this much slack. */
+#define GM_BYTES_SLACK 64
+
+/* Rows of one batch.  1024 (pointer, length) pairs are 16 KiB: half of a 32 KiB L1. */
+#define GM_BATCH_ROWS_MAX 1024
+
+/* Columns of a row.  A schema's null bitmap is then at most 8 bytes. */
+#define GM_FIELDS_MAX 64
+#define GM_FIELD_NAME_BYTES_MAX 32
+
+/* One bytes value: its length travels as a u32; 1 GiB keeps every sum of two in 31 bits. */
+#define GM_VALUE_BYTES_MAX (1u << 30)
+
+/* Frames: 64 KiB by default, smaller when --memory is small.  24 bits hold a run's length. */
+#define GM_FRAME_BYTES_DEFAULT (64u << 10)
+#define GM_FRAME_BYTES_MIN (4u << 10)
+#define GM_FRAME_BYTES_MAX (1u << 20)
+
+/* Executors of one node.  The driver (or agent) is one more participant. */
+#define GM_EXECUTORS_MAX 256
+#define GM_PARTICIPANTS_MAX (GM_EXECUTORS_MAX + 1)
+
+/* Exchanges of one region of the plan; u16 in the frame header. */
+#define GM_EXCHANGES_MAX 64
+
+/* Partitions of a dataset: the fan-out goal is 40,000. */
+#define GM_PARTITIONS_MAX 65536
+
+/* Staging of a sender per partition: at most 1 KiB, so 40,000 partitions cost 40 MB. */
+#define GM_STAGING_BYTES_MAX 1024
+
+/* Descriptors in one ring.  A sender has at most GM_QUOTA_FRAMES_MAX frames out per exchange,
+ * so a ring of as many slots can never be the limit; the quota is. */
+#define GM_RING_SLOTS_DEFAULT 64
+#define GM_RING_SLOTS_MAX (1u << 20)
+
+/* Steps of a flow, files of a source, bytes of a path, of a step's name and of an error. */
+#define GM_STEPS_MAX 256
+#define GM_FILES_MAX (1u << 20)
+#define GM_PATH_BYTES_MAX 4096
+#define GM_STEP_NAME_BYTES_MAX 64
+#define GM_ERROR_BYTES_MAX 1024
+
+/* Bytes of a function's parameter. */
+#define GM_PARAM_BYTES_MAX (1u << 20)
+
+/* An encoded plan travels over the control socket; a million file segments fit. */
+#define GM_PLAN_BYTES_MAX (256u << 20)
+
+/* Idle loops before an executor sleeps: about 50 us of empty polls. */
+#define GM_SPIN_NS 50000
+
+#endif

@@ -1,0 +1,36 @@
+/* network.h - port: how frames travel between participants.
+ *
+ * In a node: shuffle/link (rings in the region).  Between nodes: iouring/ and dpdk/.  Simulated:
+ * tests/sim wraps a link and refuses, delays and reorders across sources.
+ * One network belongs to one participant and is used by its thread alone.
+ *
+ * Order is kept per (exchange, source, destination).  Nothing is lost without an error.
+ */
+#ifndef GM_PORT_NETWORK_H
+#define GM_PORT_NETWORK_H
+
+#include <stdint.h>
+
+/* A frame on its way: index of the frame in the region's pool and the bytes that matter. */
+struct gm_descriptor {
+    uint32_t frame_index;
+    uint32_t frame_bytes; /* header and payload */
+};
+
+struct gm_network_ops {
+    const char *name;
+    /* Hands a frame over to `destination`: from 0 on the receiver's.  GM_AGAIN: no room now, the
+     * frame stays the caller's. */
+    int (*send)(void *self, uint16_t exchange, uint16_t destination,
+                struct gm_descriptor descriptor);
+    /* Takes the next frame from `source` for this participant.  0, or GM_AGAIN when there is none. */
+    int (*receive)(void *self, uint16_t exchange, uint16_t source,
+                   struct gm_descriptor *ret_descriptor);
+};
+
+struct gm_network {
+    const struct gm_network_ops *ops;
+    void *self;
+};
+
+#endif

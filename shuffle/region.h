@@ -1,0 +1,93 @@
+/* region.h - one job attempt's shared memory: header, ledger, rings, claims, pool and frames.
+ *
+ * Memory:    one memfd per attempt; huge pages by choice.  It holds offsets, never pointers: every
+ *            participant maps it where it likes.  After an executor's crash the region is thrown
+ *            away, never repaired.
+ * Threads:   created and formatted by the driver (or agent); then joined by every participant.
+ * Participants: executors 0..executor_count-1, and the driver as number executor_count.
+ */
+#ifndef GM_SHUFFLE_REGION_H
+#define GM_SHUFFLE_REGION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/error.h"
+#include "engine/base/limits.h"
+#include "shuffle/pool.h"
+#include "shuffle/ring.h"
+
+enum gm_pages_want { GM_PAGES_AUTO, GM_PAGES_OFF, GM_PAGES_HUGE };
+enum gm_pages { GM_PAGES_PLAIN, GM_PAGES_THP, GM_PAGES_HUGETLB };
+
+/* One exchange: who may send to whom.  The ring (source, destination) exists where both bits say so:
+ * sources are the executors; destinations the executors, or the driver alone. */
+struct gm_exchange_shape {
+    bool to_driver;
+    uint32_t quota_frames; /* per source: at least 2 */
+    uint32_t ring_slots;   /* a power of two >= quota_frames */
+};
+
+struct gm_region_spec {
+    uint32_t executor_count;
+    uint32_t exchange_count; /* at most GM_EXCHANGES_MAX */
+    struct gm_exchange_shape exchanges[GM_EXCHANGES_MAX];
+    uint32_t claim_count; /* shared counters from which work is claimed */
+    uint32_t frame_bytes; /* a power of two in [GM_FRAME_BYTES_MIN, GM_FRAME_BYTES_MAX] */
+    uint32_t attempt;
+    uint64_t secret; /* seals frame headers */
+};
+
+/* What each participant shows of itself.  Written by its owner, relaxed; read by anyone. */
+struct gm_ledger_entry {
+    _Alignas(GM_LINE_BYTES) _Atomic uint32_t chain; /* what it runs now; a crash is blamed on it */
+    _Atomic uint32_t step;                          /* index of the op in the chain */
+    _Atomic uint64_t heap_bytes;
+    _Atomic uint64_t heap_peak_bytes;
+    _Atomic uint64_t input_bytes; /* read from sources so far */
+    _Atomic uint64_t busy_ns;
+    _Alignas(GM_LINE_BYTES) _Atomic uint32_t sleeping; /* bell protocol; read by senders */
+};
+
+/* A process's view of a mapped region. */
+struct gm_region {
+    uint8_t *base;
+    uint64_t bytes;
+    int fd; /* -1 in a view that only mapped it */
+    enum gm_pages pages;
+    struct gm_region_spec spec; /* a checked copy: nobody re-reads it from shared memory */
+    struct gm_pool *pool;
+    uint64_t frames_offset;
+};
+
+/* Bytes of a region for the spec; 0 for a bad one. */
+uint64_t gm_region_footprint(const struct gm_region_spec *spec);
+
+/* Makes the memfd (named "gleam"), maps and formats it.  want HUGE needs hugetlb pages and says in
+ * the error the command that makes them; AUTO falls back to transparent huge pages and then plain
+ * ones.  Returns 0 or < 0 with error. */
+int gm_region_create(const struct gm_region_spec *spec, enum gm_pages_want want,
+                     struct gm_region *ret_region, struct gm_error *error);
+/* The same in private anonymous memory, for --in-process, tests and the simulator. */
+int gm_region_create_private(const struct gm_region_spec *spec, struct gm_region *ret_region,
+                             struct gm_error *error);
+/* Maps an existing one.  Borrows fd.  Checks magic, version and that the spec fits the size. */
+int gm_region_join(int fd, struct gm_region *ret_region, struct gm_error *error);
+/* A second view of the same mapping, for another participant of this process. */
+void gm_region_share(const struct gm_region *region, struct gm_region *ret_view);
+/* Unmaps (a shared view: forgets) and closes the fd that create made. */
+void gm_region_leave(struct gm_region *region);
+
+struct gm_ledger_entry *gm_region_ledger(const struct gm_region *region, uint32_t participant);
+_Atomic uint64_t *gm_region_claim(const struct gm_region *region, uint32_t claim);
+/* Memory of the ring from source to destination in an exchange; NULL where there is none. */
+void *gm_region_ring(const struct gm_region *region, uint32_t exchange, uint32_t source,
+                     uint32_t destination);
+/* Pool account of (exchange, source). */
+uint32_t gm_region_account(const struct gm_region *region, uint32_t exchange, uint32_t source);
+/* The frame's memory, frame_bytes long with GM_BYTES_SLACK readable behind; NULL for an index that is
+ * none. */
+uint8_t *gm_region_frame(const struct gm_region *region, uint32_t index);
+
+#endif
