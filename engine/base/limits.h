@@ -58,6 +58,14 @@
 /* An encoded plan travels over the control socket; a million file segments fit. */
 #define GM_PLAN_BYTES_MAX (256u << 20)
 
+/* Reads that one disk may have under way, and how often one is tried again after EINTR or EAGAIN.
+ * 256 requests are 18 KiB; a read that is refused 16 times is an error to report. */
+#define GM_DISK_DEPTH_MAX 256
+#define GM_DISK_RETRIES_MAX 16
+
+/* Descriptors that a sleeper watches beside its bell: 32 pollfds are 256 bytes of stack. */
+#define GM_BELL_EXTRA_MAX 32
+
 /* Idle loops before an executor sleeps: about 50 us of empty polls. */
 #define GM_SPIN_NS 50000
 
