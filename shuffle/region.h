@@ -58,6 +58,11 @@ struct gm_region {
     enum gm_pages pages;
     struct gm_region_spec spec; /* a checked copy: nobody re-reads it from shared memory */
     struct gm_pool *pool;
+    /* Worked out from the spec, once. */
+    uint32_t frame_count;
+    uint64_t claims_offset;
+    uint64_t ring_offsets[GM_EXCHANGES_MAX]; /* of the first ring of each exchange */
+    uint64_t pool_offset;
     uint64_t frames_offset;
 };
 
