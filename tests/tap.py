@@ -22,8 +22,9 @@ class TapResult(unittest.TestResult):
         self.stream.write("\n".join(lines) + "\n")
         self.stream.flush()
 
-    def note(self, error):
-        details = "".join(traceback.format_exception(*error))
+    def note(self, test, error):
+        """Keeps an error; a case may have several (of sub-tests)."""
+        details = self._exc_info_to_string(error, test)  # without unittest's own frames
         self.state = (False, "", ((self.state or (0, 0, ""))[2] + details))
 
     def startTest(self, test):
@@ -32,7 +33,7 @@ class TapResult(unittest.TestResult):
 
     def stopTest(self, test):
         super().stopTest(test)
-        name = getattr(test, "_testMethodName", str(test)).replace("#", "no. ")
+        name = getattr(test, "_testMethodName", str(test)).replace("test_", "", 1).replace("#", "")
         ok, explanation, details = self.state or (True, "", "")
         self.write(ok, name, explanation, details)
 
@@ -41,13 +42,13 @@ class TapResult(unittest.TestResult):
 
     def addError(self, test, err):
         if isinstance(test, unittest.TestCase):
-            self.note(err)
+            self.note(test, err)
         else:  # a setUpClass that failed: no case was started
             self.write(False, str(test), "", "".join(traceback.format_exception(*err)))
 
     def addSubTest(self, test, subtest, err):
         if err is not None:
-            self.note((err[0], err[0]("in %s: %s" % (subtest._subDescription(), err[1])), err[2]))
+            self.note(test, (err[0], err[0]("in %s: %s" % (subtest._subDescription(), err[1])), err[2]))
 
     def addSkip(self, test, reason):
         if isinstance(test, unittest.TestCase):
