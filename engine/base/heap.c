@@ -1,0 +1,226 @@
+/* heap.c - memory with a budget, from jemalloc, malloc or the kernel.
+ *
+ * jemalloc is called past its thread caches (MALLOCX_TCACHE_NONE): nothing allocates per row, so the
+ * bin lock, which no other thread wants, costs nothing that shows; and memory that lies in a cache
+ * would be outside the arena's count and forbid destroying the arena.
+ */
+#include "engine/base/heap.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifdef GM_HAVE_JEMALLOC
+#    include <jemalloc/jemalloc.h>
+#endif
+
+#include "engine/base/check.h"
+#include "engine/base/limits.h"
+
+#define BLOCK_ALIGN 64
+#define PAGE_BYTES ((size_t)4096)
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+/* Above this a request cannot be meant, and sums of sizes could wrap. */
+#define REQUEST_BYTES_MAX ((size_t)1 << 46)
+
+static size_t round_up(size_t bytes, size_t align)
+{
+    return (bytes + align - 1) & ~(align - 1);
+}
+
+static bool is_mapped(size_t bytes)
+{
+    return bytes >= GM_HEAP_MAP_BYTES;
+}
+
+/* What a block of `bytes` takes, slack and rounding included. */
+static size_t footprint(const struct gm_heap *heap, size_t bytes)
+{
+    if (is_mapped(bytes))
+        return round_up(bytes + GM_BYTES_SLACK, PAGE_BYTES);
+#ifdef GM_HAVE_JEMALLOC
+    return nallocx(bytes + GM_BYTES_SLACK,
+                   MALLOCX_ARENA(heap->arena) | MALLOCX_TCACHE_NONE | MALLOCX_ALIGN(BLOCK_ALIGN));
+#else
+    (void)heap;
+    return round_up(bytes + GM_BYTES_SLACK, BLOCK_ALIGN);
+#endif
+}
+
+static void publish(struct gm_heap *heap)
+{
+    if (heap->used_bytes > heap->peak_bytes) {
+        heap->peak_bytes = heap->used_bytes;
+        if (heap->published_peak != NULL)
+            atomic_store_explicit(heap->published_peak, heap->peak_bytes, memory_order_relaxed);
+    }
+    if (heap->published != NULL)
+        atomic_store_explicit(heap->published, heap->used_bytes, memory_order_relaxed);
+}
+
+/* 2 MiB aligned, so that every whole 2 MiB can be one huge page. */
+static void *map_block(size_t map_bytes)
+{
+    const size_t reserve_bytes = map_bytes + HUGE_PAGE_BYTES - PAGE_BYTES;
+    uint8_t *reserve = mmap(NULL, reserve_bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserve == MAP_FAILED)
+        return NULL;
+    const size_t head_bytes = -(uintptr_t)reserve & (HUGE_PAGE_BYTES - 1);
+    const size_t tail_bytes = reserve_bytes - head_bytes - map_bytes;
+    uint8_t *block = reserve + head_bytes;
+    if (head_bytes > 0)
+        munmap(reserve, head_bytes);
+    if (tail_bytes > 0)
+        munmap(block + map_bytes, tail_bytes);
+    /* Advice: a kernel without huge pages may refuse it. */
+    (void)madvise(block, map_bytes, MADV_HUGEPAGE);
+    return block;
+}
+
+/* Grows in place where the addresses behind are free; otherwise moves the pages, not the bytes, to a
+ * new aligned place. */
+static void *remap_block(void *block, size_t old_map_bytes, size_t new_map_bytes)
+{
+    if (mremap(block, old_map_bytes, new_map_bytes, 0) != MAP_FAILED) {
+        (void)madvise(block, new_map_bytes, MADV_HUGEPAGE);
+        return block;
+    }
+    void *target = map_block(new_map_bytes);
+    if (target == NULL)
+        return NULL;
+    if (mremap(block, old_map_bytes, new_map_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target) ==
+        MAP_FAILED) {
+        munmap(target, new_map_bytes);
+        return NULL;
+    }
+    return target;
+}
+
+static void *block_alloc(const struct gm_heap *heap, size_t bytes, size_t taken_bytes, bool zero)
+{
+    if (is_mapped(bytes))
+        return map_block(taken_bytes);
+#ifdef GM_HAVE_JEMALLOC
+    return mallocx(bytes + GM_BYTES_SLACK, MALLOCX_ARENA(heap->arena) | MALLOCX_TCACHE_NONE |
+                                               MALLOCX_ALIGN(BLOCK_ALIGN) |
+                                               (zero ? MALLOCX_ZERO : 0));
+#else
+    (void)heap;
+    void *block = aligned_alloc(BLOCK_ALIGN, taken_bytes);
+    if (block != NULL && zero)
+        memset(block, 0, taken_bytes);
+    return block;
+#endif
+}
+
+int gm_heap_init(struct gm_heap *heap, uint64_t limit_bytes)
+{
+    unsigned arena = 0;
+#ifdef GM_HAVE_JEMALLOC
+    size_t arena_bytes = sizeof arena;
+    if (mallctl("arenas.create", &arena, &arena_bytes, NULL, 0) != 0)
+        return -ENOMEM;
+#endif
+    *heap = (struct gm_heap){.arena = arena, .limit_bytes = limit_bytes};
+    return 0;
+}
+
+void gm_heap_fini(struct gm_heap *heap)
+{
+#ifdef GM_HAVE_JEMALLOC
+    /* By number, because a name would have to be printed and parsed. */
+    size_t name[3];
+    size_t name_length = 3;
+    if (mallctlnametomib("arena.0.destroy", name, &name_length) == 0) {
+        name[1] = heap->arena;
+        (void)mallctlbymib(name, name_length, NULL, NULL, NULL, 0);
+    }
+#endif
+    *heap = (struct gm_heap){0};
+}
+
+static void *heap_alloc(struct gm_heap *heap, size_t bytes, bool zero)
+{
+    GM_CHECK(bytes > 0);
+    if (bytes > REQUEST_BYTES_MAX)
+        return NULL;
+    const size_t taken_bytes = footprint(heap, bytes);
+    if (heap->used_bytes > heap->limit_bytes || taken_bytes > heap->limit_bytes - heap->used_bytes)
+        return NULL;
+    void *block = block_alloc(heap, bytes, taken_bytes, zero);
+    if (block == NULL)
+        return NULL;
+    heap->used_bytes += taken_bytes;
+    publish(heap);
+    return block;
+}
+
+void *gm_heap_alloc(struct gm_heap *heap, size_t bytes)
+{
+    return heap_alloc(heap, bytes, false);
+}
+
+void *gm_heap_zalloc(struct gm_heap *heap, size_t bytes)
+{
+    return heap_alloc(heap, bytes, true);
+}
+
+static void *realloc_mapped(struct gm_heap *heap, void *pointer, size_t old_bytes, size_t new_bytes)
+{
+    const size_t old_taken = footprint(heap, old_bytes);
+    const size_t new_taken = footprint(heap, new_bytes);
+    if (new_taken == old_taken)
+        return pointer;
+    if (new_taken > old_taken && (heap->used_bytes > heap->limit_bytes ||
+                                  new_taken - old_taken > heap->limit_bytes - heap->used_bytes))
+        return NULL;
+    void *moved = remap_block(pointer, old_taken, new_taken);
+    if (moved == NULL)
+        return NULL;
+    heap->used_bytes = heap->used_bytes - old_taken + new_taken;
+    publish(heap);
+    return moved;
+}
+
+void *gm_heap_realloc(struct gm_heap *heap, void *pointer, size_t old_bytes, size_t new_bytes)
+{
+    GM_CHECK(new_bytes > 0);
+    GM_CHECK((pointer == NULL) == (old_bytes == 0));
+    if (pointer == NULL)
+        return gm_heap_alloc(heap, new_bytes);
+    if (new_bytes > REQUEST_BYTES_MAX)
+        return NULL;
+    if (is_mapped(old_bytes) && is_mapped(new_bytes))
+        return realloc_mapped(heap, pointer, old_bytes, new_bytes);
+    /* Both blocks count while the bytes are copied: for that moment both are there. */
+    void *moved = gm_heap_alloc(heap, new_bytes);
+    if (moved == NULL)
+        return NULL;
+    memcpy(moved, pointer, old_bytes < new_bytes ? old_bytes : new_bytes);
+    gm_heap_free(heap, pointer, old_bytes);
+    return moved;
+}
+
+void gm_heap_free(struct gm_heap *heap, void *pointer, size_t bytes)
+{
+    if (pointer == NULL)
+        return;
+    const size_t taken_bytes = footprint(heap, bytes);
+    GM_CHECK(taken_bytes <= heap->used_bytes);
+    if (is_mapped(bytes)) {
+        munmap(pointer, taken_bytes);
+    } else {
+#ifdef GM_HAVE_JEMALLOC
+        GM_DCHECK(sallocx(pointer, MALLOCX_ARENA(heap->arena)) == taken_bytes);
+        sdallocx(pointer, bytes + GM_BYTES_SLACK,
+                 MALLOCX_ARENA(heap->arena) | MALLOCX_TCACHE_NONE | MALLOCX_ALIGN(BLOCK_ALIGN));
+#else
+        free(pointer);
+#endif
+    }
+    heap->used_bytes -= taken_bytes;
+    publish(heap);
+}
