@@ -66,7 +66,7 @@
 #define GM_DISK_DEPTH_MAX 256
 #define GM_DISK_RETRIES_MAX 16
 
-/* What a reader of whole files asks for.  Out of the page cache 256 KiB blocks are as fast as a plain
+/* What a reader of whole files asks for.  From the page cache 256 KiB blocks are as fast as a plain
  * pread loop with 2 in flight, 3% slower with 4, 10% with 8 (the buffers leave a 1 MiB L2).  From
  * the disk, blocks in random order gain 1.25x with 2 and 1.6x with 4. */
 #define GM_DISK_DEPTH_DEFAULT 4
