@@ -198,7 +198,7 @@ int gm_file_read(void *self, struct gm_disk_file *file, uint64_t offset, void *b
     GM_CHECK(file != NULL);
     GM_CHECK(buffer != NULL || bytes == 0);
 
-    /* -1 would mean "the current position" to io_uring; the others are nonsense to every backend. */
+    /* -1 would mean "the current position" to io_uring; the others mean nothing anywhere. */
     if (!file->stream && offset > INT64_MAX)
         return -EINVAL;
     struct gm_file_request *request = disk->free;

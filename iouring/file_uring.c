@@ -109,8 +109,8 @@ static void prepare(struct gm_file_request *request, struct io_uring_sqe *sqe)
     io_uring_sqe_set_data(sqe, request);
 }
 
-/* The kernel takes nothing more.  Its entry still names the caller's buffer, so it is blanked before
- * the request goes back to the queue to be failed. */
+/* The kernel takes nothing more.  The entry still names the caller's buffer, so it is blanked
+ * before the request goes back to the queue to be failed. */
 static void give_up(struct gm_file_disk *disk, int error)
 {
     struct gm_file_request *request = (void *)(uintptr_t)disk->refused->user_data;

@@ -27,7 +27,8 @@ struct gm_disk_ops {
                 uint32_t bytes, void *tag);
     /* Takes up to `count` completions; never blocks.  Returns how many. */
     uint32_t (*poll)(void *self, struct gm_disk_completion *ret, uint32_t count);
-    /* A file descriptor that polls readable when a completion may be there, or -1. */
+    /* A file descriptor that polls readable when a completion may be there, or -1.  Ask for it
+     * after the last read and before each sleep: asking starts what read has only queued. */
     int (*descriptor)(void *self);
 };
 
