@@ -10,12 +10,14 @@ came to had passed, and a folder without a log (the build failed) counts as one.
 """
 import json
 import os
+import re
 import sys
 import xml.etree.ElementTree as xml
 from collections import namedtuple
 
 Counts = namedtuple("Counts", "passed failed skipped")
 OUTPUT_LINES_MAX = 200
+TAP_LINE = re.compile(r"(not )?ok \d+\b")
 
 
 def cases_by_test(junit_path):
@@ -67,7 +69,7 @@ def show_failure(folder, test, cases):
         if state == "failed":
             print("  not ok: %s %s" % (name, explanation.strip()))
     for stream in ("stdout", "stderr"):
-        lines = test.get(stream, "").splitlines()
+        lines = [line for line in test.get(stream, "").splitlines() if not line.startswith("ok ")]
         if len(lines) > OUTPUT_LINES_MAX:
             print("  | (%d lines left out)" % (len(lines) - OUTPUT_LINES_MAX))
         for line in lines[-OUTPUT_LINES_MAX:]:
@@ -77,12 +79,12 @@ def show_failure(folder, test, cases):
 def show_skips(folder, test, cases):
     """A skip's reason is in its TAP line, or in what the program said about skipping."""
     lines = (test.get("stderr", "") + "\n" + test.get("stdout", "")).split("\n")
-    lines = [line.strip() for line in lines if line.strip() and "ok " not in line]
+    lines = [line.strip() for line in lines if line.strip() and not TAP_LINE.match(line)]
     said = [line for line in lines if "skip" in line.lower()] or lines[-1:]
     for name, state, explanation in cases:
         if state == "skipped":
-            why = explanation.strip() if name else ""
-            print("skipped in %s: %s %s: %s" % (folder, test["name"], name, why or "; ".join(said)))
+            why = ([explanation.strip()] if name and explanation.strip() else []) + said
+            print("skipped in %s: %s %s: %s" % (folder, test["name"], name, "; ".join(why)))
 
 
 def report(folders):
