@@ -31,7 +31,7 @@ int gm_sender_create(const struct gm_region *region, uint16_t exchange, uint16_t
                      struct gm_heap *heap, struct gm_sender **ret_sender);
 void gm_sender_destroy(struct gm_sender *sender); /* NULL allowed; frames it holds go back */
 
-/* Sends rows, packed one behind the other: row i has sizes[i] bytes and goes to partitions[i]
+/* Sends rows, packed one behind the other: row i has sizes[i] > 0 bytes and goes to partitions[i]
  * (partitions == NULL: all to partition 0).  All have the given origin.  *taken counts the rows that
  * were taken over so far: the caller sets it to 0 for a new batch and passes it unchanged on a retry.
  * Returns 0 when all are taken, or GM_AGAIN; a row that is larger than a frame may be half sent

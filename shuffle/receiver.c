@@ -200,8 +200,6 @@ static int receiver_join(struct gm_receiver *receiver, const struct gm_run_heade
     struct receiver_row *row = &source->row;
     bool first = (run->flags & GM_RUN_FIRST) != 0;
     bool last = (run->flags & GM_RUN_LAST) != 0;
-    if (run->row_count != (last ? 1 : 0))
-        return refuse(receiver, source->sequence, "a fragment of a row counts rows");
     if (first == (row->data != NULL))
         return refuse(receiver, source->sequence, "fragments of a row are out of order");
     if (!first && (run->partition != row->partition || run->origin != row->origin))
@@ -242,7 +240,7 @@ static int receiver_run(struct gm_receiver *receiver, struct gm_run *ret_run)
     if (rc == GM_END)
         return GM_END;
     if (rc != 0)
-        return refuse(receiver, source->sequence, "a run leaves the frame");
+        return refuse(receiver, source->sequence, "a run in it makes no sense");
     if (run.partition >= receiver->partition_count ||
         run.partition % receiver->partition_step != receiver->partition_first)
         return refuse(receiver, source->sequence, "a run is for a partition that is not here");
@@ -258,8 +256,6 @@ static int receiver_run(struct gm_receiver *receiver, struct gm_run *ret_run)
     if (flags == (GM_RUN_FIRST | GM_RUN_LAST)) {
         if (source->row.data != NULL)
             return refuse(receiver, source->sequence, "a run comes between fragments of a row");
-        if (run.row_count == 0)
-            return refuse(receiver, source->sequence, "a run has no rows");
         return 0;
     }
     rc = receiver_join(receiver, &run, rows);

@@ -53,8 +53,9 @@ static int ring_join(void *memory, uint32_t slot_count, uint64_t *ret_write, uin
         return GM_EFRAME_CORRUPT;
     uint64_t read = atomic_load_explicit(&ring->read, memory_order_acquire);
     uint64_t write = atomic_load_explicit(&ring->write, memory_order_acquire);
-    /* The peer may be at work: read was loaded first, so write - read can only be too large by
-     * what went through in between, and never by more than that; a wild value is caught later. */
+    /* Holds also while the peer is at work: our own position stands still until we have joined. */
+    if (write - read > slot_count)
+        return GM_EFRAME_CORRUPT;
     *ret_write = write;
     *ret_read = read;
     return 0;

@@ -21,10 +21,6 @@
 #define STAGING_BYTES_SMALL 448 /* for frames below 16 KiB: two blocks and more fit a frame */
 _Static_assert(STAGING_BYTES + 8 <= GM_STAGING_BYTES_MAX, "promised in limits.h");
 
-/* Rows of a run or a staging block: counts of rows without bytes must end somewhere too. */
-#define RUN_ROWS_MAX (UINT32_C(1) << 20)
-#define STAGED_ROWS_MAX UINT16_MAX
-
 /* Room below which a fragment of a large row goes into a new frame. */
 #define FRAGMENT_BYTES_MIN 256
 
@@ -234,7 +230,7 @@ static void output_begin_run(struct sender_output *output, struct gm_run_header 
 static bool output_grows(const struct sender_output *output, uint32_t partition, uint32_t origin)
 {
     return output->run_offset != 0 && output->run.partition == partition &&
-           output->run.origin == origin && output->run.row_count < RUN_ROWS_MAX;
+           output->run.origin == origin;
 }
 
 /* Makes room for `bytes` bytes of whole rows in the growing run of (partition, origin), in a new
@@ -245,9 +241,7 @@ static int output_reserve(struct gm_sender *sender, struct sender_output *output
     if (output->frame != NULL) {
         bool grows = output_grows(output, partition, origin);
         uint32_t needed_bytes = bytes + (grows ? 0 : RUN_HEADER_BYTES);
-        /* Rows without bytes fill no frame, so their number does. */
-        if (needed_bytes <= sender->frame_bytes - output->used_bytes &&
-            output->row_count < RUN_ROWS_MAX) {
+        if (needed_bytes <= sender->frame_bytes - output->used_bytes) {
             if (!grows)
                 output_begin_run(output, (struct gm_run_header){
                     .partition = partition, .origin = origin, .flags = GM_RUN_FIRST | GM_RUN_LAST});
@@ -402,8 +396,7 @@ static int sender_rows_staged(struct gm_sender *sender, const struct sender_batc
         uint32_t bytes = batch->sizes[i];
         GM_DCHECK(partition < sender->partition_count);
         struct sender_stage *stage = &stages[partition];
-        if (bytes <= staging_bytes - stage->bytes && stage->origin == batch->origin &&
-            stage->row_count < STAGED_ROWS_MAX) {
+        if (bytes <= staging_bytes - stage->bytes && stage->origin == batch->origin) {
             copy_row(staging + (size_t)partition * staging_bytes + stage->bytes, row, bytes);
             stage->bytes = (uint16_t)(stage->bytes + bytes);
             stage->row_count++;
@@ -468,9 +461,8 @@ static int sender_rows_gathered(struct gm_sender *sender, const struct sender_ba
             continue;
         }
         uint32_t room_bytes = sender->frame_bytes - output->used_bytes;
-        uint32_t rows_max = RUN_ROWS_MAX - output->run.row_count;
         uint32_t bytes = 0, first = i;
-        while (i < batch->count && i - first < rows_max && batch->sizes[i] <= room_bytes - bytes)
+        while (i < batch->count && batch->sizes[i] <= room_bytes - bytes)
             bytes += batch->sizes[i++];
         output_append(output, row, bytes, i - first);
         row += bytes;
