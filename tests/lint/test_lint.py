@@ -142,6 +142,7 @@ class Rules(unittest.TestCase):
             self.refused(rules.check_include_form, "shuffle/ring.c", text, there)
         self.passes(rules.check_include_form, "shuffle/ring.c",
                     own + '#include <stdio.h>\n#include "shuffle/pool.h"\n', there)
+        self.passes(rules.check_include_form, "shuffle/half.c", own + "#include <stdio.h>\n", there)
 
     def test_self_layout(self):
         for text in ("x" * 101 + "\n", "\tint x;\n", "int x; \n", "int x;"):
@@ -185,10 +186,17 @@ class Rules(unittest.TestCase):
 
     def test_self_unit_tests(self):
         excused = list(rules.NO_UNIT_TEST)
+        registered = "'row/a': dep,"
+        for covered, by in rules.COVERED_BY.items():
+            excused += [covered, by]
+            registered += "'%s'" % by[len("tests/unit/"):-len(".c")].replace("test_", "")
         source, test = "engine/row/a.c", "tests/unit/row/test_a.c"
-        self.passes(rules.check_unit_tests, excused + [source, test], "'row/a': dep,")
-        self.refused(rules.check_unit_tests, excused + [source], "'row/a': dep,")
+        self.passes(rules.check_unit_tests, excused + [source, test], registered)
+        self.refused(rules.check_unit_tests, excused + [source], registered)
         self.refused(rules.check_unit_tests, excused + [source, test], "")
+        for covered, by in rules.COVERED_BY.items():
+            without = [path for path in excused if path != by]
+            self.refused(rules.check_unit_tests, without, registered)
         self.refused(rules.check_unit_tests, [], "")
 
     def test_self_built(self):
