@@ -24,24 +24,22 @@
 #ifndef IORING_SETUP_SINGLE_ISSUER
 #define IORING_SETUP_SINGLE_ISSUER (1U << 12)
 #endif
-#ifndef IORING_SETUP_DEFER_TASKRUN
-#define IORING_SETUP_DEFER_TASKRUN (1U << 13)
-#endif
 
-/* Best first: kernels 6.1, 6.0, 5.19, older.  TASKRUN_FLAG makes an empty poll one memory load. */
+/* Best first: kernels 6.0, 5.19, older.  TASKRUN_FLAG makes an empty poll one memory load.  Not
+ * DEFER_TASKRUN: with it, finished work does not wake the ring's owner when that sleeps in poll(2)
+ * on the ring's descriptor (seen on 6.18: every such sleep lasted until its timeout), and reading
+ * blocks was no faster. */
 static const unsigned setup_flags[] = {
-    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
-        IORING_SETUP_TASKRUN_FLAG,
     IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
     IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
     0,
 };
 
-static int enter_for_events(struct gm_file_disk *disk, unsigned count)
+/* Lets the kernel finish what waits for this thread.  If it fails, the flag that asked for it stays
+ * and the next poll tries again. */
+static void enter_for_events(struct gm_file_disk *disk)
 {
-    long rc = syscall(__NR_io_uring_enter, disk->ring.ring_fd, 0, count, IORING_ENTER_GETEVENTS,
-                      NULL, 0);
-    return rc < 0 ? -errno : 0;
+    (void)syscall(__NR_io_uring_enter, disk->ring.ring_fd, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
 }
 
 /* A ring can be made and still be of no use: a kernel before 5.6 has no IORING_OP_READ, a filter
@@ -192,7 +190,7 @@ static uint32_t reap(struct gm_file_disk *disk, struct gm_disk_completion *ret, 
     /* Finished work of ours waits in the kernel until we come for it. */
     unsigned state = __atomic_load_n(ring->sq.kflags, __ATOMIC_RELAXED);
     if ((state & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0)
-        (void)enter_for_events(disk, 0); /* if it fails, the flag stays and the next poll asks */
+        enter_for_events(disk);
 
     uint32_t taken = 0;
     unsigned left = io_uring_cq_ready(ring);

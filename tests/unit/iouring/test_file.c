@@ -16,6 +16,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,8 @@
 #define FILE_BYTES (300u * 1024 + 123)
 #define BLOCK_BYTES (16u * 1024)
 #define PATH_BYTES 256
+#define ALARM_S 25
+#define WAKES 500
 
 struct fixture {
     struct gm_heap heap;
@@ -137,7 +140,8 @@ static uint32_t poll_once(struct fixture *fixture, struct gm_disk_completion *re
     return fixture->disk.ops->poll(fixture->disk.self, ret, count);
 }
 
-/* Sleeps on the disk's own descriptor, so a completion that it does not announce hangs the test. */
+/* Sleeps on the disk's own descriptor, so a completion that it does not announce hangs the test
+ * until main's alarm. */
 static struct gm_disk_completion next_completion(struct fixture *fixture)
 {
     struct gm_disk_completion completion;
@@ -145,7 +149,8 @@ static struct gm_disk_completion next_completion(struct fixture *fixture)
         struct pollfd watched = {.fd = fixture->disk.ops->descriptor(fixture->disk.self),
                                  .events = POLLIN};
         assert_true(watched.fd >= 0);
-        assert_int_equal(poll(&watched, 1, 20000), 1);
+        /* No timeout: poll looks once more when it expires and would hide a missed wake-up. */
+        assert_int_equal(poll(&watched, 1, -1), 1);
     }
     return completion;
 }
@@ -400,6 +405,54 @@ static void waiting_fifo_does_not_hold_up_a_file(void **state)
     unlink(path);
 }
 
+struct writer {
+    const char *path;
+    int asked; /* one byte per byte to write */
+};
+
+static void *write_when_asked(void *argument)
+{
+    const struct writer *writer = argument;
+    int descriptor = open(writer->path, O_WRONLY | O_CLOEXEC);
+    char byte;
+    while (descriptor >= 0 && read(writer->asked, &byte, 1) == 1) {
+        if (write(descriptor, &byte, 1) != 1)
+            break;
+    }
+    close(descriptor);
+    return NULL;
+}
+
+/* The byte is asked for last, so most of them arrive while this thread already sleeps. */
+static void completion_wakes_the_sleeper(void **state)
+{
+    struct fixture *fixture = fixture_of(state);
+    char path[PATH_BYTES + 8];
+    snprintf(path, sizeof(path), "%s.fifo", fixture->path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int asked[2];
+    assert_int_equal(pipe2(asked, O_CLOEXEC), 0);
+    struct gm_disk_file *file = file_open(fixture, path);
+    struct writer writer = {.path = path, .asked = asked[0]};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, write_when_asked, &writer), 0);
+    char byte = 0;
+    struct gm_disk_completion completion;
+    for (int i = 0; i < WAKES; i++) {
+        char expected = (char)('a' + i % 26);
+        assert_int_equal(start(fixture, file, 0, &byte, 1), 0);
+        assert_int_equal(poll_once(fixture, &completion, 1), 0);
+        assert_int_equal(write(asked[1], &expected, 1), 1);
+        assert_int_equal(next_completion(fixture).result, 1);
+        assert_int_equal(byte, expected);
+    }
+    close(asked[1]);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    close(asked[0]);
+    file_close(fixture, file);
+    unlink(path);
+}
+
 static void device_without_end_reads_as_stream(void **state)
 {
     struct fixture *fixture = fixture_of(state);
@@ -612,6 +665,7 @@ static void ring_that_shuts_later_fails_its_reads(void **state)
 
 int main(void)
 {
+    alarm(ALARM_S);
     const struct CMUnitTest tests[] = {
         BOTH(whole_file_reads_back),
         BOTH(many_in_flight_at_random_offsets_all_come_back),
@@ -625,6 +679,7 @@ int main(void)
         BOTH(file_out_of_the_page_cache_reads_back),
         BOTH(fifo_waits_for_its_writer_and_ends_with_it),
         BOTH(waiting_fifo_does_not_hold_up_a_file),
+        BOTH(completion_wakes_the_sleeper),
         BOTH(device_without_end_reads_as_stream),
         BOTH(destroy_in_flight_gives_the_buffers_back),
         cmocka_unit_test(tight_heap_is_refused_without_a_leak),
