@@ -179,7 +179,8 @@ static int sender_give_way(struct gm_sender *sender)
     struct sender_output *fullest = NULL;
     for (uint32_t i = 0; i < sender->output_count; i++) {
         struct sender_output *output = &sender->outputs[i];
-        if (output->frame == NULL)
+        /* An open frame without rows waits for the network as an END frame and will go as such. */
+        if (output->frame == NULL || output->run_count == 0)
             continue;
         if (fullest == NULL || output->used_bytes > fullest->used_bytes)
             fullest = output;
