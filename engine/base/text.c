@@ -71,7 +71,7 @@ int gm_text_parse_size(const char *text, uint64_t *ret_bytes, const char **ret_w
         return fail(rc, "the size is too large", ret_why);
     if (rc != 0)
         return fail(rc, "not a size; write a number and K, M, G or T, as in 1.5G", ret_why);
-    /* Nine digits of the fraction are kept: 10^9 times the largest unit, 2^40, fits 128 bits. */
+    /* 18 digits of the fraction are kept: 10^18 times the largest unit, 2^40, is 2^100. */
     uint64_t fraction = 0;
     uint64_t scale = 1;
     if (*text == '.') {
@@ -79,7 +79,7 @@ int gm_text_parse_size(const char *text, uint64_t *ret_bytes, const char **ret_w
         if (!is_digit(*text))
             return fail(-EINVAL, "a digit is missing behind the point", ret_why);
         for (; is_digit(*text); text++) {
-            if (scale < 1000000000) {
+            if (scale < UINT64_C(1000000000000000000)) {
                 fraction = fraction * 10 + (uint64_t)(*text - '0');
                 scale *= 10;
             }

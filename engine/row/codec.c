@@ -231,7 +231,7 @@ static void put_bitmaps(const struct gm_layout *layout, struct places places,
     memset(masks, 0, count * sizeof masks[0]);
     for (uint32_t field = 0; field < layout->field_count; field++) {
         const uint8_t *nulls = flat_nulls(&batch->columns[field], first, count, scratch);
-        if (nulls == NULL || layout->kinds[field] == GLEAM_ANY)
+        if (nulls == NULL || !layout->nullable[field])
             continue;
         for (uint32_t i = 0; i < count; i++)
             masks[i] |= (uint64_t)(nulls[i] != 0) << field;
@@ -241,6 +241,22 @@ static void put_bitmaps(const struct gm_layout *layout, struct places places,
             octets[i] = (uint8_t)(masks[i] >> (8 * byte));
         put_octets(places, byte, octets, count);
     }
+}
+
+/* For GM_DCHECK: a null stands where the schema allows it. */
+static inline bool nulls_fit(const struct gm_layout *layout, const struct gm_batch *batch,
+                             uint32_t first, uint32_t count)
+{
+    for (uint32_t field = 0; field < layout->field_count; field++) {
+        const struct gm_vector *vector = &batch->columns[field];
+        if (layout->nullable[field] || layout->kinds[field] == GLEAM_ANY || !vector->has_nulls)
+            continue;
+        for (uint32_t i = 0; i < count; i++) {
+            if (vector->nulls[vector->constant ? 0 : first + i] != 0)
+                return false;
+        }
+    }
+    return true;
 }
 
 static void put_fixed(const struct gm_layout *layout, struct places places,
@@ -364,6 +380,7 @@ void gm_codec_encode(const struct gm_layout *layout, const struct gm_batch *batc
 {
     GM_CHECK(batch->column_count == layout->field_count);
     GM_CHECK(count <= ROWS);
+    GM_DCHECK(nulls_fit(layout, batch, first, count));
     if (is_pair(layout)) {
         encode_pairs(batch, first, count, out);
         return;
