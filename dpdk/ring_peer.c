@@ -2,8 +2,6 @@
 
 #include <rte_ring.h>
 
-#include "benchmarks/micro/ring_bench.h"
-
 uint64_t gm_ring_peer_footprint(uint32_t slot_count)
 {
     return (uint64_t)rte_ring_get_memsize(slot_count);
@@ -15,7 +13,8 @@ int gm_ring_peer_new(void *memory, uint32_t slot_count)
 }
 
 static inline __attribute__((always_inline)) void produce(struct rte_ring *ring, uint64_t total,
-                                                          const uint32_t bulk)
+                                                          const uint32_t bulk,
+                                                          gm_ring_peer_idle_fn *idle)
 {
     void *values[32];
     uint32_t idle_count = 0;
@@ -27,14 +26,15 @@ static inline __attribute__((always_inline)) void produce(struct rte_ring *ring,
             uint32_t now = rte_ring_sp_enqueue_burst(ring, values + done, bulk - done, NULL);
             done += now;
             if (now == 0)
-                gm_ring_bench_idle(&idle_count);
+                idle(&idle_count);
         }
         sent += bulk;
     }
 }
 
 static inline __attribute__((always_inline)) uint64_t consume(struct rte_ring *ring, uint64_t total,
-                                                              const uint32_t bulk)
+                                                              const uint32_t bulk,
+                                                              gm_ring_peer_idle_fn *idle)
 {
     void *values[32];
     uint64_t sum = 0;
@@ -45,26 +45,27 @@ static inline __attribute__((always_inline)) uint64_t consume(struct rte_ring *r
             sum = sum * 3 + (uintptr_t)values[i];
         got += now;
         if (now == 0)
-            gm_ring_bench_idle(&idle_count);
+            idle(&idle_count);
     }
     return sum;
 }
 
-void gm_ring_peer_produce(void *memory, uint64_t total, uint32_t bulk)
+void gm_ring_peer_produce(void *memory, uint64_t total, uint32_t bulk, gm_ring_peer_idle_fn *idle)
 {
     if (bulk == 1)
-        produce(memory, total, 1);
+        produce(memory, total, 1, idle);
     else if (bulk == 8)
-        produce(memory, total, 8);
+        produce(memory, total, 8, idle);
     else
-        produce(memory, total, 32);
+        produce(memory, total, 32, idle);
 }
 
-uint64_t gm_ring_peer_consume(void *memory, uint64_t total, uint32_t bulk)
+uint64_t gm_ring_peer_consume(void *memory, uint64_t total, uint32_t bulk,
+                              gm_ring_peer_idle_fn *idle)
 {
     if (bulk == 1)
-        return consume(memory, total, 1);
+        return consume(memory, total, 1, idle);
     if (bulk == 8)
-        return consume(memory, total, 8);
-    return consume(memory, total, 32);
+        return consume(memory, total, 8, idle);
+    return consume(memory, total, 32, idle);
 }

@@ -83,16 +83,45 @@ int gm_ring_join_consumer(void *memory, uint32_t slot_count, struct gm_ring_cons
     return 0;
 }
 
+/* Two ends that follow each other closely take the same lines from each other for every single
+ * descriptor, at some 100 ns each.  So an end whose last look found little looks again only
+ * LOOK_TICKS later (0.5 to 1 us; until then the peer has its lines to itself and gets ahead).  An
+ * end that did anything else meanwhile, such as work on a frame, never waits here, nor does one
+ * that found nothing. */
+#define LOOK_TICKS 2000
+#define LOOK_ENOUGH 256
+
+static inline uint64_t look_when_due(uint64_t found, uint64_t looked_at)
+{
+#if defined(__x86_64__)
+    uint64_t now = __builtin_ia32_rdtsc();
+    if (found == 0 || found >= LOOK_ENOUGH)
+        return now;
+    while (now - looked_at < LOOK_TICKS) {
+        __builtin_ia32_pause();
+        now = __builtin_ia32_rdtsc();
+    }
+    return now;
+#else
+    /* Counters of other processors tick at rates of their own: no waiting where nothing was
+     * measured. */
+    (void)found;
+    return looked_at;
+#endif
+}
+
 /* Free slots as of a fresh look at the consumer's line.  A position that cannot be is "full": the
  * producer then waits for ever, which its executor's owner notices, and writes over nothing. */
 static __attribute__((noinline)) uint64_t look_for_room(struct gm_ring_producer *producer)
 {
+    producer->looked_at = look_when_due(producer->found, producer->looked_at);
     /* Pairs with the release store in gm_ring_pop: slots that it freed are read out. */
     uint64_t read = atomic_load_explicit(&producer->ring->read, memory_order_acquire);
     uint64_t used = producer->write - read;
     if (used > producer->mask + 1)
         return 0;
     producer->read_known = read;
+    producer->found = producer->mask + 1 - used;
     return producer->mask + 1 - used;
 }
 
@@ -130,6 +159,7 @@ uint32_t gm_ring_push(struct gm_ring_producer *producer, const uint64_t *values,
  * read inside the ring. */
 static __attribute__((noinline)) uint64_t look_for_work(struct gm_ring_consumer *consumer)
 {
+    consumer->looked_at = look_when_due(consumer->found, consumer->looked_at);
     uint64_t write = atomic_load_explicit(&consumer->ring->write, memory_order_acquire);
     uint64_t filled = write - consumer->read;
     if (filled > consumer->mask + 1) {
@@ -137,6 +167,7 @@ static __attribute__((noinline)) uint64_t look_for_work(struct gm_ring_consumer 
         write = consumer->read + filled;
     }
     consumer->write_known = write;
+    consumer->found = filled;
     return filled;
 }
 

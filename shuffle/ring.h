@@ -23,6 +23,8 @@ struct gm_ring_producer {
     uint64_t mask;
     uint64_t write;      /* ours, published in the ring */
     uint64_t read_known; /* the consumer's, as of the last look */
+    uint64_t found;      /* slots that the last look found free */
+    uint64_t looked_at;  /* when, in ticks of the processor */
 };
 
 struct gm_ring_consumer {
@@ -30,6 +32,8 @@ struct gm_ring_consumer {
     uint64_t mask;
     uint64_t read;
     uint64_t write_known;
+    uint64_t found; /* descriptors that the last look found */
+    uint64_t looked_at;
 };
 
 /* Bytes that a ring of slot_count slots needs (a multiple of GM_LINE_BYTES); 0 unless slot_count is

@@ -157,14 +157,14 @@ static const struct pair_ops ring_ops = {ring_produce, ring_consume};
 static void peer_produce(struct pair *pair)
 {
     pair_meet(pair);
-    gm_ring_peer_produce(pair->memory, pair->total, pair->bulk);
+    gm_ring_peer_produce(pair->memory, pair->total, pair->bulk, gm_ring_bench_idle);
 }
 
 static uint64_t peer_consume(struct pair *pair)
 {
     pair_meet(pair);
     pair->start_ns = now_ns();
-    return gm_ring_peer_consume(pair->memory, pair->total, pair->bulk);
+    return gm_ring_peer_consume(pair->memory, pair->total, pair->bulk, gm_ring_bench_idle);
 }
 
 static const struct pair_ops peer_ops = {peer_produce, peer_consume};
