@@ -137,7 +137,9 @@ def run_once(contender, task, sample):
             if sample:
                 while process.poll() is None:
                     peak = max(peak, memory_bytes(process.pid))
-                    time.sleep(SAMPLE_SECONDS)
+                    # Densely at first, so that a short run is seen at all.
+                    elapsed = time.monotonic() - start
+                    time.sleep(min(SAMPLE_SECONDS, 0.001 + elapsed / 20))
             _, err = process.communicate(timeout=TIMEOUT_SECONDS)
             seconds = time.monotonic() - start
         except BaseException:

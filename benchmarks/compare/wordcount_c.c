@@ -38,12 +38,18 @@ struct entry {
     uint32_t count;
 };
 
+struct chunk {
+    struct chunk *previous;
+    uint8_t bytes[];
+};
+
 struct counter {
     struct entry *entries;
     uint64_t mask;
     uint64_t distinct;
     uint64_t words;
     bool copy; /* words do not outlive the call */
+    struct chunk *chunks; /* the copied words */
     uint8_t *arena;
     size_t arena_left;
     const uint8_t *open; /* start of a word that reaches the end of what was seen, or NULL */
@@ -88,9 +94,12 @@ static const uint8_t *keep(struct counter *counter, const uint8_t *data, size_t 
         return data;
     if (counter->arena_left < length) {
         counter->arena_left = length > PIECE_BYTES ? length : PIECE_BYTES;
-        counter->arena = malloc(counter->arena_left);
-        if (!counter->arena)
+        struct chunk *chunk = malloc(sizeof *chunk + counter->arena_left);
+        if (!chunk)
             die("words");
+        chunk->previous = counter->chunks;
+        counter->chunks = chunk;
+        counter->arena = chunk->bytes;
     }
     uint8_t *copy = memcpy(counter->arena, data, length);
     counter->arena += length;
@@ -319,5 +328,10 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < top_count; i++)
         printf("%s[\"%.*s\",%u]", i ? "," : "", (int)top[i].length, top[i].data, top[i].count);
     puts("]}");
+    while (counter.chunks) {
+        struct chunk *chunk = counter.chunks;
+        counter.chunks = chunk->previous;
+        free(chunk);
+    }
     return 0;
 }

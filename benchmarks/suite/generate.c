@@ -2,7 +2,7 @@
  *
  *   gleam-generate [--text SIZE] [--words N] [--seed N] FILE
  *
- * SIZE takes the decimal suffixes k, M, G and the binary ones KiB, MiB, GiB.  Defaults: 1G, 1000000,
+ * SIZE takes the suffixes k, M, G and KiB, MiB, GiB.  Defaults: 1G, 1000000,
  * 1.  FILE - is stdout. */
 #include <errno.h>
 #include <fcntl.h>

@@ -17,8 +17,8 @@
 #define SLOT_BYTES 16
 #define LETTERS_MAX 14
 
-/* Ranks below HEAD_RANKS have an alias entry of their own, the rest shares RANGES_PER_OCTAVE entries
- * for each doubling, within which 1/k differs by 3 % and is taken as flat. */
+/* Ranks below HEAD_RANKS have an alias entry of their own, the rest shares RANGES_PER_OCTAVE
+ * entries for each doubling, within which 1/k differs by 3 % and is taken as flat. */
 #define HEAD_RANKS 4096
 #define RANGES_PER_OCTAVE 32
 #define ALIAS_BITS 13 /* 4096 + 14 octaves * 32 < 8192 */

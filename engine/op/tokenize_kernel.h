@@ -20,14 +20,14 @@
 #include "engine/row/batch.h"
 
 /* A 64-byte block holds at most 32 words and can end one more.  With at least this much room in
- * `out` the vector variants run; with less, words are found byte by byte, which is right but slow. */
+ * `out` the vector variants run; with less, words are found byte by byte: right, but slow. */
 #define GM_TOKENIZE_ROOM_MIN 64
 
 struct gm_tokenizer {
     const uint8_t *cursor; /* the first byte not looked at */
     const uint8_t *end;
     size_t open_bytes;      /* bytes right before the cursor that are a word not handed out yet */
-    uint64_t newline_count; /* '\n' before the cursor; of the whole span after a call that gave 0 */
+    uint64_t newline_count; /* '\n' before the cursor; the whole span's after a call gave 0 */
 };
 
 /* Borrows `bytes` bytes at `data` until the span has ended; GM_BYTES_SLACK bytes behind them must
