@@ -1,7 +1,8 @@
 /* ring_peer.h - rte_ring SP/SC, for the ring benchmark to measure itself against.
  *
  * Threads: one producer, one consumer, in any two processes that map the memory.
- * The loops are here, not only the calls, so that rte_ring is inlined into them as its users have it.
+ * The loops are here, not only the calls, so that rte_ring is inlined into them as its users have
+ * it.
  */
 #ifndef GM_DPDK_RING_PEER_H
 #define GM_DPDK_RING_PEER_H

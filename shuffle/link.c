@@ -32,6 +32,17 @@ static uint64_t descriptor_pack(struct gm_descriptor descriptor)
     return (uint64_t)descriptor.frame_bytes << 32 | descriptor.frame_index;
 }
 
+/* Rings for a participant that announced its sleep, after something was published for it. */
+static void link_wake(struct gm_link *link, uint16_t participant)
+{
+    /* Pairs with the fence in gm_link_announce: either this load sees the announcement, or the
+     * sleeper's second look sees what was published. */
+    atomic_thread_fence(memory_order_seq_cst);
+    _Atomic uint32_t *sleeping = &link->ledger[participant].sleeping;
+    if (atomic_load_explicit(sleeping, memory_order_relaxed) != 0)
+        link->bell->ops->ring(link->bell->self, participant);
+}
+
 static int link_send(void *self, uint16_t exchange, uint16_t destination,
                      struct gm_descriptor descriptor)
 {
@@ -43,12 +54,7 @@ static int link_send(void *self, uint16_t exchange, uint16_t destination,
     uint64_t packed = descriptor_pack(descriptor);
     if (gm_ring_push(producer, &packed, 1) == 0)
         return GM_AGAIN;
-    /* Pairs with the fence in gm_link_sleep: either this load sees the announcement, or the
-     * sleeper's second look sees the descriptor. */
-    atomic_thread_fence(memory_order_seq_cst);
-    _Atomic uint32_t *sleeping = &link->ledger[destination].sleeping;
-    if (atomic_load_explicit(sleeping, memory_order_relaxed) != 0)
-        link->bell->ops->ring(link->bell->self, destination);
+    link_wake(link, destination);
     return 0;
 }
 
@@ -68,10 +74,18 @@ static int link_receive(void *self, uint16_t exchange, uint16_t source,
     return 0;
 }
 
+static void link_returned(void *self, uint16_t source)
+{
+    struct gm_link *link = self;
+    GM_CHECK(source < link->executor_count);
+    link_wake(link, source);
+}
+
 static const struct gm_network_ops link_ops = {
     .name = "link",
     .send = link_send,
     .receive = link_receive,
+    .returned = link_returned,
 };
 
 static int link_join_rings(struct gm_link *link, const struct gm_region *region, uint32_t exchange)
@@ -150,12 +164,17 @@ bool gm_link_ready(struct gm_link *link)
     return false;
 }
 
-bool gm_link_sleep(struct gm_link *link)
+void gm_link_announce(struct gm_link *link)
 {
     _Atomic uint32_t *sleeping = &link->ledger[link->participant].sleeping;
     atomic_store_explicit(sleeping, 1, memory_order_seq_cst);
-    /* Pairs with the fence in link_send. */
+    /* Pairs with the fence in link_wake. */
     atomic_thread_fence(memory_order_seq_cst);
+}
+
+bool gm_link_sleep(struct gm_link *link)
+{
+    gm_link_announce(link);
     if (!gm_link_ready(link))
         return true;
     gm_link_awake(link);

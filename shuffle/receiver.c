@@ -95,6 +95,7 @@ static void receiver_close_frame(struct gm_receiver *receiver)
     receiver->payload = NULL;
     uint32_t account = gm_region_account(receiver->region, receiver->exchange, receiver->source);
     gm_pool_give(receiver->region->pool, account, receiver->frame_index);
+    receiver->network.ops->returned(receiver->network.self, (uint16_t)receiver->source);
 }
 
 void gm_receiver_destroy(struct gm_receiver *receiver)

@@ -114,7 +114,7 @@ uint64_t gm_region_footprint(const struct gm_region_spec *spec)
     return region_lay_out(&region) ? region.bytes : 0;
 }
 
-/* ---- making ----------------------------------------------------------------------------------- */
+/* ---- making --------------------------------------------------------------------------------- */
 
 /* Formats zeroed memory that is laid out and mapped. */
 static void region_format(struct gm_region *region)
@@ -159,7 +159,7 @@ static int region_map_new(struct gm_region *region, unsigned flags)
         rc = -errno;
         goto close_fd;
     }
-    /* For hugetlb this also reserves the pages: it fails here rather than in the middle of a job. */
+    /* For hugetlb this also reserves the pages: it fails here, not in the middle of a job. */
     base = mmap(NULL, region->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (base == MAP_FAILED) {
         rc = -errno;
@@ -206,8 +206,8 @@ static int huge_pages_error(const struct gm_region *region, int rc, struct gm_er
 {
     if (access(HUGE_PAGES_DIR, F_OK) != 0)
         return gm_error_set(error, GM_EJOB_OPTION,
-                            "huge pages were asked for, but this kernel has none of 2 MiB; run with "
-                            "--hugepages auto");
+                            "huge pages were asked for, but this kernel has none of 2 MiB; run "
+                            "with --hugepages auto");
     uint64_t needed = round_up(region->bytes, HUGE_PAGE_BYTES) / HUGE_PAGE_BYTES;
     uint64_t total = huge_pages_read("nr_hugepages");
     uint64_t available = huge_pages_read("free_hugepages");
@@ -222,8 +222,8 @@ static int huge_pages_error(const struct gm_region *region, int rc, struct gm_er
                             (unsigned long long)needed, (unsigned long long)available,
                             gm_error_name(rc));
     return gm_error_set(error, GM_EJOB_OPTION,
-                        "the shared region needs %llu huge pages of 2 MiB, %llu are free; make them "
-                        "with: echo %llu | sudo tee /proc/sys/vm/nr_hugepages",
+                        "the shared region needs %llu huge pages of 2 MiB, %llu are free; make "
+                        "them with: echo %llu | sudo tee /proc/sys/vm/nr_hugepages",
                         (unsigned long long)needed, (unsigned long long)available,
                         (unsigned long long)wanted);
 }
@@ -275,7 +275,8 @@ int gm_region_create_private(const struct gm_region_spec *spec, struct gm_region
     struct gm_region region = {.fd = -1, .spec = *spec, .pages = GM_PAGES_PLAIN};
     bool laid_out = region_lay_out(&region);
     GM_CHECK(laid_out);
-    void *base = mmap(NULL, region.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *base = mmap(NULL, region.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                      0);
     if (base == MAP_FAILED)
         return gm_error_set(error, -errno, "cannot map a region of %llu MiB: %s; give a smaller "
                             "--memory", (unsigned long long)(region.bytes >> 20),
@@ -288,7 +289,7 @@ int gm_region_create_private(const struct gm_region_spec *spec, struct gm_region
     return 0;
 }
 
-/* ---- joining ---------------------------------------------------------------------------------- */
+/* ---- joining -------------------------------------------------------------------------------- */
 
 static int region_refuse(struct gm_region *region, struct gm_error *error, const char *why)
 {
@@ -304,7 +305,7 @@ int gm_region_join(int fd, struct gm_region *ret_region, struct gm_error *error)
                             gm_error_name(-errno));
     if (status.st_size < (off_t)PAGE_BYTES)
         return gm_error_set(error, GM_EPEER_PROTOCOL,
-                            "cannot join the shared region: it has %lld bytes, less than its header",
+                            "cannot join the shared region: it has %lld bytes, less than a header",
                             (long long)status.st_size);
     struct gm_region region = {.fd = -1, .bytes = (uint64_t)status.st_size};
     void *base = mmap(NULL, region.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -343,19 +344,19 @@ void gm_region_share(const struct gm_region *region, struct gm_region *ret_view)
 {
     *ret_view = *region;
     ret_view->fd = -1;
-    ret_view->bytes = 0; /* says that this view owns no mapping */
+    ret_view->shared_view = true;
 }
 
 void gm_region_leave(struct gm_region *region)
 {
-    if (region->base != NULL && region->bytes != 0)
+    if (region->base != NULL && !region->shared_view)
         munmap(region->base, region->bytes);
     if (region->fd >= 0)
         close(region->fd);
     *region = (struct gm_region){.fd = -1};
 }
 
-/* ---- looking up ------------------------------------------------------------------------------- */
+/* ---- looking up ----------------------------------------------------------------------------- */
 
 struct gm_ledger_entry *gm_region_ledger(const struct gm_region *region, uint32_t participant)
 {

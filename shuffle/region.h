@@ -56,6 +56,7 @@ struct gm_region {
     uint64_t bytes;
     int fd; /* -1 in a view that only mapped it */
     enum gm_pages pages;
+    bool shared_view; /* another view of this process owns the mapping */
     struct gm_region_spec spec; /* a checked copy: nobody re-reads it from shared memory */
     struct gm_pool *pool;
     /* Worked out from the spec, once. */

@@ -6,6 +6,9 @@
  * Order:     a descriptor is visible whole or not at all, and so is all that was written before its
  *            push (release on push, acquire on pop).
  *
+ * An end that found little at its last look, less than a microsecond ago, waits for the rest of that
+ * microsecond before it looks again (ring.c says why); otherwise nothing waits here.
+ *
  * Positions run freely in 64 bits, so every slot is usable.  Each side keeps its own position and a
  * copy of the peer's in its private handle, and reads the peer's line only when the copy says full or
  * empty (FastForward/MCRingBuffer; Lee et al., "A lock-free, cache-efficient multi-core

@@ -1,7 +1,7 @@
 /* sender.c - the sending end of an exchange (exchange.h).
  *
- * Rows of a partition gather in a staging block of less than 1 KiB; a full block becomes (part of) a
- * run in the one open frame of its destination.  So open buffers cost destinations x frame plus
+ * Rows of a partition gather in a staging block of less than 1 KiB; a full block becomes (part of)
+ * a run in the one open frame of its destination.  So open buffers cost destinations x frame plus
  * partitions x 1 KiB, not partitions x frame, and the scattered writes stay in the cache.
  */
 #include "shuffle/exchange.h"
@@ -97,7 +97,8 @@ int gm_sender_create(const struct gm_region *region, uint16_t exchange, uint16_t
     /* With at most one partition per destination every frame is one run that grows: staging would
      * only copy once more. */
     if (partition_count > output_count) {
-        uint32_t staging_bytes = spec->frame_bytes < (16u << 10) ? STAGING_BYTES_SMALL : STAGING_BYTES;
+        bool small = spec->frame_bytes < (16u << 10);
+        uint32_t staging_bytes = small ? STAGING_BYTES_SMALL : STAGING_BYTES;
         sender->stages = gm_heap_zalloc(heap, partition_count * sizeof(struct sender_stage));
         sender->staging_bytes = staging_bytes;
         sender->staging = gm_heap_alloc(heap, (size_t)partition_count * staging_bytes);
@@ -236,8 +237,8 @@ static bool output_grows(const struct sender_output *output, uint32_t partition,
 
 /* Makes room for `bytes` bytes of whole rows in the growing run of (partition, origin), in a new
  * frame where need be.  bytes + the run's header fit an empty frame. */
-static int output_reserve(struct gm_sender *sender, struct sender_output *output, uint32_t partition,
-                          uint32_t origin, uint32_t bytes)
+static int output_reserve(struct gm_sender *sender, struct sender_output *output,
+                          uint32_t partition, uint32_t origin, uint32_t bytes)
 {
     if (output->frame != NULL) {
         bool grows = output_grows(output, partition, origin);

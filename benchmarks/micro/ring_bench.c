@@ -24,7 +24,7 @@
 #define FRAME_QUOTA 16
 #define SHARED_BYTES (64u << 10)
 
-/* ---- two sides, as threads or as processes ---------------------------------------------------- */
+/* ---- two sides, as threads or as processes -------------------------------------------------- */
 
 struct pair; /* one run of a producer against a consumer */
 
@@ -108,7 +108,7 @@ static uint64_t pair_run(struct pair *pair)
     return elapsed_ns > 0 ? elapsed_ns : 1;
 }
 
-/* ---- descriptors ------------------------------------------------------------------------------ */
+/* ---- descriptors ---------------------------------------------------------------------------- */
 
 static void ring_produce(struct pair *pair)
 {
@@ -170,7 +170,7 @@ static uint64_t peer_consume(struct pair *pair)
 static const struct pair_ops peer_ops = {peer_produce, peer_consume};
 #endif
 
-/* ---- frames ----------------------------------------------------------------------------------- */
+/* ---- frames --------------------------------------------------------------------------------- */
 
 static void bell_ring(void *self, uint16_t participant)
 {
@@ -266,7 +266,7 @@ static uint64_t frame_consume(struct pair *pair)
 
 static const struct pair_ops frame_ops = {frame_produce, frame_consume};
 
-/* ---- rounds and figures ----------------------------------------------------------------------- */
+/* ---- rounds and figures --------------------------------------------------------------------- */
 
 struct figures {
     double rates[ROUNDS_MAX];
@@ -369,8 +369,10 @@ static double descriptors_round(struct bench *bench, const struct pair_ops *ops,
         .ready = (_Atomic uint32_t *)bench->shared,
         .memory = bench->shared + GM_LINE_BYTES,
         .bulk = bulk,
-        .total = (bench->options.real ? UINT64_C(64) << 20 : UINT64_C(1) << 20) / (bulk == 1 ? 4 : 1),
+        .total = bench->options.real ? UINT64_C(64) << 20 : UINT64_C(1) << 20,
     };
+    if (bulk == 1)
+        pair.total /= 4; /* for about the same time */
     memset(pair.memory, 0, SHARED_BYTES - GM_LINE_BYTES);
     if (ops == &ring_ops)
         gm_ring_new(pair.memory, SLOT_COUNT);
@@ -470,7 +472,8 @@ int gm_ring_bench_run(const struct gm_ring_bench_options *options, FILE *out)
         bench.round_count = ROUNDS_MAX;
     choose_cpus(bench.cpus);
     fflush(NULL); /* a child must not write what is buffered here */
-    bench.shared = mmap(NULL, SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    bench.shared = mmap(NULL, SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                        0);
     if (bench.shared == MAP_FAILED)
         return 1;
     const uint32_t bulks[] = {1, 8, 32};

@@ -26,6 +26,8 @@ struct gm_network_ops {
     /* Takes the next frame from `source` for this participant.  0, or GM_AGAIN when there is none. */
     int (*receive)(void *self, uint16_t exchange, uint16_t source,
                    struct gm_descriptor *ret_descriptor);
+    /* A frame that `source` sent went back to the pool: if it sleeps for want of frames, it wakes. */
+    void (*returned)(void *self, uint16_t source);
 };
 
 struct gm_network {

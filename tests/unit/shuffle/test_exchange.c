@@ -1,5 +1,5 @@
-/* Goal:   every row arrives once, in its partition, in the order of its (source, origin); every frame
- *         comes back; and what was written over is refused with a reason.
+/* Goal:   every row arrives once, in its partition, in the order of its (source, origin); every
+ *         frame comes back; and what was written over is refused with a reason.
  * Method: 1 to 8 executors in one thread, scheduled at random, over real links or links that refuse
  *         at random, with tiny quotas and frames.  A row's bytes follow from (source, number,
  *         partition, size), and the receiver works them out again.  Corruption by hand. */
@@ -185,8 +185,10 @@ static void node_make_batch(struct world *world, struct node *node, uint32_t sou
     const struct shape *shape = &world->shape;
     node->number += node->count;
     node->taken = 0;
-    uint32_t left = shape->row_count - node->number;
-    node->count = (uint32_t)gm_prng_below(&world->prng, (left < BATCH_ROWS ? left : BATCH_ROWS) + 1);
+    uint32_t count_max = shape->row_count - node->number;
+    if (count_max > BATCH_ROWS)
+        count_max = BATCH_ROWS;
+    node->count = (uint32_t)gm_prng_below(&world->prng, count_max + 1);
     size_t bytes = 0;
     for (uint32_t i = 0; i < node->count; i++) {
         row_choose(shape->seed, source, node->number + i, shape->row_bytes_max,
@@ -344,7 +346,7 @@ static void every_row_arrives_once_and_every_frame_comes_back(void **state)
             .seed = round,
             .executor_count = 1 + round % EXECUTORS_MAX,
             .partition_count = partition_counts[gm_prng_below(&prng, 8)],
-            .quota_frames = 2 + (uint32_t)gm_prng_below(&prng, 3) * (uint32_t)gm_prng_below(&prng, 9),
+            .quota_frames = 2 + (uint32_t)(gm_prng_below(&prng, 3) * gm_prng_below(&prng, 9)),
             .frame_bytes = 4096u << gm_prng_below(&prng, 4),
             .row_count = 300,
             .row_bytes_max = round % 3 == 0 ? 300000 : 3000,
@@ -409,7 +411,7 @@ static void abandoned_ends_give_their_frames_back(void **state)
     world_close(&world);
 }
 
-/* ---- corruption ------------------------------------------------------------------------------- */
+/* ---- corruption ----------------------------------------------------------------------------- */
 
 /* Two executors; executor 0 has sent a frame with a row of 100 bytes to partition 1. */
 struct accident {

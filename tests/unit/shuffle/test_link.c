@@ -1,7 +1,7 @@
 /* Goal:   descriptors go to the participant that they are for, and a sleeper is never left asleep
  *         while a descriptor waits.
- * Method: all pairs in one thread with a counting bell; then a sender's and a sleeper's thread with a
- *         bell made of a mutex and a condition. */
+ * Method: all pairs in one thread with a counting bell; then a sender's and a sleeper's thread with
+ *         a bell made of a mutex and a condition. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

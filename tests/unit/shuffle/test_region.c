@@ -1,5 +1,5 @@
-/* Goal:   parts of a region do not overlap, both ends of a region see the same, and a header that was
- *         written over is refused, not followed.
+/* Goal:   parts of a region do not overlap, both ends of a region see the same, and a header that
+ *         was written over is refused, not followed.
  * Method: layouts of many specs; a memfd joined by its fd; headers with random bytes changed.  Huge
  *         pages are tried where the machine has them, and their error where it has none. */
 #include <setjmp.h>

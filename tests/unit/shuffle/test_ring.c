@@ -1,5 +1,5 @@
-/* Goal:   the ring keeps every descriptor, in order, whatever the sizes of pushes and pops, and never
- *         leaves its memory when a position in it is nonsense.
+/* Goal:   the ring keeps every descriptor, in order, whatever the sizes of pushes and pops, and
+ *         never leaves its memory when a position in it is nonsense.
  * Method: random operations against a model that is an array; two threads; two processes; and
  *         positions written over by hand. */
 #include <pthread.h>
