@@ -243,9 +243,10 @@ static void put_bitmaps(const struct gm_layout *layout, struct places places,
     }
 }
 
-/* For GM_DCHECK: a null stands where the schema allows it. */
-static inline bool nulls_fit(const struct gm_layout *layout, const struct gm_batch *batch,
-                             uint32_t first, uint32_t count)
+#ifdef GM_DEBUG_CHECKS
+/* A null stands where the schema allows it. */
+static bool nulls_fit(const struct gm_layout *layout, const struct gm_batch *batch, uint32_t first,
+                      uint32_t count)
 {
     for (uint32_t field = 0; field < layout->field_count; field++) {
         const struct gm_vector *vector = &batch->columns[field];
@@ -258,6 +259,7 @@ static inline bool nulls_fit(const struct gm_layout *layout, const struct gm_bat
     }
     return true;
 }
+#endif
 
 static void put_fixed(const struct gm_layout *layout, struct places places,
                       const struct gm_batch *batch, uint32_t first, uint32_t count)
@@ -370,6 +372,49 @@ static void put_lengths(const struct gm_layout *layout, uint8_t *const *rows,
     }
 }
 
+/* Payloads and length slots of rows with one variable field, of kind bytes: words with a count, lines.
+ * An overrun hits later rows only, so each row's length is written at once. */
+static void encode_one_bytes(const struct gm_layout *layout, const struct gm_bytes *values,
+                             uint32_t count, uint8_t *const *rows)
+{
+    const uint32_t fixed_bytes = layout->fixed_bytes;
+    const uint32_t slot = layout->variable_offsets[0];
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t length = (uint32_t)values[i].length;
+        memcpy(rows[i] + slot, &length, sizeof length);
+        copy_bytes(rows[i] + fixed_bytes, values[i].data, length, 16);
+    }
+}
+
+/* The field of the only variable column when that is bytes, or GM_FIELDS_MAX. */
+static uint32_t one_bytes_field(const struct gm_layout *layout)
+{
+    uint32_t field = 0;
+    if (layout->variable_count != 1)
+        return GM_FIELDS_MAX;
+    while (layout->kinds[field] < GLEAM_BYTES)
+        field++;
+    return layout->kinds[field] == GLEAM_BYTES ? field : GM_FIELDS_MAX;
+}
+
+/* Everything of the variable fields. */
+static void encode_variable(const struct gm_layout *layout, const struct gm_batch *batch,
+                            uint32_t first, uint32_t count, uint8_t *const *rows)
+{
+    const uint32_t field = one_bytes_field(layout);
+    if (field < GM_FIELDS_MAX) {
+        struct gm_bytes scratch[ROWS];
+        const struct gm_bytes *values = flat_bytes(&batch->columns[field], first, count, scratch);
+        encode_one_bytes(layout, values, count, rows);
+        return;
+    }
+    uint8_t *tails[ROWS];
+    for (uint32_t i = 0; i < count; i++)
+        tails[i] = rows[i] + layout->fixed_bytes;
+    encode_payloads(layout, batch, first, count, tails);
+    put_lengths(layout, rows, batch, first, count);
+}
+
 static bool is_pair(const struct gm_layout *layout)
 {
     return layout->field_count == 2 && layout->fixed_bytes == 16 && layout->variable_count == 0;
@@ -388,15 +433,12 @@ void gm_codec_encode(const struct gm_layout *layout, const struct gm_batch *batc
     struct places places = {.base = out, .stride = layout->fixed_bytes};
     uint8_t *rows[ROWS];
     if (layout->variable_count > 0) {
-        uint8_t *tails[ROWS];
         for (uint32_t i = 0; i < count; i++) {
             rows[i] = out;
-            tails[i] = out + layout->fixed_bytes;
             out += sizes[i];
         }
         places.rows = rows;
-        encode_payloads(layout, batch, first, count, tails);
-        put_lengths(layout, rows, batch, first, count);
+        encode_variable(layout, batch, first, count, rows);
     }
     if (layout->bitmap_bytes > 0)
         put_bitmaps(layout, places, batch, first, count);
@@ -526,10 +568,28 @@ static inline bool decode_any(const uint8_t *payload, uint32_t length,
     }
 }
 
+/* Payloads of rows with one variable field, of kind bytes. */
+static void decode_one_bytes(const struct gm_layout *layout, const uint8_t *const *rows,
+                             uint32_t count, struct gm_bytes *values)
+{
+    const uint32_t fixed_bytes = layout->fixed_bytes;
+    const uint32_t slot = layout->variable_offsets[0];
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t length;
+        memcpy(&length, rows[i] + slot, sizeof length);
+        values[i] = (struct gm_bytes){.data = rows[i] + fixed_bytes, .length = length};
+    }
+}
+
 /* Payloads of the variable fields, column by column; the lengths were checked by find_rows. */
 static bool decode_payloads(const struct gm_layout *layout, const uint8_t *const *rows,
                             uint32_t count, struct gm_batch *batch)
 {
+    const uint32_t only = one_bytes_field(layout);
+    if (only < GM_FIELDS_MAX) {
+        decode_one_bytes(layout, rows, count, batch->columns[only].bytes);
+        return true;
+    }
     const uint8_t *tails[ROWS];
     for (uint32_t i = 0; i < count; i++)
         tails[i] = rows[i] + layout->fixed_bytes;
