@@ -78,7 +78,14 @@ static int fickle_receive(void *self, uint16_t exchange, uint16_t source,
     return fickle->inner.ops->receive(fickle->inner.self, exchange, source, ret_descriptor);
 }
 
-static const struct gm_network_ops fickle_ops = {"fickle", fickle_send, fickle_receive};
+static void fickle_returned(void *self, uint16_t source)
+{
+    struct fickle *fickle = self;
+    fickle->inner.ops->returned(fickle->inner.self, source);
+}
+
+static const struct gm_network_ops fickle_ops = {"fickle", fickle_send, fickle_receive,
+                                                 fickle_returned};
 
 struct shape {
     uint64_t seed;

@@ -80,6 +80,14 @@ static void descriptors_reach_whom_they_are_for(void **state)
     assert_int_equal(network.ops->send(network.self, 0, 2, sent), 0);
     assert_int_equal(rings[1], 0);
     assert_int_equal(rings[2], 1);
+    /* So is one that sleeps for want of frames, when a frame comes back; and no other. */
+    gm_link_announce(links[3]);
+    network.ops->returned(network.self, 0);
+    network.ops->returned(network.self, 3);
+    gm_link_awake(links[3]);
+    network.ops->returned(network.self, 3);
+    assert_int_equal(rings[0], 0);
+    assert_int_equal(rings[3], 1);
     for (uint16_t i = 0; i <= EXECUTORS; i++)
         gm_link_destroy(links[i]);
     gm_link_destroy(NULL);
