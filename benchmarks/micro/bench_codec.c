@@ -1,7 +1,8 @@
 /* bench_codec.c - packing and unpacking rows, one core, everything in cache.
  *
- * One JSON line per case: rows and bytes per second of encoding (with its sizes) and of decoding, the
- * median of five rounds, and a hash of the packed rows.  Small by default, as a test; --real for numbers.
+ * One JSON line per case: rows and bytes per second of encoding (with its sizes) and of decoding,
+ * the median of five rounds, and a hash of the packed rows.  Small by default, as a test; --real
+ * for numbers.
  */
 #include <inttypes.h>
 #include <stdio.h>

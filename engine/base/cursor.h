@@ -1,9 +1,9 @@
-/* cursor.h - plans and control messages as bytes: a reader that cannot leave its input, a writer that
- * grows.
+/* cursor.h - plans and control messages as bytes: a reader that cannot leave its input, a writer
+ * that grows.
  *
- * Both latch: the first failure makes every later call a cheap no-op (reads give 0), so a codec reads
- * or writes a whole message and looks at `failed` once, at the end.  A value that is used as a bound
- * before that is still a value the reader checked (gm_cursor_count).
+ * Both latch: the first failure makes every later call a cheap no-op (reads give 0), so a codec
+ * reads or writes a whole message and looks at `failed` once, at the end.  A value that is used
+ * as a bound before that is still a value the reader checked (gm_cursor_count).
  *
  * Format: integers little-endian and unaligned; bytes and strings behind a u32 length.
  * Memory: the cursor borrows its input.  The writer's block comes from malloc.
@@ -38,8 +38,8 @@ static inline void gm_cursor_fail(struct gm_cursor *cursor)
     cursor->left_bytes = 0;
 }
 
-/* The next `bytes` bytes, borrowed; NULL on failure.  Not NULL when bytes is 0 and the input was not
- * NULL. */
+/* The next `bytes` bytes, borrowed; NULL on failure.  Not NULL when bytes is 0 and the input was
+ * not NULL. */
 static inline const uint8_t *gm_cursor_bytes(struct gm_cursor *cursor, size_t bytes)
 {
     if (cursor->failed || bytes > cursor->left_bytes) {
@@ -78,8 +78,8 @@ static inline bool gm_cursor_bool(struct gm_cursor *cursor)
     return value == 1;
 }
 
-/* A u32 count of things that take at least element_bytes_min > 0 bytes each.  Fails when it is above
- * count_max or cannot fit what is left: so it is safe to allocate by. */
+/* A u32 count of things that take at least element_bytes_min > 0 bytes each.  Fails when it is
+ * above count_max or cannot fit what is left: so it is safe to allocate by. */
 uint32_t gm_cursor_count(struct gm_cursor *cursor, uint32_t count_max, size_t element_bytes_min);
 
 /* A length and so many bytes, borrowed; fails above length_max.  NULL and 0 on failure. */
@@ -135,8 +135,8 @@ void gm_writer_blob(struct gm_writer *writer, const void *data, size_t length);
 void gm_writer_string(struct gm_writer *writer, const char *text);
 
 /* Hands the block over: the caller frees it.  Returns 0, or the code of the first failure, and then
- * nothing changes hands.  The writer is empty and usable afterwards.  The block is not NULL, also when
- * nothing was written. */
+ * nothing changes hands.  The writer is empty and usable afterwards.  The block is not NULL, also
+ * when nothing was written. */
 int gm_writer_take(struct gm_writer *writer, uint8_t **ret_data, size_t *ret_bytes);
 
 #endif

@@ -1,8 +1,8 @@
 /* heap.c - memory with a budget, from jemalloc, malloc or the kernel.
  *
- * jemalloc is called past its thread caches (MALLOCX_TCACHE_NONE): nothing allocates per row, so the
- * bin lock, which no other thread wants, costs nothing that shows; and memory that lies in a cache
- * would be outside the arena's count and forbid destroying the arena.
+ * jemalloc is called past its thread caches (MALLOCX_TCACHE_NONE): nothing allocates per row, so
+ * the bin lock, which no other thread wants, costs nothing that shows; and memory that lies in a
+ * cache would be outside the arena's count and forbid destroying the arena.
  */
 #include "engine/base/heap.h"
 
@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 
 #ifdef GM_HAVE_JEMALLOC
-#    include <jemalloc/jemalloc.h>
+#include <jemalloc/jemalloc.h>
 #endif
 
 #include "engine/base/check.h"
@@ -80,8 +80,8 @@ static void *map_block(size_t map_bytes)
     return block;
 }
 
-/* Grows in place where the addresses behind are free; otherwise moves the pages, not the bytes, to a
- * new aligned place. */
+/* Grows in place where the addresses behind are free; otherwise moves the pages, not the bytes,
+ * to a new aligned place. */
 static void *remap_block(void *block, size_t old_map_bytes, size_t new_map_bytes)
 {
     if (mremap(block, old_map_bytes, new_map_bytes, 0) != MAP_FAILED) {

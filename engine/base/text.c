@@ -18,8 +18,8 @@ static bool is_digit(char letter)
     return letter >= '0' && letter <= '9';
 }
 
-/* Reads digits at *text and moves it behind them.  Returns 0, -EINVAL without a digit, -ERANGE above
- * max. */
+/* Reads digits at *text and moves it behind them.  Returns 0, -EINVAL without a digit, -ERANGE
+ * above max. */
 static int read_digits(const char **text, uint64_t max, uint64_t *ret_number)
 {
     const char *next = *text;

@@ -1,8 +1,8 @@
 /* text.h - what a person types, read strictly, and sizes as a person reads them.
  *
- * Pure functions.  A failure is -EINVAL (no such thing) or -ERANGE (too large), writes no result, and
- * names its reason in *ret_why: a static string that completes `--option VALUE: `.  ret_why may be
- * NULL.
+ * Pure functions.  A failure is -EINVAL (no such thing) or -ERANGE (too large), writes no result,
+ * and names its reason in *ret_why: a static string that completes `--option VALUE: `.  ret_why
+ * may be NULL.
  */
 #ifndef GM_BASE_TEXT_H
 #define GM_BASE_TEXT_H
@@ -21,8 +21,8 @@ int gm_text_parse_u64(const char *text, uint64_t max, uint64_t *ret_number, cons
  * bytes.  A fraction of a byte is dropped. */
 int gm_text_parse_size(const char *text, uint64_t *ret_bytes, const char **ret_why);
 
-/* Core numbers and ranges, "0-3,6", into ret_cores in the order given; each once.  At most cores_max
- * of them; -ERANGE otherwise. */
+/* Core numbers and ranges, "0-3,6", into ret_cores in the order given; each once.  At most
+ * cores_max of them; -ERANGE otherwise. */
 int gm_text_parse_core_list(const char *text, uint32_t *ret_cores, uint32_t cores_max,
                             uint32_t *ret_count, const char **ret_why);
 

@@ -20,8 +20,8 @@ uint32_t gm_vector_stride(uint8_t kind)
     }
 }
 
-/* Values and null marks of one column.  The extra line keeps columns from starting at the same place
- * of a page: entry i of all of them would compete for one set of the L1 cache. */
+/* Values and null marks of one column.  The extra line keeps columns from starting at the same
+ * place of a page: entry i of all of them would compete for one set of the L1 cache. */
 static size_t column_bytes(uint8_t kind)
 {
     return (size_t)GM_BATCH_ROWS_MAX * (gm_vector_stride(kind) + 1) + GM_LINE_BYTES;

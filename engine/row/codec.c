@@ -1,13 +1,13 @@
 /* codec.c - batches to packed rows and back, column at a time.
  *
- * Encoding: a column that is constant or has nulls is first flattened into scratch, so that one plain
- * loop per slot width serves all.  Then payloads, row by row upwards; then bitmaps and slots.  The
- * order matters: a payload is copied 8 or 16 bytes at a time and may run over its end, into bytes that are
- * all written later (see encode_payloads).
+ * Encoding: a column that is constant or has nulls is first flattened into scratch, so that one
+ * plain loop per slot width serves all.  Then payloads, row by row upwards; then bitmaps and
+ * slots.  The order matters: a payload is copied 8 or 16 bytes at a time and may run over its
+ * end, into bytes that are all written later (see encode_payloads).
  *
- * Decoding: the first pass walks the rows, checks every length against the given bytes and notes where
- * each row starts; the later passes then read inside of rows only.  It accepts exactly what encoding
- * can produce: a valid row decodes and encodes to the same bytes.
+ * Decoding: the first pass walks the rows, checks every length against the given bytes and notes
+ * where each row starts; the later passes then read inside of rows only.  It accepts exactly what
+ * encoding can produce: a valid row decodes and encodes to the same bytes.
  */
 #include "engine/row/codec.h"
 
@@ -334,11 +334,11 @@ static void encode_any(const struct gleam_value *values, uint32_t count, uint8_t
 
 /* Payloads of the variable fields; tails[i] is where those of row i begin.
  *
- * A step that runs over the end of its value must hit only what is written later.  That is: the row's
- * payloads of later columns, and bitmap and slots of the rows behind, which are put last.  Payloads of
- * the rows behind are written later only when there is one variable column.  With several the fixed
- * part between must catch the overrun: it is at least two length slots, so a step of 8 is always
- * safe, and one of 16 where the fixed part is as long. */
+ * A step that runs over the end of its value must hit only what is written later.  That is: the
+ * row's payloads of later columns, and bitmap and slots of the rows behind, which are put last.
+ * Payloads of the rows behind are written later only when there is one variable column.  With
+ * several the fixed part between must catch the overrun: it is at least two length slots, so a
+ * step of 8 is always safe, and one of 16 where the fixed part is as long. */
 static void encode_payloads(const struct gm_layout *layout, const struct gm_batch *batch,
                             uint32_t first, uint32_t count, uint8_t **tails)
 {
@@ -372,8 +372,8 @@ static void put_lengths(const struct gm_layout *layout, uint8_t *const *rows,
     }
 }
 
-/* Payloads and length slots of rows with one variable field, of kind bytes: words with a count, lines.
- * An overrun hits later rows only, so each row's length is written at once. */
+/* Payloads and length slots of rows with one variable field, of kind bytes: words with a count,
+ * lines. An overrun hits later rows only, so each row's length is written at once. */
 static void encode_one_bytes(const struct gm_layout *layout, const struct gm_bytes *values,
                              uint32_t count, uint8_t *const *rows)
 {
@@ -627,8 +627,9 @@ static inline uint64_t payload_bytes(const struct gm_layout *layout, const uint8
     return bytes;
 }
 
-/* Notes where at most row_count_max rows start.  Returns how many there are, or UINT32_MAX when a row
- * leaves the bytes.  A constant variable_count of 1 makes the walk a single load and add per row. */
+/* Notes where at most row_count_max rows start.  Returns how many there are, or UINT32_MAX when a
+ * row leaves the bytes.  A constant variable_count of 1 makes the walk a single load and add per
+ * row. */
 static inline __attribute__((always_inline)) uint32_t
 walk_rows(const struct gm_layout *layout, const uint8_t *data, size_t bytes, uint32_t row_count_max,
           uint32_t variable_count, const uint8_t **rows, size_t *ret_used_bytes)

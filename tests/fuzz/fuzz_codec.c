@@ -1,8 +1,8 @@
 /* fuzz_codec.c - packed rows that anybody may have written.
  *
- * The first 8 bytes are the seed of a schema; the rest is hostile rows of it, or (odd seeds) changes to
- * good rows: pairs of position and value.  Decoding must stay inside, and what it accepts must encode to
- * the same bytes.
+ * The first 8 bytes are the seed of a schema; the rest is hostile rows of it, or (odd seeds)
+ * changes to good rows: pairs of position and value.  Decoding must stay inside, and what it
+ * accepts must encode to the same bytes.
  */
 #include <stdlib.h>
 

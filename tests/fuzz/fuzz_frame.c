@@ -1,8 +1,8 @@
 /* fuzz_frame.c - frames that anybody may have written.
  *
- * The first byte says whether the header gets a good seal, so that what is behind the seal is reached
- * too; then a header and its payload.  Checking must not fail in any other way than by its code, and the
- * runs of an accepted frame must lie in its payload.
+ * The first byte says whether the header gets a good seal, so that what is behind the seal is
+ * reached too; then a header and its payload.  Checking must not fail in any other way than by
+ * its code, and the runs of an accepted frame must lie in its payload.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -3,10 +3,10 @@
  *     fuzz_codec FILE...              runs each file once: for findings and a corpus
  *     fuzz_codec --runs N --seed S    runs N random inputs; the same S gives the same inputs
  *
- * Random inputs are of mixed texture: plain noise, small numbers (which look like lengths and kinds),
- * and an earlier input with a few bytes changed.  Each lies in a block of its exact size, so that
- * AddressSanitizer sees one byte too much.  When a target fails it aborts; the line printed for every
- * thousandth run and the seed find the input again.
+ * Random inputs are of mixed texture: plain noise, small numbers (which look like lengths and
+ * kinds), and an earlier input with a few bytes changed.  Each lies in a block of its exact size,
+ * so that AddressSanitizer sees one byte too much.  When a target fails it aborts; the line
+ * printed for every thousandth run and the seed find the input again.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* test_cursor.c
- * Goal:   a message reads back as it was written; a reader never leaves its bytes, and once it failed it
- *         stays failed.
+ * Goal:   a message reads back as it was written; a reader never leaves its bytes, and once it
+ *         failed it stays failed.
  * Method: one message with every kind of value, cut at every length, in blocks of their exact size.
  */
 #include "engine/base/cursor.h"

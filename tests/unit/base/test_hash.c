@@ -1,8 +1,8 @@
 /* test_hash.c
- * Goal:   a hash depends on the bytes and on nothing else, and spreads keys evenly over partitions and
- *         table slots.
- * Method: the same key at other places and before other bytes; fixed values, because other nodes count
- *         on them; chi-squared over counters, short words and long keys.
+ * Goal:   a hash depends on the bytes and on nothing else, and spreads keys evenly over
+ *         partitions and table slots.
+ * Method: the same key at other places and before other bytes; fixed values, because other nodes
+ *         count on them; chi-squared over counters, short words and long keys.
  */
 #include "engine/base/hash.h"
 

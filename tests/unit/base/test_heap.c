@@ -1,7 +1,7 @@
 /* test_heap.c
  * Goal:   blocks are aligned, apart from each other, inside the limit, and all counted.
- * Method: every size class with its slack; a random mix of alloc, realloc and free whose blocks carry
- *         a pattern; used_bytes back at 0 at the end.
+ * Method: every size class with its slack; a random mix of alloc, realloc and free whose blocks
+ *         carry a pattern; used_bytes back at 0 at the end.
  */
 #include "engine/base/heap.h"
 

@@ -1,7 +1,7 @@
 /* test_text.c
  * Goal:   what a person types is understood or refused with a reason, never guessed.
- * Method: tables of good and bad texts; random garbage, which must be refused or be read as something
- *         in range.
+ * Method: tables of good and bad texts; random garbage, which must be refused or be read as
+ *         something in range.
  */
 #include "engine/base/text.h"
 

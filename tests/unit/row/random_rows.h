@@ -1,5 +1,5 @@
-/* random_rows.h - schemas and batches out of a seed, and the comparison of two batches; for the tests
- * and fuzzers of the codec. */
+/* random_rows.h - schemas and batches out of a seed, and the comparison of two batches; for the
+ * tests and fuzzers of the codec. */
 #ifndef GM_TESTS_RANDOM_ROWS_H
 #define GM_TESTS_RANDOM_ROWS_H
 

@@ -2,9 +2,9 @@
  * Goal:   what is encoded decodes to the same values, in any schema, with nulls and constants; and
  *         whatever bytes come, decoding stays inside them.
  * Method: hand-made rows against the layout that schema.h promises; random batches out of seeds,
- *         there and back, then cut and with flipped bits.  Hostile input lies in blocks of its exact
- *         size, so that AddressSanitizer sees one byte too much; what is accepted must encode to
- *         the same bytes again.
+ *         there and back, then cut and with flipped bits.  Hostile input lies in blocks of its
+ *         exact size, so that AddressSanitizer sees one byte too much; what is accepted must
+ *         encode to the same bytes again.
  */
 #include "engine/row/codec.h"
 
@@ -149,7 +149,8 @@ static void random_batches_come_back_the_same(void **state)
     }
 }
 
-/* Decodes bytes that may be anything.  What is accepted must stay inside, and encode to the same. */
+/* Decodes bytes that may be anything.  What is accepted must stay inside, and encode to the same.
+ * */
 static int decode_hostile(struct random_rows *rows, const uint8_t *data, size_t bytes)
 {
     struct gm_batch batch;

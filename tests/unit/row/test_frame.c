@@ -1,7 +1,7 @@
 /* test_frame.c
  * Goal:   a frame that anything was done to is refused, with a reason; runs stay in their payload.
- * Method: one good header, then every bit of it flipped, with the old seal and with a new one; runs by
- *         hand, cut at every length in blocks of their exact size.
+ * Method: one good header, then every bit of it flipped, with the old seal and with a new one;
+ *         runs by hand, cut at every length in blocks of their exact size.
  */
 #include "engine/row/frame.h"
 
