@@ -1,9 +1,9 @@
 /* frame.h - the one frame format of rings, wires and spill files.
  *
  * A frame is a 64-byte header and runs.  A run is a 16-byte header and packed rows of one
- * partition. A row longer than a frame's room travels as several runs: FIRST on the first, LAST
+ * partition.  A row longer than a frame's room travels as several runs: FIRST on the first, LAST
  * on the last, neither between; row_count is 1 on the LAST and 0 on the others.  An ordinary run
- * has both. All integers are little-endian; the frame lies on an 8-byte boundary.
+ * has both.  All integers are little-endian; the frame lies on an 8-byte boundary.
  *
  * The header is sealed: `seal` is a hash of the other fields and a secret of the job attempt, so
  * that a header which somebody wrote over is refused instead of believed.  `checksum` (XXH3 of the

@@ -2,7 +2,8 @@
  *
  * Packed row:  [null bitmap] [slots] [payloads]
  *   bitmap    ceil(field_count / 8) bytes, bit i = field i is null; only when some field is
- *   nullable slots     in field order, unaligned, little-endian: i64 and f64 8 bytes, bool 1 byte,
+ *             nullable
+ *   slots     in field order, unaligned, little-endian: i64 and f64 8 bytes, bool 1 byte,
  *             bytes and any the u32 length of their payload
  *   payloads  of the bytes and any fields, in field order.  An `any` payload is a kind byte and the
  *             value: 8 bytes, 1 byte or the bytes themselves; length 0 is null.
