@@ -373,7 +373,7 @@ static void put_lengths(const struct gm_layout *layout, uint8_t *const *rows,
 }
 
 /* Payloads and length slots of rows with one variable field, of kind bytes: words with a count,
- * lines. An overrun hits later rows only, so each row's length is written at once. */
+ * lines.  An overrun hits later rows only, so each row's length is written at once. */
 static void encode_one_bytes(const struct gm_layout *layout, const struct gm_bytes *values,
                              uint32_t count, uint8_t *const *rows)
 {

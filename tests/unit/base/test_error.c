@@ -1,6 +1,7 @@
 /* test_error.c
  * Goal:   codes keep their scopes apart from the kernel's, and the first cause is the one that
- * stays. Method: every code by name; texts longer than their room.
+ *         stays.
+ * Method: every code by name; texts longer than their room.
  */
 #include "engine/base/error.h"
 

@@ -1,6 +1,7 @@
 /* test_batch.c
  * Goal:   every column of a batch has room of its own for all rows; values come out with their
- * kind. Method: fill the widest batch to the brim and read it back; budgets too small.
+ *         kind.
+ * Method: fill the widest batch to the brim and read it back; budgets too small.
  */
 #include "engine/row/batch.h"
 

@@ -149,8 +149,8 @@ static void random_batches_come_back_the_same(void **state)
     }
 }
 
-/* Decodes bytes that may be anything.  What is accepted must stay inside, and encode to the same.
- * */
+/* Decodes bytes that may be anything.  What is accepted must stay inside, and encode to
+ * the same. */
 static int decode_hostile(struct random_rows *rows, const uint8_t *data, size_t bytes)
 {
     struct gm_batch batch;
