@@ -33,6 +33,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
 
 #define GLEAM_VERSION "0.1.0"
 
@@ -237,8 +240,9 @@ struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *
 struct gleam_dataset *gleam_ints(struct gleam_flow *flow, int64_t from, int64_t to);
 
 /* Declares names and types of the columns: gleam_as(d, "word bytes, n i64").  Types: i64, f64, bool,
- * bytes, any.  After a registered mapper the columns are `any` until this says otherwise; a value
- * of another type then fails the job with the row. */
+ * bytes, any.  Stands right behind every registered mapper, and says what it emits: another number of
+ * values, or a value of another type, fails the job with the row.  Elsewhere it renames columns, and
+ * narrows `any`. */
 struct gleam_dataset *gleam_as(struct gleam_dataset *dataset, const char *columns);
 
 struct gleam_dataset *gleam_map(struct gleam_dataset *dataset, const char *step,
@@ -300,6 +304,9 @@ int gleam_plan(struct gleam_flow *flow, FILE *file);
 /* Remembers the place of the next building call, for its error messages; the macros below call it. */
 void gleam_here(const char *file, int line);
 
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

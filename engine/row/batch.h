@@ -39,6 +39,7 @@ struct gm_vector {
 struct gm_batch {
     uint32_t row_count;
     uint32_t column_count;
+    uint32_t origin; /* partition of the upstream dataset that the rows come from */
     struct gm_vector columns[GM_FIELDS_MAX];
     void *storage; /* what gm_batch_init allocated, or NULL for a batch that borrows its arrays */
     size_t storage_bytes;

@@ -1,0 +1,163 @@
+/* control.c - sendmsg and recvmsg, and the outcome's encoding. */
+#include "agent/control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/base/cursor.h"
+
+#define JOB_MAGIC UINT32_C(0x314a4d47)     /* "GMJ1" */
+#define OUTCOME_MAGIC UINT32_C(0x314f4d47) /* "GMO1" */
+#define JOB_DESCRIPTORS 2
+
+struct job_packet {
+    uint32_t magic;
+    uint32_t reserved;
+    struct gm_job_message job;
+};
+
+int gm_control_send_job(int socket, const struct gm_job_message *job, int region_fd, int plan_fd)
+{
+    struct job_packet packet = {.magic = JOB_MAGIC, .job = *job};
+    struct iovec part = {.iov_base = &packet, .iov_len = sizeof packet};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(JOB_DESCRIPTORS * sizeof(int))];
+    } ancillary = {0};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &ancillary,
+                             .msg_controllen = sizeof ancillary};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(JOB_DESCRIPTORS * sizeof(int));
+    const int descriptors[JOB_DESCRIPTORS] = {region_fd, plan_fd};
+    memcpy(CMSG_DATA(header), descriptors, sizeof descriptors);
+    return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int gm_control_receive_job(int socket, struct gm_job_message *ret_job, int *ret_region_fd,
+                           int *ret_plan_fd)
+{
+    struct job_packet packet;
+    struct iovec part = {.iov_base = &packet, .iov_len = sizeof packet};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(JOB_DESCRIPTORS * sizeof(int))];
+    } ancillary;
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &ancillary,
+                             .msg_controllen = sizeof ancillary};
+    ssize_t received;
+    do
+        received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    while (received < 0 && errno == EINTR);
+    if (received == 0)
+        return GM_END;
+    if (received < 0)
+        return -errno;
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (received != sizeof packet || packet.magic != JOB_MAGIC || header == NULL ||
+        header->cmsg_type != SCM_RIGHTS ||
+        header->cmsg_len != CMSG_LEN(JOB_DESCRIPTORS * sizeof(int)))
+        return GM_EPEER_PROTOCOL;
+    int descriptors[JOB_DESCRIPTORS];
+    memcpy(descriptors, CMSG_DATA(header), sizeof descriptors);
+    *ret_job = packet.job;
+    *ret_region_fd = descriptors[0];
+    *ret_plan_fd = descriptors[1];
+    return 0;
+}
+
+static void write_counts(struct gm_writer *writer, const struct gm_executor_counts *counts,
+                         const struct gm_plan *plan)
+{
+    gm_writer_u64(writer, counts->busy_ns);
+    gm_writer_u64(writer, counts->heap_peak_bytes);
+    for (uint32_t i = 0; i < plan->chain_count; i++) {
+        const struct gm_chain_counts *chain = &counts->chains[i];
+        gm_writer_u64(writer, chain->source_rows);
+        gm_writer_u64(writer, chain->source_words);
+        gm_writer_u64(writer, chain->source_bytes);
+        for (uint32_t s = 0; s < plan->chains[i].step_count; s++)
+            gm_writer_u64(writer, chain->step_rows[s]);
+    }
+    for (uint32_t i = 0; i < plan->exchange_count; i++) {
+        gm_writer_u64(writer, counts->exchanges[i].rows_count);
+        gm_writer_u64(writer, counts->exchanges[i].payload_bytes);
+        gm_writer_u64(writer, counts->exchanges[i].frames_count);
+    }
+}
+
+static void read_counts(struct gm_cursor *cursor, const struct gm_plan *plan,
+                        struct gm_executor_counts *counts)
+{
+    counts->busy_ns += gm_cursor_u64(cursor);
+    counts->heap_peak_bytes += gm_cursor_u64(cursor);
+    for (uint32_t i = 0; i < plan->chain_count; i++) {
+        struct gm_chain_counts *chain = &counts->chains[i];
+        chain->source_rows += gm_cursor_u64(cursor);
+        chain->source_words += gm_cursor_u64(cursor);
+        chain->source_bytes += gm_cursor_u64(cursor);
+        for (uint32_t s = 0; s < plan->chains[i].step_count; s++)
+            chain->step_rows[s] += gm_cursor_u64(cursor);
+    }
+    for (uint32_t i = 0; i < plan->exchange_count; i++) {
+        counts->exchanges[i].rows_count += gm_cursor_u64(cursor);
+        counts->exchanges[i].payload_bytes += gm_cursor_u64(cursor);
+        counts->exchanges[i].frames_count += gm_cursor_u64(cursor);
+    }
+}
+
+int gm_control_send_outcome(int socket, const struct gm_error *error,
+                            const struct gm_executor_counts *counts, const struct gm_plan *plan)
+{
+    struct gm_writer writer;
+    gm_writer_init(&writer, GM_CONTROL_BYTES_MAX);
+    gm_writer_u32(&writer, OUTCOME_MAGIC);
+    gm_writer_i64(&writer, error->code);
+    gm_writer_string(&writer, error->code != 0 ? error->text : "");
+    if (error->code == 0)
+        write_counts(&writer, counts, plan);
+    uint8_t *data;
+    size_t bytes;
+    int rc = gm_writer_take(&writer, &data, &bytes);
+    if (rc == 0) {
+        rc = send(socket, data, bytes, MSG_NOSIGNAL) < 0 ? -errno : 0;
+        free(data);
+    }
+    gm_writer_fini(&writer);
+    return rc;
+}
+
+int gm_control_receive_outcome(int socket, const struct gm_plan *plan, struct gm_error *ret_error,
+                               struct gm_executor_counts *counts)
+{
+    uint8_t *data = malloc(GM_CONTROL_BYTES_MAX);
+    if (data == NULL)
+        return -ENOMEM;
+    const ssize_t received = recv(socket, data, GM_CONTROL_BYTES_MAX, MSG_DONTWAIT);
+    int rc = 0;
+    if (received == 0 || (received < 0 && errno == ECONNRESET))
+        rc = GM_END;
+    else if (received < 0)
+        rc = errno == EAGAIN || errno == EINTR ? GM_AGAIN : -errno;
+    if (rc == 0) {
+        struct gm_cursor cursor;
+        gm_cursor_init(&cursor, data, (size_t)received);
+        const uint32_t magic = gm_cursor_u32(&cursor);
+        ret_error->code = (int)gm_cursor_i64(&cursor);
+        gm_cursor_string(&cursor, ret_error->text, sizeof ret_error->text);
+        if (ret_error->code == 0)
+            read_counts(&cursor, plan, counts);
+        if (magic != OUTCOME_MAGIC || !gm_cursor_done(&cursor))
+            rc = GM_EPEER_PROTOCOL;
+    }
+    free(data);
+    return rc;
+}

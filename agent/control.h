@@ -1,0 +1,41 @@
+/* control.h - messages between the driver and its executors, over a socket pair.
+ *
+ * Nothing per row or frame goes this way: a job down (with the region and the plan as descriptors),
+ * an outcome up.  One SOCK_SEQPACKET message each.
+ */
+#ifndef GM_AGENT_CONTROL_H
+#define GM_AGENT_CONTROL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/executor.h"
+#include "engine/base/error.h"
+
+#define GM_CONTROL_BYTES_MAX (64u << 10)
+
+struct gm_job_message {
+    uint64_t memory_bytes;
+    uint64_t spin_ns;
+    uint64_t plan_bytes;
+};
+
+/* Driver.  Sends a job with the region's and the plan's descriptor (borrowed).  Returns 0 or
+ * -errno. */
+int gm_control_send_job(int socket, const struct gm_job_message *job, int region_fd, int plan_fd);
+
+/* Executor.  Waits for a job.  Returns 0 with two descriptors that the caller closes; GM_END when the
+ * driver is gone; or < 0. */
+int gm_control_receive_job(int socket, struct gm_job_message *ret_job, int *ret_region_fd,
+                           int *ret_plan_fd);
+
+/* Executor.  Says how the job ended: error->code 0 and counters, or the error. */
+int gm_control_send_outcome(int socket, const struct gm_error *error,
+                            const struct gm_executor_counts *counts, const struct gm_plan *plan);
+
+/* Driver.  Takes an outcome without blocking.  Returns 0: *ret_error says how it ended, and counters
+ * are added to counts; GM_AGAIN; GM_END: the executor is gone; or < 0: the message made no sense. */
+int gm_control_receive_outcome(int socket, const struct gm_plan *plan, struct gm_error *ret_error,
+                               struct gm_executor_counts *counts);
+
+#endif

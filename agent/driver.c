@@ -1,0 +1,101 @@
+/* driver.c - the public calls that run: gleam_init, gleam_run, gleam_plan. */
+#define GLEAM_NO_PLACES
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/driver.h"
+#include "agent/files.h"
+#include "agent/stats.h"
+#include "agent/trampoline.h"
+#include "engine/flow/flow.h"
+
+#define EXIT_CANCELLED 130
+
+/* One program has one set of options and one set of warm executors. */
+static struct gm_options options;
+static struct gm_session session;
+
+static void say(const char *text)
+{
+    fprintf(stderr, "gleam: %s\n", text);
+}
+
+static void stop_session(void)
+{
+    gm_session_stop(&session);
+}
+
+void gleam_init(int *argc, char ***argv)
+{
+    gm_trampoline();
+    signal(SIGPIPE, SIG_IGN);
+    atexit(stop_session);
+    struct gm_error error = {0};
+    if (gm_options_take(&options, argc, *argv, &error) < 0) {
+        say(error.text);
+        exit(2);
+    }
+}
+
+int gleam_set_option(const char *name, const char *value)
+{
+    struct gm_error error = {0};
+    if (gm_options_set(&options, name, value, &error) == 0)
+        return 0;
+    say(error.text);
+    return -1;
+}
+
+/* Plans for the options as they are; the caller calls gm_plan_fini. */
+static int make_plan(struct gleam_flow *flow, struct gm_options *settled, struct gm_plan *plan)
+{
+    *settled = options;
+    int rc = gm_options_settle(settled, &flow->error);
+    if (rc == 0)
+        rc = gm_planner_make(flow, settled->executor_count, gm_files_list, plan);
+    if (rc < 0)
+        say(flow->error.text);
+    return rc;
+}
+
+int gleam_plan(struct gleam_flow *flow, FILE *file)
+{
+    struct gm_plan plan = {0};
+    struct gm_options settled;
+    if (make_plan(flow, &settled, &plan) < 0)
+        return 1;
+    gm_plan_print(&plan, settled.executor_count, file);
+    gm_plan_fini(&plan);
+    return 0;
+}
+
+int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
+                  struct gm_job_report *ret_report)
+{
+    struct gm_options settled = options;
+    if (!flow->broken)
+        flow->error.code = 0;
+    int rc = gm_options_settle(&settled, &flow->error);
+    if (rc == 0)
+        rc = gm_job_run(flow, &settled, &session, ret_plan, ret_report);
+    if (rc == 0 && settled.stats_path[0] != '\0')
+        rc = gm_stats_write(settled.stats_path, ret_plan, ret_report, &flow->error);
+    if (rc == 0)
+        return 0;
+    say(flow->error.text);
+    return rc == GM_EJOB_CANCELLED ? EXIT_CANCELLED : 1;
+}
+
+int gleam_run(struct gleam_flow *flow)
+{
+    if (options.plan_only)
+        return gleam_plan(flow, stdout);
+    struct gm_plan plan = {0};
+    struct gm_job_report report = {0};
+    const int status = gm_driver_run(flow, &plan, &report);
+    gm_executor_counts_fini(&report.counts);
+    gm_plan_fini(&plan);
+    return status;
+}

@@ -1,0 +1,12 @@
+/* driver.h - gleam_run with its plan and report, for the `gleam` command. */
+#ifndef GM_AGENT_DRIVER_H
+#define GM_AGENT_DRIVER_H
+
+#include "agent/job.h"
+
+/* As gleam_run, but leaves plan and report: the caller calls gm_plan_fini and
+ * gm_executor_counts_fini on them, whatever it returns.  Both come in zeroed. */
+int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
+                  struct gm_job_report *ret_report);
+
+#endif

@@ -1,0 +1,341 @@
+/* executor.c - wires chains to sources, exchanges and ports, and runs them round and round. */
+#include "agent/executor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "agent/exchange_sink.h"
+#include "agent/sources.h"
+#include "engine/base/check.h"
+#include "engine/chain/chain.h"
+#include "shuffle/link.h"
+
+/* Source batches of one chain before the others get their turn. */
+#define BATCHES_PER_TURN 8
+/* A combiner hands its rows on when it holds this part of the executor's memory. */
+#define COMBINE_SHARE 4
+/* Sleeps end by a bell; this is only how often a cancelled job is noticed. */
+#define SLEEP_NS_MAX UINT64_C(100000000)
+
+struct runner {
+    struct gm_chain *chain;
+    bool done;
+    struct gm_text_source *text;
+    struct gm_reader *reader;
+    struct gm_disk disk;
+    bool has_disk;
+    struct gm_value_source *values;
+    struct gm_exchange_source *exchange;
+    struct gm_receiver *receiver;
+    struct gm_exchange_sink *sink;
+    struct gm_sender *sender;
+};
+
+struct gm_executor {
+    struct gm_executor_spec spec;
+    struct gm_heap heap;
+    struct gm_error error;
+    struct gm_link *link;
+    struct gm_network network;
+    struct runner *runners; /* one per chain of the plan */
+    struct gm_ledger_entry *ledger;
+    uint64_t busy_ns;
+};
+
+static int open_text(struct gm_executor *executor, struct runner *runner,
+                     const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
+{
+    const struct gm_executor_ports *ports = &executor->spec.ports;
+    int rc = ports->disk_open(ports->self, &executor->heap, &runner->disk);
+    if (rc < 0)
+        return gm_error_set(&executor->error, rc, "cannot start reading files: %s",
+                            gm_error_name(rc));
+    runner->has_disk = true;
+    rc = gm_reader_create(&chain->source, &runner->disk,
+                          gm_region_claim(executor->spec.region, chain->claim), &executor->heap,
+                          &executor->error, &runner->reader);
+    if (rc == 0)
+        rc = gm_text_source_create(&chain->source, runner->reader, &executor->heap, &runner->text);
+    if (rc == 0)
+        *ret_port = gm_text_source_port(runner->text);
+    return rc;
+}
+
+static int open_exchange(struct gm_executor *executor, struct runner *runner,
+                         const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
+{
+    const uint32_t index = chain->source.exchange;
+    int rc = gm_receiver_create(executor->spec.region, (uint16_t)index, executor->spec.participant,
+                                executor->spec.plan->exchanges[index].partition_count,
+                                &executor->network, &executor->heap, &runner->receiver);
+    if (rc == 0)
+        rc = gm_exchange_source_create(&chain->source.schema, runner->receiver, &executor->heap,
+                                       &executor->error, &runner->exchange);
+    if (rc == 0)
+        *ret_port = gm_exchange_source_port(runner->exchange);
+    return rc;
+}
+
+static int open_source(struct gm_executor *executor, struct runner *runner,
+                       const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
+{
+    if (chain->source.kind == GM_SOURCE_TEXT)
+        return open_text(executor, runner, chain, ret_port);
+    if (chain->source.kind == GM_SOURCE_EXCHANGE)
+        return open_exchange(executor, runner, chain, ret_port);
+    int rc = gm_value_source_create(&chain->source,
+                                    gm_region_claim(executor->spec.region, chain->claim),
+                                    &executor->heap, &runner->values);
+    if (rc == 0)
+        *ret_port = gm_value_source_port(runner->values);
+    return rc;
+}
+
+static int open_runner(struct gm_executor *executor, uint32_t index)
+{
+    struct runner *runner = &executor->runners[index];
+    const struct gm_plan *plan = executor->spec.plan;
+    const struct gm_chain_plan *chain = &plan->chains[index];
+    const struct gm_exchange_plan *exchange = &plan->exchanges[chain->exchange];
+    struct gm_chain_spec spec = {
+        .plan = chain,
+        .chain_index = index,
+        .heap = &executor->heap,
+        .error = &executor->error,
+        .budget_bytes = executor->spec.memory_bytes / COMBINE_SHARE,
+        .chain_shown = &executor->ledger->chain,
+        .step_shown = &executor->ledger->step,
+    };
+    int rc = open_source(executor, runner, chain, &spec.source);
+    if (rc == 0)
+        rc = gm_sender_create(executor->spec.region, (uint16_t)chain->exchange,
+                              executor->spec.participant, exchange->partition_count,
+                              &executor->network, &executor->heap, &runner->sender);
+    if (rc == 0)
+        rc = gm_exchange_sink_create(exchange, runner->sender, &executor->heap, &executor->error,
+                                     &runner->sink);
+    if (rc < 0)
+        return rc;
+    spec.sink = gm_exchange_sink_port(runner->sink);
+    return gm_chain_create(&spec, &runner->chain);
+}
+
+static int open_all(struct gm_executor *executor)
+{
+    const struct gm_executor_spec *spec = &executor->spec;
+    int rc = gm_link_create(spec->region, spec->participant, &spec->ports.bell, &executor->heap,
+                            &executor->link);
+    if (rc < 0)
+        return rc;
+    executor->network = gm_link_network(executor->link);
+    if (spec->ports.network_wrap != NULL)
+        spec->ports.network_wrap(spec->ports.self, spec->participant, &executor->network);
+    executor->runners =
+        gm_heap_zalloc(&executor->heap, spec->plan->chain_count * sizeof *executor->runners);
+    if (executor->runners == NULL)
+        return GM_ETASK_MEMORY;
+    for (uint32_t i = 0; i < spec->plan->chain_count && rc == 0; i++)
+        rc = open_runner(executor, i);
+    return rc;
+}
+
+int gm_executor_create(const struct gm_executor_spec *spec, struct gm_executor **ret_executor,
+                       struct gm_error *error)
+{
+    struct gm_executor *executor = calloc(1, sizeof *executor);
+    if (executor == NULL)
+        return gm_error_set(error, -ENOMEM, "no memory for an executor");
+    executor->spec = *spec;
+    executor->ledger = gm_region_ledger(spec->region, spec->participant);
+    int rc = gm_heap_init(&executor->heap, spec->memory_bytes);
+    if (rc < 0) {
+        free(executor);
+        return gm_error_set(error, rc, "no memory for an executor's heap");
+    }
+    executor->heap.published = &executor->ledger->heap_bytes;
+    executor->heap.published_peak = &executor->ledger->heap_peak_bytes;
+    rc = open_all(executor);
+    if (rc < 0) {
+        gm_error_set(&executor->error, rc,
+                     "executor %u cannot start: %s; give more with --memory", spec->participant,
+                     gm_error_name(rc));
+        gm_error_set(error, executor->error.code, "%s", executor->error.text);
+        gm_executor_destroy(executor);
+        return rc;
+    }
+    *ret_executor = executor;
+    return 0;
+}
+
+static void close_runner(struct gm_executor *executor, struct runner *runner)
+{
+    const struct gm_executor_ports *ports = &executor->spec.ports;
+    gm_chain_destroy(runner->chain);
+    gm_exchange_sink_destroy(runner->sink);
+    gm_sender_destroy(runner->sender);
+    gm_text_source_destroy(runner->text);
+    /* Reads under way go into the reader's blocks: the disk ends them first. */
+    if (runner->has_disk)
+        ports->disk_close(ports->self, &runner->disk);
+    gm_reader_destroy(runner->reader);
+    gm_value_source_destroy(runner->values);
+    gm_exchange_source_destroy(runner->exchange);
+    gm_receiver_destroy(runner->receiver);
+}
+
+void gm_executor_destroy(struct gm_executor *executor)
+{
+    if (executor == NULL)
+        return;
+    const uint32_t count = executor->spec.plan->chain_count;
+    if (executor->runners != NULL) {
+        for (uint32_t i = 0; i < count; i++)
+            close_runner(executor, &executor->runners[i]);
+        gm_heap_free(&executor->heap, executor->runners, count * sizeof *executor->runners);
+    }
+    gm_link_destroy(executor->link);
+    GM_CHECK(executor->heap.used_bytes == 0);
+    gm_heap_fini(&executor->heap);
+    free(executor);
+}
+
+static void show_progress(struct gm_executor *executor)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < executor->spec.plan->chain_count; i++)
+        if (executor->runners[i].reader != NULL)
+            bytes += gm_reader_bytes(executor->runners[i].reader);
+    atomic_store_explicit(&executor->ledger->input_bytes, bytes, memory_order_relaxed);
+}
+
+int gm_executor_step(struct gm_executor *executor)
+{
+    bool progressed = false, all_done = true;
+    for (uint32_t i = executor->spec.plan->chain_count; i-- > 0;) {
+        struct runner *runner = &executor->runners[i];
+        if (runner->done)
+            continue;
+        const int rc = gm_chain_run(runner->chain, BATCHES_PER_TURN);
+        if (rc < 0)
+            return gm_error_set(&executor->error, rc, "chain %u failed: %s", i,
+                                gm_error_name(rc));
+        progressed = progressed || rc != GM_AGAIN;
+        runner->done = rc == GM_END;
+        all_done = all_done && runner->done;
+    }
+    show_progress(executor);
+    return all_done ? GM_END : progressed ? 0 : GM_AGAIN;
+}
+
+/* Announces the sleep and tries once more: what arrived before the announcement is seen now, what
+ * comes later rings the bell.  Returns what the try gave. */
+static int sleep_on_bell(struct gm_executor *executor)
+{
+    int extra[GM_EXCHANGES_MAX];
+    uint32_t extra_count = 0;
+    gm_link_announce(executor->link);
+    const int rc = gm_executor_step(executor);
+    if (rc == GM_AGAIN) {
+        for (uint32_t i = 0; i < executor->spec.plan->chain_count; i++) {
+            struct runner *runner = &executor->runners[i];
+            if (runner->has_disk && !runner->done)
+                extra[extra_count++] = runner->disk.ops->descriptor(runner->disk.self);
+        }
+        const struct gm_bell *bell = &executor->spec.ports.bell;
+        bell->ops->wait(bell->self, extra, extra_count, SLEEP_NS_MAX);
+    }
+    gm_link_awake(executor->link);
+    return rc;
+}
+
+int gm_executor_run(struct gm_executor *executor)
+{
+    const struct gm_clock *clock = &executor->spec.ports.clock;
+    const uint64_t begin = gm_clock_now_ns(clock);
+    uint64_t idle_since = 0; /* 0: it got on last time */
+    uint64_t idle_ns = 0;
+    int rc = 0;
+    while (rc == 0 || rc == GM_AGAIN) {
+        rc = gm_executor_step(executor);
+        if (executor->spec.cancel != NULL &&
+            atomic_load_explicit(executor->spec.cancel, memory_order_relaxed))
+            rc = gm_error_set(&executor->error, GM_EJOB_CANCELLED, "stopped");
+        if (rc == 0 && idle_since == 0)
+            continue;
+        const uint64_t now = gm_clock_now_ns(clock);
+        if (rc == GM_AGAIN && idle_since == 0) {
+            idle_since = now;
+        } else if (rc == GM_AGAIN) {
+            if (now - idle_since >= executor->spec.spin_ns)
+                rc = sleep_on_bell(executor);
+        }
+        if (rc != GM_AGAIN && idle_since != 0) {
+            idle_ns += gm_clock_now_ns(clock) - idle_since;
+            idle_since = 0;
+        }
+    }
+    executor->busy_ns = gm_clock_now_ns(clock) - begin - idle_ns;
+    atomic_store_explicit(&executor->ledger->busy_ns, executor->busy_ns, memory_order_relaxed);
+    return rc == GM_END ? 0 : rc;
+}
+
+const struct gm_error *gm_executor_error(const struct gm_executor *executor)
+{
+    return &executor->error;
+}
+
+int gm_executor_counts_init(struct gm_executor_counts *counts, const struct gm_plan *plan)
+{
+    *counts = (struct gm_executor_counts){.chain_count = plan->chain_count};
+    counts->chains = calloc(plan->chain_count + 1, sizeof *counts->chains);
+    counts->exchanges = calloc(plan->exchange_count + 1, sizeof *counts->exchanges);
+    if (counts->chains == NULL || counts->exchanges == NULL)
+        goto free_tables;
+    for (uint32_t i = 0; i < plan->chain_count; i++) {
+        counts->chains[i].step_rows = calloc(plan->chains[i].step_count + 1, sizeof(uint64_t));
+        if (counts->chains[i].step_rows == NULL)
+            goto free_tables;
+    }
+    return 0;
+
+free_tables:
+    gm_executor_counts_fini(counts);
+    return -ENOMEM;
+}
+
+void gm_executor_counts_fini(struct gm_executor_counts *counts)
+{
+    for (uint32_t i = 0; counts->chains != NULL && i < counts->chain_count; i++)
+        free(counts->chains[i].step_rows);
+    free(counts->chains);
+    free(counts->exchanges);
+    *counts = (struct gm_executor_counts){0};
+}
+
+void gm_executor_counts_add(const struct gm_executor *executor, struct gm_executor_counts *counts)
+{
+    const struct gm_plan *plan = executor->spec.plan;
+    counts->busy_ns += executor->busy_ns;
+    counts->heap_peak_bytes += executor->heap.peak_bytes;
+    for (uint32_t i = 0; i < plan->chain_count; i++) {
+        const struct runner *runner = &executor->runners[i];
+        struct gm_chain_counts *chain = &counts->chains[i];
+        const uint64_t rows = gm_chain_rows(runner->chain, 0);
+        if (runner->text != NULL && plan->chains[i].source.tokenize) {
+            chain->source_rows += gm_text_source_lines(runner->text);
+            chain->source_words += rows;
+        } else {
+            chain->source_rows += rows;
+        }
+        if (runner->reader != NULL)
+            chain->source_bytes += gm_reader_bytes(runner->reader);
+        for (uint32_t s = 0; s < plan->chains[i].step_count; s++)
+            chain->step_rows[s] += gm_chain_rows(runner->chain, 1 + s);
+        struct gm_exchange_counts sent;
+        gm_sender_counts(runner->sender, &sent);
+        struct gm_exchange_counts *total = &counts->exchanges[plan->chains[i].exchange];
+        total->rows_count += sent.rows_count;
+        total->payload_bytes += sent.payload_bytes;
+        total->frames_count += sent.frames_count;
+    }
+}

@@ -1,0 +1,144 @@
+/* files.c - stat, glob and readdir, with an error for everything that would read nothing. */
+#include "agent/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+
+static int refuse(struct gm_error *error, const char *path, const char *why)
+{
+    return gm_error_set(error, GM_EJOB_INPUT, "cannot read %s: %s", path, why);
+}
+
+static int add_file(const char *path, const struct stat *stat, struct gm_file_list *list,
+                    struct gm_error *error)
+{
+    if (list->count == GM_FILES_MAX)
+        return refuse(error, path, "the source has more than a million files");
+    if (strlen(path) >= GM_PATH_BYTES_MAX)
+        return refuse(error, path, "the path is longer than 4095 bytes");
+    if (access(path, R_OK) < 0)
+        return refuse(error, path, gm_error_name(-errno));
+    /* The table doubles at every power of two. */
+    if ((list->count & (list->count - 1)) == 0) {
+        const size_t capacity = list->count > 0 ? 2 * (size_t)list->count : 1;
+        list->files = realloc(list->files, capacity * sizeof *list->files);
+        GM_CHECK(list->files != NULL);
+    }
+    struct gm_file *file = &list->files[list->count];
+    file->path = strdup(path);
+    GM_CHECK(file->path != NULL);
+    /* Files of /proc say 0 bytes and have some; FIFOs and devices have no size. */
+    file->bytes = S_ISREG(stat->st_mode) && stat->st_size > 0 ? (uint64_t)stat->st_size
+                                                              : UINT64_MAX;
+    list->count++;
+    return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Names of a directory's entries that are not hidden, sorted; the caller frees each and the table. */
+static int read_names(const char *path, char ***ret_names, size_t *ret_count)
+{
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return -errno;
+    char **names = NULL;
+    size_t count = 0;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (entry->d_name[0] == '.')
+            continue;
+        if ((count & (count - 1)) == 0) {
+            names = realloc(names, (count > 0 ? 2 * count : 1) * sizeof *names);
+            GM_CHECK(names != NULL);
+        }
+        names[count] = strdup(entry->d_name);
+        GM_CHECK(names[count] != NULL);
+        count++;
+    }
+    closedir(directory);
+    if (count > 0)
+        qsort(names, count, sizeof *names, compare_names);
+    *ret_names = names;
+    *ret_count = count;
+    return 0;
+}
+
+static int add_directory(const char *path, struct gm_file_list *list, struct gm_error *error)
+{
+    char **names = NULL;
+    size_t count = 0;
+    const uint32_t before = list->count;
+    int rc = read_names(path, &names, &count);
+    if (rc < 0)
+        return refuse(error, path, gm_error_name(rc));
+    for (size_t i = 0; i < count; i++) {
+        char *file = NULL;
+        struct stat stat_buffer;
+        const char *slash = path[strlen(path) - 1] == '/' ? "" : "/";
+        GM_CHECK(asprintf(&file, "%s%s%s", path, slash, names[i]) >= 0);
+        if (rc == 0 && stat(file, &stat_buffer) < 0)
+            rc = refuse(error, file, gm_error_name(-errno));
+        else if (rc == 0 && S_ISREG(stat_buffer.st_mode))
+            rc = add_file(file, &stat_buffer, list, error);
+        free(file);
+        free(names[i]);
+    }
+    free(names);
+    if (rc == 0 && list->count == before)
+        return refuse(error, path, "the directory has no files (directories in it are not searched)");
+    return rc;
+}
+
+static int add_path(const char *path, struct gm_file_list *list, struct gm_error *error)
+{
+    struct stat stat_buffer;
+    if (stat(path, &stat_buffer) < 0)
+        return refuse(error, path, gm_error_name(-errno));
+    if (S_ISDIR(stat_buffer.st_mode))
+        return add_directory(path, list, error);
+    return add_file(path, &stat_buffer, list, error);
+}
+
+static int add_glob(const char *pattern, struct gm_file_list *list, struct gm_error *error)
+{
+    glob_t matches;
+    const int found = glob(pattern, 0, NULL, &matches);
+    if (found != 0)
+        return refuse(error, pattern,
+                      found == GLOB_NOMATCH ? "no file matches" : "the pattern cannot be searched");
+    int rc = 0;
+    const uint32_t before = list->count;
+    for (size_t i = 0; i < matches.gl_pathc && rc == 0; i++) {
+        struct stat stat_buffer;
+        const char *path = matches.gl_pathv[i];
+        if (stat(path, &stat_buffer) < 0)
+            rc = refuse(error, path, gm_error_name(-errno));
+        else if (!S_ISDIR(stat_buffer.st_mode))
+            rc = add_file(path, &stat_buffer, list, error);
+    }
+    globfree(&matches);
+    if (rc == 0 && list->count == before)
+        return refuse(error, pattern, "only directories match");
+    return rc;
+}
+
+int gm_files_list(const char *path, struct gm_file_list *list, struct gm_error *error)
+{
+    if (path[0] == '\0')
+        return refuse(error, "''", "the path is empty");
+    struct stat stat_buffer;
+    /* A file whose name has a bracket in it is that file. */
+    if (strpbrk(path, "*?[") != NULL && stat(path, &stat_buffer) < 0)
+        return add_glob(path, list, error);
+    return add_path(path, list, error);
+}

@@ -1,0 +1,360 @@
+/* job.c - the driver's part of a job: it starts the executors' work, drains what comes out, and waits.
+ *
+ * It is one more participant of the region: frames of results come to it through rings, and every
+ * descriptor and frame header is checked before it is believed.
+ */
+#include "agent/job.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/files.h"
+#include "agent/output.h"
+#include "agent/progress.h"
+#include "engine/base/check.h"
+#include "engine/base/text.h"
+#include "iouring/bell.h"
+#include "shuffle/link.h"
+#include "shuffle/port/clock.h"
+#include "shuffle/port/random.h"
+
+/* How long the driver sleeps at most: then it looks whether an executor died without a word. */
+#define SLEEP_NS_MAX UINT64_C(100000000)
+/* Runs taken from the outputs before the control sockets are looked at. */
+#define RUNS_PER_LOOK 256
+
+struct drain {
+    struct gm_receiver *receiver;
+    struct gm_output_writer *writer;
+    bool ended;
+};
+
+struct job {
+    struct gleam_flow *flow;
+    const struct gm_options *options;
+    struct gm_session *session;
+    struct gm_plan *plan;
+    struct gm_error *error;
+    struct gm_region region;
+    struct gm_heap heap; /* the driver's */
+    struct gm_eventfd_bell bell_state;
+    struct gm_bell bell;
+    struct gm_link *link;
+    struct gm_network network;
+    struct drain drains[GM_EXCHANGES_MAX]; /* by output */
+    struct gm_progress progress;
+    struct gm_clock clock;
+};
+
+/* ---- signals ------------------------------------------------------------------------------------ */
+
+/* A signal rings the driver's bell, so that it wakes up wherever it waits. */
+static volatile sig_atomic_t stop_signal; /* tidy: the one type a handler may write */
+static volatile sig_atomic_t stop_bell = -1; /* tidy: as above */
+
+static void note_signal(int number)
+{
+    const int saved = errno;
+    const uint64_t one = 1;
+    stop_signal = number;
+    if (stop_bell >= 0 && write(stop_bell, &one, sizeof one) < 0)
+        stop_signal = number; /* a full counter wakes it as well */
+    errno = saved;
+}
+
+static const int watched_signals[] = {SIGINT, SIGTERM, SIGHUP};
+#define WATCHED_SIGNALS (sizeof watched_signals / sizeof *watched_signals)
+
+/* A signal that the program ignores stays ignored (nohup). */
+static void watch_signals(struct sigaction *ret_before, int bell)
+{
+    struct sigaction watch = {.sa_handler = note_signal};
+    sigemptyset(&watch.sa_mask);
+    stop_signal = 0;
+    stop_bell = bell;
+    for (size_t i = 0; i < WATCHED_SIGNALS; i++) {
+        sigaction(watched_signals[i], &watch, &ret_before[i]);
+        if (ret_before[i].sa_handler == SIG_IGN)
+            sigaction(watched_signals[i], &ret_before[i], NULL);
+    }
+}
+
+static void unwatch_signals(const struct sigaction *before)
+{
+    for (size_t i = 0; i < WATCHED_SIGNALS; i++)
+        sigaction(watched_signals[i], &before[i], NULL);
+    stop_bell = -1;
+}
+
+/* ---- set-up --------------------------------------------------------------------------------------- */
+
+static int open_outputs(struct job *job)
+{
+    const struct gm_plan *plan = job->plan;
+    for (uint32_t i = 0; i < plan->exchange_count; i++) {
+        const struct gm_exchange_plan *exchange = &plan->exchanges[i];
+        if (exchange->kind != GM_EXCHANGE_OUTPUT)
+            continue;
+        struct drain *drain = &job->drains[exchange->output];
+        const uint16_t self = (uint16_t)job->region.spec.executor_count;
+        int rc = gm_output_writer_create(&job->flow->outputs[exchange->output], &exchange->schema,
+                                         &job->heap, job->error, &drain->writer);
+        if (rc < 0)
+            return rc;
+        rc = gm_receiver_create(&job->region, (uint16_t)i, self, exchange->partition_count,
+                                &job->network, &job->heap, &drain->receiver);
+        if (rc < 0)
+            return gm_error_set(job->error, rc, "no memory for an output");
+    }
+    return 0;
+}
+
+static int check_huge(const struct gm_options *options, const struct gm_region_spec *spec,
+                      struct gm_error *error)
+{
+    const uint64_t need = gm_region_footprint(spec);
+    if (options->pages != GM_PAGES_HUGE || options->huge_bytes >= need)
+        return 0;
+    char have[32], want[32];
+    gm_text_format_size(options->huge_bytes, have, sizeof have);
+    gm_text_format_size(need, want, sizeof want);
+    return gm_error_set(error, GM_EJOB_OPTION,
+                        "--hugepages: the shared region needs %s, more than the %s given: give "
+                        "more, or --hugepages auto",
+                        want, have);
+}
+
+static int make_region(struct job *job, struct gm_memory_split *ret_split)
+{
+    struct gm_region_spec spec = {0};
+    const struct gm_random random = gm_random_system();
+    int rc = gm_job_divide(job->plan, job->options, &spec, ret_split, job->error);
+    if (rc == 0)
+        rc = check_huge(job->options, &spec, job->error);
+    if (rc < 0)
+        return rc;
+    spec.attempt = (uint32_t)gm_random_next(&random);
+    spec.secret = gm_random_next(&random);
+    return gm_region_create(&spec, job->options->pages, &job->region, job->error);
+}
+
+static int open_driver(struct job *job, const struct gm_memory_split *split)
+{
+    const uint32_t executors = job->region.spec.executor_count;
+    int rc = gm_heap_init(&job->heap, split->heap_bytes);
+    if (rc < 0)
+        return gm_error_set(job->error, rc, "no memory for the driver's heap");
+    gm_eventfd_bell_init(&job->bell_state, job->session->bells, executors + 1,
+                         (uint16_t)executors);
+    job->bell = gm_eventfd_bell_port(&job->bell_state);
+    rc = gm_link_create(&job->region, (uint16_t)executors, &job->bell, &job->heap, &job->link);
+    if (rc < 0)
+        return gm_error_set(job->error, rc, "cannot join the region: %s", gm_error_name(rc));
+    job->network = gm_link_network(job->link);
+    return open_outputs(job);
+}
+
+static void close_driver(struct job *job)
+{
+    for (uint32_t i = 0; i < job->flow->output_count; i++) {
+        gm_receiver_destroy(job->drains[i].receiver);
+        gm_output_writer_destroy(job->drains[i].writer);
+    }
+    gm_link_destroy(job->link);
+    gm_heap_fini(&job->heap);
+}
+
+/* ---- the loop --------------------------------------------------------------------------------------- */
+
+/* Takes what one output's exchange has.  Returns 0 when it took something, GM_AGAIN, GM_END, or
+ * < 0. */
+static int drain_one(struct job *job, struct drain *drain)
+{
+    for (uint32_t i = 0; i < RUNS_PER_LOOK; i++) {
+        struct gm_run run;
+        int rc = gm_receiver_next(drain->receiver, &run);
+        if (rc == GM_ETASK_MEMORY)
+            return gm_error_set(job->error, rc,
+                                "a row does not fit the driver's share of the memory: give more "
+                                "with --memory");
+        if (rc < 0)
+            return gm_error_set(job->error, rc, "the driver refused a frame: %s",
+                                gm_receiver_why(drain->receiver));
+        if (rc != 0)
+            return rc == GM_AGAIN && i > 0 ? 0 : rc;
+        rc = gm_output_writer_rows(drain->writer, &run, job->error);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int drain_all(struct job *job, bool *ret_progressed, bool *ret_ended)
+{
+    *ret_ended = true;
+    for (uint32_t i = 0; i < job->flow->output_count; i++) {
+        struct drain *drain = &job->drains[i];
+        if (drain->ended)
+            continue;
+        int rc = drain_one(job, drain);
+        if (rc < 0)
+            return rc;
+        *ret_progressed = *ret_progressed || rc != GM_AGAIN;
+        drain->ended = rc == GM_END;
+        *ret_ended = *ret_ended && drain->ended;
+    }
+    return 0;
+}
+
+/* Nobody reads any output any more: the rest of the work would be for nothing. */
+static bool nobody_reads(const struct job *job)
+{
+    for (uint32_t i = 0; i < job->flow->output_count; i++)
+        if (!gm_output_writer_closed(job->drains[i].writer))
+            return false;
+    return true;
+}
+
+static void wait_for_work(struct job *job)
+{
+    int extra[GM_EXECUTORS_MAX];
+    const uint32_t count = gm_session_descriptors(job->session, extra, GM_EXECUTORS_MAX);
+    if (gm_link_sleep(job->link))
+        job->bell.ops->wait(job->bell.self, extra, count, SLEEP_NS_MAX);
+    gm_link_awake(job->link);
+}
+
+/* Until every output has ended and every executor has said so.  Returns 0, GM_END when nobody reads
+ * any more, or < 0. */
+static int run_loop(struct job *job, struct gm_executor_counts *counts)
+{
+    bool executors_done = false;
+    for (;;) {
+        bool progressed = false, outputs_done;
+        if (stop_signal != 0)
+            return gm_error_set(job->error, GM_EJOB_CANCELLED, "stopped by signal %d (%s)",
+                                (int)stop_signal, strsignal(stop_signal));
+        int rc = drain_all(job, &progressed, &outputs_done);
+        if (rc < 0)
+            return rc;
+        if (nobody_reads(job))
+            return GM_END;
+        if (!executors_done) {
+            rc = gm_session_collect(job->session, &job->region, job->plan, counts, job->error);
+            if (rc < 0)
+                return rc;
+            executors_done = rc == 0;
+            progressed = progressed || executors_done;
+        }
+        if (outputs_done && executors_done)
+            return 0;
+        /* An executor that has ended has sent all it had: what is not there now never comes. */
+        if (executors_done && !progressed)
+            return gm_error_set(job->error, GM_EFRAME_CORRUPT,
+                                "the executors ended without ending their outputs");
+        gm_progress_tick(&job->progress, &job->region, gm_clock_now_ns(&job->clock));
+        if (!progressed)
+            wait_for_work(job);
+    }
+}
+
+static int finish_outputs(struct job *job)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < job->flow->output_count && rc == 0; i++)
+        rc = gm_output_writer_finish(job->drains[i].writer, job->error);
+    for (uint32_t i = 0; i < job->flow->output_count && rc == 0; i++)
+        rc = gm_output_writer_commit(job->drains[i].writer, job->error);
+    return rc;
+}
+
+static void fill_report(struct job *job, struct gm_job_report *report)
+{
+    const uint32_t executors = job->region.spec.executor_count;
+    report->region_bytes = job->region.bytes;
+    report->region_pages = job->region.pages;
+    report->frame_bytes = job->region.spec.frame_bytes;
+    report->executor_count = executors;
+    report->heap_peak_bytes = job->heap.peak_bytes;
+    for (uint32_t i = 0; i < executors; i++) {
+        const struct gm_ledger_entry *ledger = gm_region_ledger(&job->region, i);
+        report->executor_busy_ns[i] =
+            atomic_load_explicit(&ledger->busy_ns, memory_order_relaxed);
+        report->executor_peak_bytes[i] =
+            atomic_load_explicit(&ledger->heap_peak_bytes, memory_order_relaxed);
+        report->heap_peak_bytes += report->executor_peak_bytes[i];
+    }
+    for (uint32_t i = 0; i < job->flow->output_count; i++)
+        report->output_bytes += gm_output_writer_bytes(job->drains[i].writer);
+}
+
+/* Everything between a made region and its end.  Returns as run_loop. */
+static int run_attempt(struct job *job, const struct gm_memory_split *split,
+                       struct gm_job_report *report)
+{
+    const struct gm_job_message message = {
+        .memory_bytes = split->heap_bytes,
+        /* Executors that share a core must not spin away each other's time. */
+        .spin_ns = job->options->executor_count > job->options->core_count ? 0 : GM_SPIN_NS,
+    };
+    int rc = open_driver(job, split);
+    if (rc == 0)
+        rc = gm_executor_counts_init(&report->counts, job->plan);
+    if (rc == 0)
+        rc = gm_session_send(job->session, &job->region, job->plan, &message, job->error);
+    if (rc == 0)
+        rc = run_loop(job, &report->counts);
+    gm_progress_end(&job->progress);
+    if (rc == 0)
+        rc = finish_outputs(job);
+    fill_report(job, report);
+    return rc;
+}
+
+int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
+               struct gm_session *session, struct gm_plan *ret_plan,
+               struct gm_job_report *ret_report)
+{
+    struct job job = {.flow = flow,
+                      .options = options,
+                      .session = session,
+                      .plan = ret_plan,
+                      .error = &flow->error,
+                      .clock = gm_clock_system()};
+    struct gm_memory_split split;
+    struct sigaction before[WATCHED_SIGNALS];
+    const uint64_t begin_ns = gm_clock_now_ns(&job.clock);
+    *ret_report = (struct gm_job_report){.memory_bytes = options->memory_bytes};
+
+    int rc = gm_planner_make(flow, options->executor_count, gm_files_list, ret_plan);
+    if (rc < 0)
+        return rc;
+    rc = make_region(&job, &split);
+    if (rc < 0)
+        return rc;
+    rc = gm_session_start(session, options, job.error);
+    if (rc < 0)
+        goto leave_region;
+
+    gm_progress_init(&job.progress, options->quiet, ret_plan->input_bytes, begin_ns);
+    watch_signals(before, session->bells[session->executor_count]);
+    rc = run_attempt(&job, &split, ret_report);
+    unwatch_signals(before);
+    /* After a failure nobody knows what the executors hold; the next job starts new ones. */
+    if (rc != 0 && !gm_session_stop(session)) {
+        fprintf(stderr, "gleam: %s; a step does not return, so the program ends here\n",
+                job.error->text);
+        _exit(130);
+    }
+    close_driver(&job);
+    if (rc == GM_END)
+        rc = 0; /* the reader had enough */
+
+leave_region:
+    gm_region_leave(&job.region);
+    ret_report->elapsed_ns = gm_clock_now_ns(&job.clock) - begin_ns;
+    return rc;
+}

@@ -1,0 +1,47 @@
+/* job.h - one run of one flow: plan, region, executors, outputs, outcome.
+ *
+ * Threads: the driver's.
+ */
+#ifndef GM_AGENT_JOB_H
+#define GM_AGENT_JOB_H
+
+#include "agent/options.h"
+#include "agent/session.h"
+#include "engine/flow/flow.h"
+
+/* What a job left behind to tell. */
+struct gm_job_report {
+    uint64_t elapsed_ns;
+    uint64_t memory_bytes;   /* the promise */
+    uint64_t region_bytes;
+    enum gm_pages region_pages;
+    uint64_t heap_peak_bytes; /* of executors and driver, added up */
+    uint64_t output_bytes;
+    uint32_t executor_count;
+    uint32_t frame_bytes;
+    const char *disk; /* "io_uring", "pread" */
+    struct gm_executor_counts counts; /* all executors; the caller calls gm_executor_counts_fini */
+    uint64_t executor_busy_ns[GM_EXECUTORS_MAX];
+    uint64_t executor_peak_bytes[GM_EXECUTORS_MAX];
+};
+
+/* Runs the flow.  Returns 0 or < 0 with the flow's error set; the plan is left in *ret_plan for
+ * telling (the caller calls gm_plan_fini), also after a failure. */
+int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
+               struct gm_session *session, struct gm_plan *ret_plan,
+               struct gm_job_report *ret_report);
+
+/* The smallest --memory for a plan, and how it is divided.  frame_bytes is as large as fits. */
+struct gm_memory_split {
+    uint64_t region_bytes;
+    uint64_t process_bytes; /* programs, libraries and stacks, outside the heaps */
+    uint64_t heap_bytes;    /* of each executor and of the driver */
+    uint32_t frame_bytes;
+};
+
+/* Returns 0, or GM_EJOB_OPTION with the size that would do. */
+int gm_job_divide(const struct gm_plan *plan, const struct gm_options *options,
+                  struct gm_region_spec *ret_spec, struct gm_memory_split *ret_split,
+                  struct gm_error *error);
+
+#endif

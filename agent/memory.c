@@ -1,0 +1,73 @@
+/* memory.c - how --memory is divided between the region and the heaps. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "agent/job.h"
+#include "engine/base/text.h"
+
+/* A process beside its heap: program, libraries, stack, jemalloc's own; measured as Pss. */
+#define PROCESS_BYTES (3u << 20)
+/* Least heap: a reader's five blocks of 1.6 MiB in all, batches, packing, a small table. */
+#define HEAP_BYTES_MIN (8u << 20)
+/* Frames that a source has on their way per exchange beyond one open one per destination. */
+#define QUOTA_EXTRA 6
+/* The region may take this part of the memory before its frames get smaller. */
+#define REGION_SHARE 4
+
+static uint32_t power_of_two_above(uint32_t number)
+{
+    uint32_t power = 2;
+    while (power < number)
+        power *= 2;
+    return power;
+}
+
+static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint32_t frame_bytes,
+                      struct gm_region_spec *spec)
+{
+    spec->executor_count = executor_count;
+    spec->exchange_count = plan->exchange_count;
+    spec->claim_count = plan->chain_count;
+    spec->frame_bytes = frame_bytes;
+    for (uint32_t i = 0; i < plan->exchange_count; i++) {
+        const bool to_driver = plan->exchanges[i].kind == GM_EXCHANGE_OUTPUT;
+        const uint32_t destinations = to_driver ? 1 : executor_count;
+        const uint32_t quota = destinations + QUOTA_EXTRA;
+        spec->exchanges[i] = (struct gm_exchange_shape){
+            .to_driver = to_driver, .quota_frames = quota, .ring_slots = power_of_two_above(quota)};
+    }
+}
+
+int gm_job_divide(const struct gm_plan *plan, const struct gm_options *options,
+                  struct gm_region_spec *ret_spec, struct gm_memory_split *ret_split,
+                  struct gm_error *error)
+{
+    const uint32_t executors = options->executor_count;
+    const uint64_t processes =
+        (uint64_t)PROCESS_BYTES * (options->in_process ? 1 : executors + 1);
+    uint64_t region = 0;
+    uint32_t frame = GM_FRAME_BYTES_DEFAULT;
+    for (;; frame /= 2) {
+        fill_spec(plan, executors, frame, ret_spec);
+        region = gm_region_footprint(ret_spec);
+        if (frame == GM_FRAME_BYTES_MIN || region <= options->memory_bytes / REGION_SHARE)
+            break;
+    }
+    const uint64_t least = region + processes + (uint64_t)HEAP_BYTES_MIN * (executors + 1);
+    if (options->memory_bytes < least) {
+        char have[32], need[32];
+        gm_text_format_size(options->memory_bytes, have, sizeof have);
+        gm_text_format_size(least, need, sizeof need);
+        return gm_error_set(error, GM_EJOB_OPTION,
+                            "--memory: %s is too small for %u executors and %u exchanges, which "
+                            "need %s: give --memory %" PRIu64 "M, or fewer --cores",
+                            have, executors, plan->exchange_count, need, (least >> 20) + 1);
+    }
+    *ret_split = (struct gm_memory_split){
+        .region_bytes = region,
+        .process_bytes = processes,
+        .heap_bytes = (options->memory_bytes - region - processes) / (executors + 1),
+        .frame_bytes = frame,
+    };
+    return 0;
+}

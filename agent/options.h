@@ -1,0 +1,41 @@
+/* options.h - the run options of `gleam run` and of every C driver. */
+#ifndef GM_AGENT_OPTIONS_H
+#define GM_AGENT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/error.h"
+#include "engine/base/limits.h"
+#include "shuffle/region.h"
+
+struct gm_options {
+    uint32_t cores[GM_EXECUTORS_MAX]; /* executor i runs on cores[i % core_count] */
+    uint32_t core_count;              /* 0: every core that this process may use */
+    uint32_t executor_count;          /* 0: one per core */
+    uint64_t memory_bytes;            /* 0: half of what is available */
+    enum gm_pages_want pages;
+    uint64_t huge_bytes; /* of --hugepages SIZE: what must be there */
+    char stats_path[GM_PATH_BYTES_MAX]; /* "" none, "-" stdout */
+    bool quiet;
+    bool in_process;
+    bool plan_only;
+};
+
+/* One option by its name without "--".  value may be NULL for a flag.  Returns 0 or GM_EJOB_OPTION
+ * with error. */
+int gm_options_set(struct gm_options *options, const char *name, const char *value,
+                   struct gm_error *error);
+
+/* Takes the options it knows out of argv ("--memory 2G" and "--memory=2G"), up to a "--".  Returns 0
+ * or GM_EJOB_OPTION with error. */
+int gm_options_take(struct gm_options *options, int *argc, char **argv, struct gm_error *error);
+
+/* Fills in cores and memory where they were left open, and checks cores against this process's.
+ * Returns 0 or GM_EJOB_OPTION with error. */
+int gm_options_settle(struct gm_options *options, struct gm_error *error);
+
+/* The options as --help shows them. */
+extern const char gm_options_help[];
+
+#endif

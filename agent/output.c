@@ -1,0 +1,293 @@
+/* output.c - write(2) in large pieces, temporary files without a name, rows to a function. */
+#include "agent/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+#include "engine/row/codec.h"
+
+/* Text is collected up to this before it is written. */
+#define BUFFER_BYTES (256u << 10)
+
+struct gm_output_writer {
+    const struct gm_output *output;
+    struct gm_heap *heap;
+    int fd;           /* -1: a FILE without descriptor, or a function */
+    bool own_fd;
+    bool closed;      /* the reader went away */
+    bool linked;      /* a fall-back file that has a temporary name */
+    char *temporary;  /* its name */
+    const char *what; /* for messages */
+    uint8_t *buffer;
+    size_t buffered;
+    uint64_t bytes;
+    struct gm_layout layout;
+    struct gm_batch batch; /* rows for the function */
+};
+
+static int refuse(const struct gm_output_writer *writer, int rc, struct gm_error *error)
+{
+    return gm_error_set(error, GM_EJOB_OUTPUT, "cannot write %s: %s (%" PRIu64
+                        " bytes were written before)",
+                        writer->what, gm_error_name(rc), writer->bytes);
+}
+
+/* A file without a name, so that nothing is left behind whatever happens; where the file system has
+ * no such thing, one with a temporary name beside the target. */
+static int open_temporary(struct gm_output_writer *writer)
+{
+    char *copy = strdup(writer->output->path);
+    GM_CHECK(copy != NULL);
+    const char *directory = dirname(copy);
+    writer->fd = open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    int rc = writer->fd < 0 ? -errno : 0;
+    if (rc == -EOPNOTSUPP || rc == -EISDIR || rc == -ENOENT) {
+        GM_CHECK(asprintf(&writer->temporary, "%s.gleam-%d", writer->output->path, getpid()) >= 0);
+        writer->fd = open(writer->temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+        rc = writer->fd < 0 ? -errno : 0;
+        writer->linked = rc == 0;
+    }
+    writer->own_fd = rc == 0;
+    free(copy);
+    return rc;
+}
+
+static int open_target(struct gm_output_writer *writer, const struct gm_schema *schema)
+{
+    const struct gm_output *output = writer->output;
+    writer->fd = -1;
+    if (output->kind == GM_OUTPUT_ROW) {
+        gm_layout_init(&writer->layout, schema);
+        writer->what = "rows to the program's function";
+        return gm_batch_init(&writer->batch, schema, writer->heap);
+    }
+    writer->buffer = gm_heap_alloc(writer->heap, BUFFER_BYTES);
+    if (writer->buffer == NULL)
+        return -ENOMEM;
+    if (output->kind == GM_OUTPUT_PATH) {
+        writer->what = output->path;
+        return open_temporary(writer);
+    }
+    fflush(output->stream);
+    writer->fd = fileno(output->stream);
+    writer->what = writer->fd == STDOUT_FILENO   ? "to standard output"
+                   : writer->fd == STDERR_FILENO ? "to standard error"
+                                                 : "to the program's stream";
+    return 0;
+}
+
+int gm_output_writer_create(const struct gm_output *output, const struct gm_schema *schema,
+                            struct gm_heap *heap, struct gm_error *error,
+                            struct gm_output_writer **ret_writer)
+{
+    struct gm_output_writer *writer = gm_heap_zalloc(heap, sizeof *writer);
+    if (writer == NULL)
+        return gm_error_set(error, GM_ETASK_MEMORY, "no memory for an output");
+    writer->output = output;
+    writer->heap = heap;
+    int rc = open_target(writer, schema);
+    if (rc < 0) {
+        refuse(writer, rc, error);
+        gm_output_writer_destroy(writer);
+        return error->code;
+    }
+    *ret_writer = writer;
+    return 0;
+}
+
+void gm_output_writer_destroy(struct gm_output_writer *writer)
+{
+    if (writer == NULL)
+        return;
+    if (writer->own_fd)
+        close(writer->fd);
+    if (writer->linked)
+        unlink(writer->temporary);
+    free(writer->temporary);
+    gm_heap_free(writer->heap, writer->buffer, BUFFER_BYTES);
+    gm_batch_fini(&writer->batch, writer->heap);
+    gm_heap_free(writer->heap, writer, sizeof *writer);
+}
+
+static int write_stream(struct gm_output_writer *writer, const uint8_t *data, size_t bytes)
+{
+    if (fwrite(data, 1, bytes, writer->output->stream) != bytes)
+        return errno != 0 ? -errno : -EIO;
+    writer->bytes += bytes;
+    return 0;
+}
+
+static int write_all(struct gm_output_writer *writer, const uint8_t *data, size_t bytes)
+{
+    if (writer->closed)
+        return 0;
+    if (writer->fd < 0)
+        return write_stream(writer, data, bytes);
+    while (bytes > 0) {
+        const ssize_t written = write(writer->fd, data, bytes);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0 && errno == EAGAIN) {
+            struct pollfd ready = {.fd = writer->fd, .events = POLLOUT};
+            poll(&ready, 1, 1000);
+            continue;
+        }
+        if (written < 0 && errno == EPIPE && writer->output->kind == GM_OUTPUT_STREAM) {
+            writer->closed = true;
+            return 0;
+        }
+        if (written < 0)
+            return -errno;
+        data += written;
+        bytes -= (size_t)written;
+        writer->bytes += (uint64_t)written;
+    }
+    return 0;
+}
+
+static int flush(struct gm_output_writer *writer)
+{
+    const size_t bytes = writer->buffered;
+    writer->buffered = 0;
+    return write_all(writer, writer->buffer, bytes);
+}
+
+static int write_text(struct gm_output_writer *writer, const uint8_t *data, size_t bytes)
+{
+    if (writer->buffered + bytes > BUFFER_BYTES) {
+        int rc = flush(writer);
+        if (rc < 0)
+            return rc;
+    }
+    if (bytes >= BUFFER_BYTES)
+        return write_all(writer, data, bytes);
+    memcpy(writer->buffer + writer->buffered, data, bytes);
+    writer->buffered += bytes;
+    return 0;
+}
+
+static int refuse_run(const struct gm_run *run, struct gm_error *error)
+{
+    return gm_error_set(error, GM_EFRAME_CORRUPT,
+                        "a frame from executor %u was refused: its rows do not fit its length",
+                        run->source);
+}
+
+/* Rows of one bytes column: the text itself. */
+static int text_rows(struct gm_output_writer *writer, const struct gm_run *run,
+                     struct gm_error *error)
+{
+    const uint8_t *at = run->rows;
+    const uint8_t *end = run->rows + run->bytes;
+    for (uint32_t i = 0; i < run->row_count; i++) {
+        uint32_t length;
+        if ((size_t)(end - at) < sizeof length)
+            return refuse_run(run, error);
+        memcpy(&length, at, sizeof length);
+        at += sizeof length;
+        if ((size_t)(end - at) < length)
+            return refuse_run(run, error);
+        int rc = write_text(writer, at, length);
+        if (rc < 0)
+            return refuse(writer, rc, error);
+        at += length;
+    }
+    return at == end ? 0 : refuse_run(run, error);
+}
+
+static int function_rows(struct gm_output_writer *writer, const struct gm_run *run,
+                         struct gm_error *error)
+{
+    size_t offset = 0;
+    uint32_t left = run->row_count;
+    while (left > 0) {
+        size_t used;
+        int rc = gm_codec_decode(&writer->layout, run->rows + offset, run->bytes - offset, left,
+                                 &writer->batch, &used);
+        if (rc < 0 || writer->batch.row_count == 0)
+            return refuse_run(run, error);
+        for (uint32_t i = 0; i < writer->batch.row_count; i++) {
+            struct gleam_value row[GM_FIELDS_MAX];
+            for (uint32_t c = 0; c < writer->batch.column_count; c++)
+                row[c] = gm_vector_get(&writer->batch.columns[c], i);
+            rc = writer->output->function(writer->output->argument, row,
+                                          writer->batch.column_count);
+            if (rc != 0)
+                return gm_error_set(error, GM_EJOB_OUTPUT,
+                                    "the function that takes the rows returned %d", rc);
+        }
+        offset += used;
+        left -= writer->batch.row_count;
+    }
+    return 0;
+}
+
+int gm_output_writer_rows(struct gm_output_writer *writer, const struct gm_run *run,
+                          struct gm_error *error)
+{
+    if (writer->output->kind == GM_OUTPUT_ROW)
+        return function_rows(writer, run, error);
+    return text_rows(writer, run, error);
+}
+
+int gm_output_writer_finish(struct gm_output_writer *writer, struct gm_error *error)
+{
+    if (writer->output->kind == GM_OUTPUT_ROW)
+        return 0;
+    int rc = flush(writer);
+    if (rc == 0 && writer->output->kind == GM_OUTPUT_STREAM && writer->fd < 0 &&
+        fflush(writer->output->stream) != 0)
+        rc = -errno;
+    return rc < 0 ? refuse(writer, rc, error) : 0;
+}
+
+/* Gives the nameless file its name; over an existing one by way of a temporary name. */
+static int link_file(struct gm_output_writer *writer)
+{
+    char descriptor[32];
+    snprintf(descriptor, sizeof descriptor, "/proc/self/fd/%d", writer->fd);
+    const char *path = writer->output->path;
+    if (linkat(AT_FDCWD, descriptor, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return -errno;
+    GM_CHECK(asprintf(&writer->temporary, "%s.gleam-%d", path, getpid()) >= 0);
+    if (linkat(AT_FDCWD, descriptor, AT_FDCWD, writer->temporary, AT_SYMLINK_FOLLOW) < 0)
+        return -errno;
+    writer->linked = true;
+    return 0;
+}
+
+int gm_output_writer_commit(struct gm_output_writer *writer, struct gm_error *error)
+{
+    if (writer->output->kind != GM_OUTPUT_PATH)
+        return 0;
+    int rc = writer->linked ? 0 : link_file(writer);
+    if (rc == 0 && writer->linked) {
+        rc = rename(writer->temporary, writer->output->path) < 0 ? -errno : 0;
+        writer->linked = rc < 0;
+    }
+    /* Some file systems tell of a full disk only here. */
+    const int fd = writer->fd;
+    writer->own_fd = false;
+    if (close(fd) < 0 && rc == 0)
+        rc = -errno;
+    return rc < 0 ? refuse(writer, rc, error) : 0;
+}
+
+bool gm_output_writer_closed(const struct gm_output_writer *writer)
+{
+    return writer->closed;
+}
+
+uint64_t gm_output_writer_bytes(const struct gm_output_writer *writer)
+{
+    return writer->bytes;
+}

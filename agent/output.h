@@ -1,0 +1,34 @@
+/* output.h - where rows leave the flow, in the driver: a stream, a file or a function.
+ *
+ * Threads: the driver's.  A stream whose reader went away takes what follows and forgets it: that is
+ * no failure.  A file appears under its name only at commit.
+ */
+#ifndef GM_AGENT_OUTPUT_H
+#define GM_AGENT_OUTPUT_H
+
+#include "engine/flow/flow.h"
+#include "engine/flow/plan.h"
+#include "shuffle/exchange.h"
+
+struct gm_output_writer;
+
+/* Opens the target.  Borrows output and schema.  Returns 0 or < 0 with error. */
+int gm_output_writer_create(const struct gm_output *output, const struct gm_schema *schema,
+                            struct gm_heap *heap, struct gm_error *error,
+                            struct gm_output_writer **ret_writer);
+/* Without a commit before, a file vanishes. */
+void gm_output_writer_destroy(struct gm_output_writer *writer); /* NULL is allowed */
+
+/* Takes a run of whole rows.  Returns 0 or < 0 with error. */
+int gm_output_writer_rows(struct gm_output_writer *writer, const struct gm_run *run,
+                          struct gm_error *error);
+/* After the last row: everything is on its way to the target.  Returns 0 or < 0 with error. */
+int gm_output_writer_finish(struct gm_output_writer *writer, struct gm_error *error);
+/* After every output has finished: files appear. */
+int gm_output_writer_commit(struct gm_output_writer *writer, struct gm_error *error);
+
+/* True when nobody reads the stream any more. */
+bool gm_output_writer_closed(const struct gm_output_writer *writer);
+uint64_t gm_output_writer_bytes(const struct gm_output_writer *writer);
+
+#endif

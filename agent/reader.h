@@ -1,0 +1,50 @@
+/* reader.h - text files to spans of whole lines, read ahead through the disk port.
+ *
+ * Threads:   one executor's thread.
+ * Memory:    GM_READER_BLOCKS blocks of the heap; a line longer than a block is put together in a
+ *            buffer of its own, which grows within the heap's budget.
+ * Blocking:  never.
+ * Work:      partitions are claimed one by one from a counter that all executors share, and the
+ *            reads of the next one start before the last one is used up.
+ *
+ * Which lines are a segment's: those whose first byte lies in [begin, end).  So a reader of a
+ * segment that does not begin a file looks at the byte before it, skips to the first line that begins
+ * inside, and reads on behind `end` until its last line is whole.
+ */
+#ifndef GM_AGENT_READER_H
+#define GM_AGENT_READER_H
+
+#include <stdatomic.h>
+
+#include "engine/base/error.h"
+#include "engine/base/heap.h"
+#include "engine/flow/plan.h"
+#include "shuffle/port/disk.h"
+
+/* 256 KiB is read in about 20 us from the page cache and stays in a 1 MiB L2; four in flight keep a
+ * disk busy while one is worked on. */
+#define GM_READER_BLOCK_BYTES (256u << 10)
+#define GM_READER_BLOCKS 4
+
+struct gm_reader;
+
+/* Borrows all but error's text.  Returns 0 or GM_ETASK_MEMORY. */
+int gm_reader_create(const struct gm_source *source, const struct gm_disk *disk,
+                     _Atomic uint64_t *claim, struct gm_heap *heap, struct gm_error *error,
+                     struct gm_reader **ret_reader);
+/* The disk's reads into its blocks must be over: destroy the disk first. */
+void gm_reader_destroy(struct gm_reader *reader); /* NULL is allowed */
+
+struct gm_span {
+    const uint8_t *data; /* whole lines; only the last of a file may lack its "\n" */
+    size_t bytes;
+    uint32_t partition;
+};
+
+/* Lends the next span until the next call.  Returns 0; 4 (GM_PARTITION_END of chain.h) with only
+ * ret_span->partition set; GM_AGAIN; GM_END; or < 0 with the error set. */
+int gm_reader_next(struct gm_reader *reader, struct gm_span *ret_span);
+
+uint64_t gm_reader_bytes(const struct gm_reader *reader); /* read so far */
+
+#endif

@@ -1,0 +1,416 @@
+/* session.c - starting, feeding, watching and ending executors. */
+#include "agent/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/trampoline.h"
+#include "engine/base/check.h"
+#include "engine/chain/chain.h"
+#include "engine/flow/plan_codec.h"
+#include "iouring/bell.h"
+
+extern char **environ;
+
+#define VARIABLE_BYTES (64 + 12 * GM_PARTICIPANTS_MAX)
+/* How long threads get to notice a cancelled job. */
+#define THREAD_PATIENCE_S 1
+
+/* ---- processes -------------------------------------------------------------------------------- */
+
+/* environ with the executor's variable in front; the caller frees the table. */
+static char **make_environment(char *variable)
+{
+    size_t count = 0;
+    while (environ[count] != NULL)
+        count++;
+    char **table = calloc(count + 2, sizeof *table);
+    GM_CHECK(table != NULL);
+    table[0] = variable;
+    memcpy(table + 1, environ, count * sizeof *table);
+    return table;
+}
+
+/* stdin is empty, stdout is stderr (what a step prints must not mix with results), and the control
+ * socket and the bells come through. */
+static int make_actions(posix_spawn_file_actions_t *actions, int control, const int *bells,
+                        uint32_t bell_count)
+{
+    int rc = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_adddup2(actions, 2, 1);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_adddup2(actions, control, control);
+    for (uint32_t i = 0; i < bell_count && rc == 0; i++)
+        rc = posix_spawn_file_actions_adddup2(actions, bells[i], bells[i]);
+    return -rc;
+}
+
+static int spawn(struct gm_session *session, uint32_t index, int control, pid_t *ret_pid)
+{
+    char variable[VARIABLE_BYTES] = GM_TRAMPOLINE_VARIABLE "=";
+    const size_t name_bytes = strlen(variable);
+    const uint32_t bell_count = session->executor_count + 1;
+    gm_trampoline_format(variable + name_bytes, sizeof variable - name_bytes, index, control,
+                         session->executors[index].core, session->bells, bell_count);
+    char **environment = make_environment(variable);
+    char title[32];
+    snprintf(title, sizeof title, "gleam-executor-%u", index);
+    char *arguments[] = {title, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    int rc = make_actions(&actions, control, session->bells, bell_count);
+    if (rc == 0)
+        rc = -posix_spawn(ret_pid, "/proc/self/exe", &actions, &attributes, arguments,
+                          environment);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    free(environment);
+    return rc;
+}
+
+static int start_process(struct gm_session *session, uint32_t index, struct gm_error *error)
+{
+    struct gm_session_executor *executor = &session->executors[index];
+    int ends[2];
+    int rc = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ? -errno : 0;
+    if (rc == 0) {
+        rc = spawn(session, index, ends[1], &executor->pid);
+        close(ends[1]);
+        if (rc < 0)
+            close(ends[0]);
+    }
+    if (rc < 0) {
+        executor->pid = 0;
+        return gm_error_set(error, rc, "cannot start executor %u: %s", index, gm_error_name(rc));
+    }
+    executor->socket = ends[0];
+    return 0;
+}
+
+static bool same_session(const struct gm_session *session, const struct gm_options *options)
+{
+    if (session->executor_count != options->executor_count ||
+        session->in_process != options->in_process)
+        return false;
+    for (uint32_t i = 0; i < session->executor_count; i++)
+        if (session->executors[i].core != options->cores[i % options->core_count])
+            return false;
+    return true;
+}
+
+int gm_session_start(struct gm_session *session, const struct gm_options *options,
+                     struct gm_error *error)
+{
+    if (session->executor_count > 0 && same_session(session, options))
+        return 0;
+    gm_session_stop(session);
+    session->in_process = options->in_process;
+    atomic_store(&session->cancel, false);
+    int rc = gm_eventfd_bell_open(options->executor_count + 1, session->bells);
+    if (rc < 0)
+        return gm_error_set(error, rc, "cannot make %u event descriptors: %s",
+                            options->executor_count + 1, gm_error_name(rc));
+    session->executor_count = options->executor_count;
+    for (uint32_t i = 0; i < session->executor_count; i++) {
+        session->executors[i] = (struct gm_session_executor){
+            .socket = -1, .core = options->cores[i % options->core_count]};
+        if (rc == 0 && !session->in_process)
+            rc = start_process(session, i, error);
+    }
+    if (rc < 0)
+        gm_session_stop(session);
+    return rc;
+}
+
+/* The plan in a memfd of its own; the caller closes it. */
+static int make_plan_fd(const struct gm_plan *plan, int *ret_fd, uint64_t *ret_bytes)
+{
+    uint8_t *data;
+    size_t bytes;
+    int rc = gm_plan_encode(plan, &data, &bytes);
+    if (rc < 0)
+        return rc;
+    const int fd = memfd_create("gleam-plan", MFD_CLOEXEC);
+    rc = fd < 0 ? -errno : 0;
+    for (size_t done = 0; rc == 0 && done < bytes;) {
+        const ssize_t written = write(fd, data + done, bytes - done);
+        if (written < 0 && errno != EINTR)
+            rc = -errno;
+        done += written > 0 ? (size_t)written : 0;
+    }
+    free(data);
+    if (rc < 0 && fd >= 0)
+        close(fd);
+    *ret_fd = fd;
+    *ret_bytes = bytes;
+    return rc;
+}
+
+static int send_to_processes(struct gm_session *session, const struct gm_region *region,
+                             const struct gm_plan *plan, const struct gm_job_message *job,
+                             struct gm_error *error)
+{
+    struct gm_job_message message = *job;
+    int plan_fd;
+    int rc = make_plan_fd(plan, &plan_fd, &message.plan_bytes);
+    if (rc < 0)
+        return gm_error_set(error, rc, "cannot pass the plan to the executors: %s",
+                            gm_error_name(rc));
+    for (uint32_t i = 0; i < session->executor_count && rc == 0; i++) {
+        session->executors[i].finished = false;
+        rc = gm_control_send_job(session->executors[i].socket, &message, region->fd, plan_fd);
+        /* An executor that died meanwhile is found, and told of, by gm_session_collect. */
+        if (rc == -EPIPE || rc == -ECONNRESET)
+            rc = 0;
+        else if (rc < 0)
+            gm_error_set(error, rc, "cannot reach executor %u: %s", i, gm_error_name(rc));
+    }
+    close(plan_fd);
+    return rc;
+}
+
+/* ---- threads ---------------------------------------------------------------------------------- */
+
+struct thread_job {
+    struct gm_session *session;
+    struct gm_region region; /* a view of its own */
+    const struct gm_plan *plan;
+    struct gm_job_message job;
+    uint16_t participant;
+};
+
+static void *run_thread(void *opaque)
+{
+    struct thread_job *thread = opaque;
+    struct gm_session *session = thread->session;
+    struct gm_session_executor *executor = &session->executors[thread->participant];
+    cpu_set_t core;
+    CPU_ZERO(&core);
+    CPU_SET(executor->core, &core);
+    pthread_setaffinity_np(pthread_self(), sizeof core, &core);
+    gm_trampoline_run(&thread->region, thread->plan, &thread->job, thread->participant,
+                      session->bells, &session->cancel, &executor->thread_counts,
+                      &executor->thread_error);
+    gm_region_leave(&thread->region);
+    free(thread);
+    atomic_store_explicit(&executor->thread_done, true, memory_order_release);
+    const uint64_t one = 1;
+    if (write(session->bells[session->executor_count], &one, sizeof one) < 0)
+        return NULL; /* only a full counter: the driver's bell is ringing anyway */
+    return NULL;
+}
+
+static int send_to_threads(struct gm_session *session, const struct gm_region *region,
+                           const struct gm_plan *plan, const struct gm_job_message *job,
+                           struct gm_error *error)
+{
+    for (uint32_t i = 0; i < session->executor_count; i++) {
+        struct gm_session_executor *executor = &session->executors[i];
+        executor->finished = false;
+        executor->thread_error.code = 0;
+        atomic_store(&executor->thread_done, false);
+        struct thread_job *thread = calloc(1, sizeof *thread);
+        if (thread == NULL || gm_executor_counts_init(&executor->thread_counts, plan) < 0) {
+            free(thread);
+            return gm_error_set(error, -ENOMEM, "no memory for executor %u", i);
+        }
+        *thread = (struct thread_job){
+            .session = session, .plan = plan, .job = *job, .participant = (uint16_t)i};
+        gm_region_share(region, &thread->region);
+        int rc = -pthread_create(&executor->thread, NULL, run_thread, thread);
+        if (rc < 0) {
+            gm_executor_counts_fini(&executor->thread_counts);
+            free(thread);
+            return gm_error_set(error, rc, "cannot start executor %u: %s", i, gm_error_name(rc));
+        }
+        executor->has_thread = true;
+    }
+    return 0;
+}
+
+int gm_session_send(struct gm_session *session, const struct gm_region *region,
+                    const struct gm_plan *plan, const struct gm_job_message *job,
+                    struct gm_error *error)
+{
+    if (session->in_process)
+        return send_to_threads(session, region, plan, job, error);
+    return send_to_processes(session, region, plan, job, error);
+}
+
+/* ---- outcomes ----------------------------------------------------------------------------------- */
+
+static void counts_merge(struct gm_executor_counts *total, const struct gm_executor_counts *one,
+                         const struct gm_plan *plan)
+{
+    total->busy_ns += one->busy_ns;
+    total->heap_peak_bytes += one->heap_peak_bytes;
+    for (uint32_t i = 0; i < plan->chain_count; i++) {
+        total->chains[i].source_rows += one->chains[i].source_rows;
+        total->chains[i].source_words += one->chains[i].source_words;
+        total->chains[i].source_bytes += one->chains[i].source_bytes;
+        for (uint32_t s = 0; s < plan->chains[i].step_count; s++)
+            total->chains[i].step_rows[s] += one->chains[i].step_rows[s];
+    }
+    for (uint32_t i = 0; i < plan->exchange_count; i++) {
+        total->exchanges[i].rows_count += one->exchanges[i].rows_count;
+        total->exchanges[i].payload_bytes += one->exchanges[i].payload_bytes;
+        total->exchanges[i].frames_count += one->exchanges[i].frames_count;
+    }
+}
+
+static int collect_thread(struct gm_session_executor *executor, const struct gm_plan *plan,
+                          struct gm_executor_counts *counts, struct gm_error *ret_outcome)
+{
+    if (!atomic_load_explicit(&executor->thread_done, memory_order_acquire))
+        return GM_AGAIN;
+    pthread_join(executor->thread, NULL);
+    executor->has_thread = false;
+    *ret_outcome = executor->thread_error;
+    if (ret_outcome->code == 0)
+        counts_merge(counts, &executor->thread_counts, plan);
+    gm_executor_counts_fini(&executor->thread_counts);
+    return 0;
+}
+
+/* Where a dead executor was: the words of its ledger, in the plan's names. */
+static void describe_place(const struct gm_region *region, const struct gm_plan *plan,
+                           uint32_t index, char *text, size_t text_bytes)
+{
+    struct gm_ledger_entry *ledger = gm_region_ledger(region, index);
+    const uint32_t c = atomic_load_explicit(&ledger->chain, memory_order_relaxed);
+    const uint32_t s = atomic_load_explicit(&ledger->step, memory_order_relaxed);
+    if (c >= plan->chain_count) {
+        snprintf(text, text_bytes, "before its first step");
+        return;
+    }
+    const struct gm_chain_plan *chain = &plan->chains[c];
+    if (s == GM_STEP_SHOWN_SOURCE)
+        snprintf(text, text_bytes, "while reading '%s'", chain->source.name);
+    else if (s < chain->step_count)
+        snprintf(text, text_bytes, "in step '%s' (%s)", chain->steps[s].name,
+                 chain->steps[s].where);
+    else
+        snprintf(text, text_bytes, "while sending to exchange %u", chain->exchange);
+}
+
+static int refuse_dead(struct gm_session *session, const struct gm_region *region,
+                       const struct gm_plan *plan, uint32_t index, struct gm_error *error)
+{
+    struct gm_session_executor *executor = &session->executors[index];
+    char place[256], cause[128];
+    int status = 0;
+    describe_place(region, plan, index, place, sizeof place);
+    waitpid(executor->pid, &status, 0);
+    executor->pid = 0;
+    if (WIFSIGNALED(status))
+        snprintf(cause, sizeof cause, "was killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(cause, sizeof cause, "ended with exit status %d", WEXITSTATUS(status));
+    return gm_error_set(error, GM_EPEER_DIED,
+                        "executor %u (core %u) %s %s; run with --in-process under a debugger to "
+                        "see where",
+                        index, executor->core, cause, place);
+}
+
+static int collect_one(struct gm_session *session, const struct gm_region *region,
+                       const struct gm_plan *plan, uint32_t index,
+                       struct gm_executor_counts *counts, struct gm_error *error)
+{
+    struct gm_session_executor *executor = &session->executors[index];
+    struct gm_error outcome = {0};
+    int rc = session->in_process
+                 ? collect_thread(executor, plan, counts, &outcome)
+                 : gm_control_receive_outcome(executor->socket, plan, &outcome, counts);
+    if (rc == GM_AGAIN)
+        return rc;
+    if (rc == GM_END)
+        return refuse_dead(session, region, plan, index, error);
+    if (rc < 0)
+        return gm_error_set(error, rc, "executor %u sent a message that makes no sense", index);
+    executor->finished = true;
+    if (outcome.code != 0)
+        return gm_error_set(error, outcome.code, "%s (executor %u)", outcome.text, index);
+    return 0;
+}
+
+int gm_session_collect(struct gm_session *session, const struct gm_region *region,
+                       const struct gm_plan *plan, struct gm_executor_counts *counts,
+                       struct gm_error *error)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < session->executor_count; i++) {
+        if (session->executors[i].finished)
+            continue;
+        int rc = collect_one(session, region, plan, i, counts, error);
+        if (rc < 0)
+            return rc;
+        all = all && rc == 0;
+    }
+    return all ? 0 : GM_AGAIN;
+}
+
+uint32_t gm_session_descriptors(const struct gm_session *session, int *ret, uint32_t count)
+{
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < session->executor_count && used < count; i++)
+        if (!session->in_process && !session->executors[i].finished)
+            ret[used++] = session->executors[i].socket;
+    return used;
+}
+
+/* ---- the end -------------------------------------------------------------------------------------- */
+
+static bool stop_thread(struct gm_session_executor *executor)
+{
+    struct timespec deadline;
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += THREAD_PATIENCE_S;
+    return pthread_timedjoin_np(executor->thread, NULL, &deadline) == 0;
+}
+
+bool gm_session_stop(struct gm_session *session)
+{
+    bool stopped = true;
+    atomic_store(&session->cancel, true);
+    for (uint32_t i = 0; i < session->executor_count; i++) {
+        struct gm_session_executor *executor = &session->executors[i];
+        if (executor->pid > 0)
+            kill(executor->pid, SIGKILL);
+        if (executor->socket >= 0)
+            close(executor->socket);
+    }
+    for (uint32_t i = 0; i < session->executor_count; i++) {
+        struct gm_session_executor *executor = &session->executors[i];
+        if (executor->pid > 0)
+            waitpid(executor->pid, NULL, 0);
+        if (executor->has_thread) {
+            if (stop_thread(executor))
+                gm_executor_counts_fini(&executor->thread_counts);
+            else
+                stopped = false;
+        }
+        executor->pid = 0;
+        executor->socket = -1;
+        executor->has_thread = false;
+    }
+    if (session->executor_count > 0)
+        gm_eventfd_bell_close(session->executor_count + 1, session->bells);
+    session->executor_count = 0;
+    return stopped;
+}

@@ -1,0 +1,62 @@
+/* session.h - the driver's executors: processes started once and kept warm between flows, or threads.
+ *
+ * Threads: the driver's.
+ * A job that fails ends the session: its executors are killed and the next job starts new ones.
+ */
+#ifndef GM_AGENT_SESSION_H
+#define GM_AGENT_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "agent/control.h"
+#include "agent/options.h"
+#include "engine/flow/plan.h"
+
+struct gm_session_executor {
+    pid_t pid;     /* 0: none */
+    int socket;    /* -1: none, or closed by the other side */
+    uint32_t core;
+    bool finished; /* its outcome of the current job has come */
+    /* --in-process */
+    pthread_t thread;
+    bool has_thread;
+    _Atomic bool thread_done;
+    struct gm_error thread_error;
+    struct gm_executor_counts thread_counts;
+};
+
+struct gm_session {
+    uint32_t executor_count; /* 0: nothing runs */
+    bool in_process;
+    struct gm_session_executor executors[GM_EXECUTORS_MAX];
+    int bells[GM_PARTICIPANTS_MAX]; /* eventfds; the driver's is the last */
+    _Atomic bool cancel;            /* threads look at it */
+};
+
+/* Makes sure that executors for these options run.  Returns 0 or < 0 with error. */
+int gm_session_start(struct gm_session *session, const struct gm_options *options,
+                     struct gm_error *error);
+
+struct gm_region;
+
+/* Gives every executor the job.  plan is borrowed by threads until their outcome. */
+int gm_session_send(struct gm_session *session, const struct gm_region *region,
+                    const struct gm_plan *plan, const struct gm_job_message *job,
+                    struct gm_error *error);
+
+/* Takes what outcomes there are.  Returns 0: all executors have finished well; GM_AGAIN: not yet;
+ * < 0: one failed or died, with error (region tells at which step a dead one was). */
+int gm_session_collect(struct gm_session *session, const struct gm_region *region,
+                       const struct gm_plan *plan, struct gm_executor_counts *counts,
+                       struct gm_error *error);
+
+/* Descriptors that become readable when gm_session_collect may have something. */
+uint32_t gm_session_descriptors(const struct gm_session *session, int *ret, uint32_t count);
+
+/* Kills (processes) or cancels and joins (threads) and forgets everything.  False when a thread does
+ * not come back within a second: then only the end of the process helps. */
+bool gm_session_stop(struct gm_session *session);
+
+#endif

@@ -1,0 +1,285 @@
+/* sources.c - batches from spans of text, from values of the plan, and from runs of an exchange. */
+#include "agent/sources.h"
+
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/op/tokenize_kernel.h"
+#include "engine/row/codec.h"
+#include "engine/source/lines.h"
+
+/* ---- text ------------------------------------------------------------------------------------- */
+
+struct gm_text_source {
+    struct gm_reader *reader;
+    struct gm_heap *heap;
+    struct gm_batch batch;
+    struct gm_span span;
+    bool tokenize;
+    bool open; /* the span has more */
+    const uint8_t *cursor;
+    struct gm_tokenizer tokenizer;
+    uint64_t lines;
+};
+
+int gm_text_source_create(const struct gm_source *source, struct gm_reader *reader,
+                          struct gm_heap *heap, struct gm_text_source **ret_source)
+{
+    struct gm_text_source *self = gm_heap_zalloc(heap, sizeof *self);
+    if (self == NULL)
+        return GM_ETASK_MEMORY;
+    self->reader = reader;
+    self->heap = heap;
+    self->tokenize = source->tokenize;
+    int rc = gm_batch_init(&self->batch, &source->schema, heap);
+    if (rc < 0) {
+        gm_text_source_destroy(self);
+        return rc;
+    }
+    *ret_source = self;
+    return 0;
+}
+
+void gm_text_source_destroy(struct gm_text_source *source)
+{
+    if (source == NULL)
+        return;
+    gm_batch_fini(&source->batch, source->heap);
+    gm_heap_free(source->heap, source, sizeof *source);
+}
+
+static uint32_t words_of(struct gm_text_source *self)
+{
+    struct gm_bytes *out = self->batch.columns[0].bytes;
+    uint32_t count = 0;
+    while (self->open && GM_BATCH_ROWS_MAX - count >= GM_TOKENIZE_ROOM_MIN) {
+        const size_t found = gm_tokenize(&self->tokenizer, out + count, GM_BATCH_ROWS_MAX - count);
+        count += (uint32_t)found;
+        if (found == 0) {
+            const bool unfinished = self->span.data[self->span.bytes - 1] != '\n';
+            self->lines += self->tokenizer.newline_count + unfinished;
+            self->open = false;
+        }
+    }
+    return count;
+}
+
+static uint32_t lines_of(struct gm_text_source *self)
+{
+    const uint8_t *end = self->span.data + self->span.bytes;
+    const uint32_t count =
+        gm_lines_next(&self->cursor, end, self->batch.columns[0].bytes, GM_BATCH_ROWS_MAX);
+    self->lines += count;
+    self->open = self->cursor < end;
+    return count;
+}
+
+static int text_next(void *opaque, const struct gm_batch **ret_batch, uint32_t *ret_partition)
+{
+    struct gm_text_source *self = opaque;
+    do {
+        if (!self->open) {
+            int rc = gm_reader_next(self->reader, &self->span);
+            *ret_partition = self->span.partition;
+            if (rc != 0)
+                return rc;
+            GM_CHECK(self->span.bytes > 0);
+            self->open = true;
+            self->cursor = self->span.data;
+            if (self->tokenize)
+                gm_tokenizer_init(&self->tokenizer, self->span.data, self->span.bytes);
+        }
+        self->batch.row_count = self->tokenize ? words_of(self) : lines_of(self);
+    } while (self->batch.row_count == 0);
+    self->batch.origin = self->span.partition;
+    *ret_partition = self->span.partition;
+    *ret_batch = &self->batch;
+    return 0;
+}
+
+struct gm_chain_source gm_text_source_port(struct gm_text_source *source)
+{
+    return (struct gm_chain_source){.self = source, .next = text_next};
+}
+
+uint64_t gm_text_source_lines(const struct gm_text_source *source)
+{
+    return source->lines;
+}
+
+/* ---- values ----------------------------------------------------------------------------------- */
+
+struct gm_value_source {
+    const struct gm_source *source;
+    _Atomic uint64_t *claim;
+    struct gm_heap *heap;
+    struct gm_batch batch;
+    bool claimed;
+    uint32_t partition;
+    uint64_t next, end; /* values of the claimed partition, counted from 0 */
+};
+
+int gm_value_source_create(const struct gm_source *source, _Atomic uint64_t *claim,
+                           struct gm_heap *heap, struct gm_value_source **ret_source)
+{
+    struct gm_value_source *self = gm_heap_zalloc(heap, sizeof *self);
+    if (self == NULL)
+        return GM_ETASK_MEMORY;
+    self->source = source;
+    self->claim = claim;
+    self->heap = heap;
+    int rc = gm_batch_init(&self->batch, &source->schema, heap);
+    if (rc < 0) {
+        gm_value_source_destroy(self);
+        return rc;
+    }
+    *ret_source = self;
+    return 0;
+}
+
+void gm_value_source_destroy(struct gm_value_source *source)
+{
+    if (source == NULL)
+        return;
+    gm_batch_fini(&source->batch, source->heap);
+    gm_heap_free(source->heap, source, sizeof *source);
+}
+
+static bool claim_values(struct gm_value_source *self)
+{
+    const struct gm_source *source = self->source;
+    const uint64_t partition = atomic_fetch_add_explicit(self->claim, 1, memory_order_relaxed);
+    if (partition >= source->partition_count)
+        return false;
+    uint64_t total = source->string_count;
+    if (source->kind == GM_SOURCE_INTS)
+        total = source->to > source->from ? (uint64_t)source->to - (uint64_t)source->from : 0;
+    self->partition = (uint32_t)partition;
+    self->next = (uint64_t)((__uint128_t)total * partition / source->partition_count);
+    self->end = (uint64_t)((__uint128_t)total * (partition + 1) / source->partition_count);
+    self->claimed = true;
+    return true;
+}
+
+static int value_next(void *opaque, const struct gm_batch **ret_batch, uint32_t *ret_partition)
+{
+    struct gm_value_source *self = opaque;
+    if (!self->claimed && !claim_values(self))
+        return GM_END;
+    *ret_partition = self->partition;
+    if (self->next == self->end) {
+        self->claimed = false;
+        return GM_PARTITION_END;
+    }
+    struct gm_vector *column = &self->batch.columns[0];
+    uint32_t count = 0;
+    for (; count < GM_BATCH_ROWS_MAX && self->next < self->end; count++, self->next++) {
+        if (self->source->kind == GM_SOURCE_INTS) {
+            column->i64[count] = (int64_t)((uint64_t)self->source->from + self->next);
+        } else {
+            const struct gm_string *string = &self->source->strings[self->next];
+            column->bytes[count] = (struct gm_bytes){.data = (const uint8_t *)string->data,
+                                                     .length = string->bytes};
+        }
+    }
+    self->batch.row_count = count;
+    self->batch.origin = self->partition;
+    *ret_batch = &self->batch;
+    return 0;
+}
+
+struct gm_chain_source gm_value_source_port(struct gm_value_source *source)
+{
+    return (struct gm_chain_source){.self = source, .next = value_next};
+}
+
+/* ---- exchange ------------------------------------------------------------------------------------ */
+
+struct gm_exchange_source {
+    struct gm_receiver *receiver;
+    struct gm_heap *heap;
+    struct gm_error *error;
+    struct gm_layout layout;
+    struct gm_batch batch;
+    struct gm_run run;
+    const uint8_t *cursor;
+    uint32_t left_bytes;
+    uint32_t left_rows;
+};
+
+int gm_exchange_source_create(const struct gm_schema *schema, struct gm_receiver *receiver,
+                              struct gm_heap *heap, struct gm_error *error,
+                              struct gm_exchange_source **ret_source)
+{
+    struct gm_exchange_source *self = gm_heap_zalloc(heap, sizeof *self);
+    if (self == NULL)
+        return GM_ETASK_MEMORY;
+    self->receiver = receiver;
+    self->heap = heap;
+    self->error = error;
+    gm_layout_init(&self->layout, schema);
+    int rc = gm_batch_init(&self->batch, schema, heap);
+    if (rc < 0) {
+        gm_exchange_source_destroy(self);
+        return rc;
+    }
+    *ret_source = self;
+    return 0;
+}
+
+void gm_exchange_source_destroy(struct gm_exchange_source *source)
+{
+    if (source == NULL)
+        return;
+    gm_batch_fini(&source->batch, source->heap);
+    gm_heap_free(source->heap, source, sizeof *source);
+}
+
+static int next_run(struct gm_exchange_source *self)
+{
+    int rc = gm_receiver_next(self->receiver, &self->run);
+    if (rc == GM_ETASK_MEMORY)
+        return gm_error_set(self->error, rc,
+                            "a row that came through an exchange does not fit this executor's "
+                            "share of the memory: give more with --memory");
+    if (rc < 0)
+        return gm_error_set(self->error, rc, "a frame was refused: %s",
+                            gm_receiver_why(self->receiver));
+    self->cursor = self->run.rows;
+    self->left_bytes = self->run.bytes;
+    self->left_rows = self->run.row_count;
+    return rc;
+}
+
+static int exchange_next(void *opaque, const struct gm_batch **ret_batch,
+                         uint32_t *ret_partition)
+{
+    struct gm_exchange_source *self = opaque;
+    while (self->left_rows == 0) {
+        int rc = next_run(self);
+        if (rc != 0) {
+            self->left_rows = 0;
+            return rc;
+        }
+    }
+    size_t used;
+    int rc = gm_codec_decode(&self->layout, self->cursor, self->left_bytes, self->left_rows,
+                             &self->batch, &used);
+    if (rc < 0 || self->batch.row_count == 0 ||
+        (self->batch.row_count == self->left_rows && used != self->left_bytes))
+        return gm_error_set(self->error, GM_EFRAME_CORRUPT,
+                            "a frame from executor %u was refused: its rows do not fit its length",
+                            self->run.source);
+    self->cursor += used;
+    self->left_bytes -= (uint32_t)used;
+    self->left_rows -= self->batch.row_count;
+    self->batch.origin = self->run.origin;
+    *ret_batch = &self->batch;
+    *ret_partition = self->run.partition;
+    return 0;
+}
+
+struct gm_chain_source gm_exchange_source_port(struct gm_exchange_source *source)
+{
+    return (struct gm_chain_source){.self = source, .next = exchange_next};
+}

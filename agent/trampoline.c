@@ -1,0 +1,221 @@
+/* trampoline.c - from exec to the executor's loop. */
+#include "agent/trampoline.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "agent/reader.h"
+#include "engine/base/check.h"
+#include "engine/flow/plan_codec.h"
+#include "iouring/bell.h"
+#include "iouring/file.h"
+
+struct parameters {
+    uint32_t participant;
+    uint32_t bell_count;
+    int control;
+    pid_t parent;
+    uint32_t core;
+    int bells[GM_PARTICIPANTS_MAX];
+};
+
+void gm_trampoline_format(char *text, size_t text_bytes, uint32_t participant, int control,
+                          uint32_t core, const int *bells, uint32_t bell_count)
+{
+    size_t length = (size_t)snprintf(text, text_bytes, "%u:%u:%d:%d:%u:", participant, bell_count,
+                                     control, getpid(), core);
+    for (uint32_t i = 0; i < bell_count; i++) {
+        GM_CHECK(length < text_bytes);
+        length += (size_t)snprintf(text + length, text_bytes - length, "%s%d", i > 0 ? "," : "",
+                                   bells[i]);
+    }
+    GM_CHECK(length < text_bytes);
+}
+
+static bool parse(const char *text, struct parameters *ret)
+{
+    int used = 0;
+    struct parameters parsed;
+    if (sscanf(text, "%u:%u:%d:%d:%u:%n", &parsed.participant, &parsed.bell_count,
+               &parsed.control, &parsed.parent, &parsed.core, &used) < 5 ||
+        used == 0 || parsed.bell_count < 2 || parsed.bell_count > GM_PARTICIPANTS_MAX ||
+        parsed.participant + 1 >= parsed.bell_count)
+        return false;
+    const char *cursor = text + used;
+    for (uint32_t i = 0; i < parsed.bell_count; i++) {
+        char *end;
+        parsed.bells[i] = (int)strtol(cursor, &end, 10);
+        if (end == cursor)
+            return false;
+        cursor = *end == ',' ? end + 1 : end;
+    }
+    *ret = parsed;
+    return true;
+}
+
+/* ---- ports --------------------------------------------------------------------------------------- */
+
+static int disk_open(void *self, struct gm_heap *heap, struct gm_disk *ret_disk)
+{
+    struct gm_file_disk *disk;
+    (void)self;
+    int rc = gm_file_disk_create(GM_READER_BLOCKS + 1, GM_FILE_BACKEND_AUTO, heap, &disk);
+    if (rc == 0)
+        *ret_disk = gm_file_disk_port(disk);
+    return rc;
+}
+
+static void disk_close(void *self, struct gm_disk *disk)
+{
+    (void)self;
+    gm_file_disk_destroy(disk->self);
+}
+
+void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *plan,
+                       const struct gm_job_message *job, uint16_t participant, const int *bells,
+                       const _Atomic bool *cancel, struct gm_executor_counts *counts,
+                       struct gm_error *error)
+{
+    struct gm_eventfd_bell bell;
+    gm_eventfd_bell_init(&bell, bells, region->spec.executor_count + 1, participant);
+    const struct gm_executor_spec spec = {
+        .region = region,
+        .plan = plan,
+        .participant = participant,
+        .memory_bytes = job->memory_bytes,
+        .spin_ns = job->spin_ns,
+        .ports = {.clock = gm_clock_system(),
+                  .bell = gm_eventfd_bell_port(&bell),
+                  .disk_open = disk_open,
+                  .disk_close = disk_close},
+        .cancel = cancel,
+    };
+    struct gm_executor *executor;
+    int rc = gm_executor_create(&spec, &executor, error);
+    if (rc < 0)
+        return;
+    rc = gm_executor_run(executor);
+    if (rc < 0)
+        *error = *gm_executor_error(executor);
+    else
+        gm_executor_counts_add(executor, counts);
+    gm_executor_destroy(executor);
+}
+
+/* ---- the process --------------------------------------------------------------------------------- */
+
+static int map_plan(int fd, uint64_t bytes, struct gm_plan *ret_plan, struct gm_error *error)
+{
+    if (bytes == 0 || bytes > GM_PLAN_BYTES_MAX)
+        return gm_error_set(error, GM_EPEER_PROTOCOL, "a plan of %llu bytes makes no sense",
+                            (unsigned long long)bytes);
+    uint8_t *data = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED)
+        return gm_error_set(error, -errno, "cannot map the plan: %s", gm_error_name(-errno));
+    int rc = gm_plan_decode(data, bytes, ret_plan, error);
+    munmap(data, bytes);
+    return rc;
+}
+
+static void run_job(const struct parameters *parameters, const struct gm_job_message *job,
+                    int region_fd, int plan_fd)
+{
+    struct gm_error error = {0};
+    struct gm_region region;
+    struct gm_plan plan = {0};
+    struct gm_executor_counts counts = {0};
+    int rc = map_plan(plan_fd, job->plan_bytes, &plan, &error);
+    if (rc == 0) {
+        rc = gm_region_join(region_fd, &region, &error);
+        if (rc == 0) {
+            rc = gm_executor_counts_init(&counts, &plan);
+            if (rc == 0)
+                gm_trampoline_run(&region, &plan, job, (uint16_t)parameters->participant,
+                                  parameters->bells, NULL, &counts, &error);
+            else
+                gm_error_set(&error, rc, "no memory for counters");
+            gm_region_leave(&region);
+        }
+    }
+    rc = gm_control_send_outcome(parameters->control, &error, &counts, &plan);
+    gm_executor_counts_fini(&counts);
+    gm_plan_fini(&plan);
+    /* A driver that cannot be told is gone, and this executor with it. */
+    if (rc < 0)
+        _exit(1);
+}
+
+static int compare_descriptors(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+/* Closes every descriptor above stderr that is not ours: a pipe of the driver's that an executor
+ * holds open would never end. */
+static void close_inherited(const struct parameters *parameters)
+{
+    int keep[GM_PARTICIPANTS_MAX + 1];
+    const uint32_t count = parameters->bell_count + 1;
+    memcpy(keep, parameters->bells, parameters->bell_count * sizeof keep[0]);
+    keep[parameters->bell_count] = parameters->control;
+    qsort(keep, count, sizeof keep[0], compare_descriptors);
+    unsigned next = 3;
+    for (uint32_t i = 0; i < count; i++) {
+        if ((unsigned)keep[i] > next)
+            close_range(next, (unsigned)keep[i] - 1, 0);
+        next = (unsigned)keep[i] + 1;
+    }
+    close_range(next, ~0U, 0);
+}
+
+static void become_executor(const struct parameters *parameters)
+{
+    /* The kernel kills this process with the driver's thread that started it; a driver that died
+     * before is noticed by its process number. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parameters->parent)
+        _exit(1);
+    close_inherited(parameters);
+    cpu_set_t core;
+    CPU_ZERO(&core);
+    CPU_SET(parameters->core, &core);
+    sched_setaffinity(0, sizeof core, &core);
+    /* Ctrl-C reaches the whole terminal group; what to do about it is the driver's decision. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    char name[16];
+    snprintf(name, sizeof name, "gleam-exec %u", parameters->participant);
+    prctl(PR_SET_NAME, name);
+}
+
+void gm_trampoline(void)
+{
+    const char *text = getenv(GM_TRAMPOLINE_VARIABLE);
+    if (text == NULL)
+        return;
+    struct parameters parameters;
+    if (!parse(text, &parameters)) {
+        fprintf(stderr, "gleam: %s is set, but makes no sense; it is for gleam itself\n",
+                GM_TRAMPOLINE_VARIABLE);
+        _exit(2);
+    }
+    unsetenv(GM_TRAMPOLINE_VARIABLE);
+    become_executor(&parameters);
+    for (;;) {
+        struct gm_job_message job;
+        int region_fd, plan_fd;
+        int rc = gm_control_receive_job(parameters.control, &job, &region_fd, &plan_fd);
+        if (rc != 0)
+            _exit(rc == GM_END ? 0 : 1);
+        run_job(&parameters, &job, region_fd, plan_fd);
+        close(region_fd);
+        close(plan_fd);
+    }
+}

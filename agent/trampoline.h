@@ -1,0 +1,30 @@
+/* trampoline.h - the first thing that an executor process runs, inside gleam_init.
+ *
+ * It closes what it inherited by accident, pins itself to its core, asks to be killed with its driver,
+ * and then waits for jobs until the driver is gone.
+ */
+#ifndef GM_AGENT_TRAMPOLINE_H
+#define GM_AGENT_TRAMPOLINE_H
+
+#include <stdint.h>
+
+#include "agent/control.h"
+
+/* The environment variable that makes a process an executor. */
+#define GM_TRAMPOLINE_VARIABLE "GLEAM_EXECUTOR"
+
+/* Parameters as that variable's text: "participant:count:control:parent:core:bell,bell,...". */
+void gm_trampoline_format(char *text, size_t text_bytes, uint32_t participant, int control,
+                          uint32_t core, const int *bells, uint32_t bell_count);
+
+/* Never returns when this process is an executor. */
+void gm_trampoline(void);
+
+/* Runs one job as participant `participant`: what processes and threads share.  Fills error and,
+ * when all went well, adds to counts. */
+void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *plan,
+                       const struct gm_job_message *job, uint16_t participant, const int *bells,
+                       const _Atomic bool *cancel, struct gm_executor_counts *counts,
+                       struct gm_error *error);
+
+#endif

@@ -1,0 +1,60 @@
+/* bench_generate.c - `gleam bench generate`: text with a known vocabulary. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "benchmarks/suite/text.h"
+#include "cli/cli.h"
+#include "engine/base/text.h"
+
+static const char usage[] =
+    "usage: gleam bench generate [--text SIZE] [--words N] [--seed N] FILE\n"
+    "Writes SIZE bytes (default 1G) of English-like text with N distinct words (default 1000000)\n"
+    "in Zipf's distribution.  The same seed gives the same bytes.  FILE - is standard output.\n";
+
+static int refuse(const char *what, const char *why)
+{
+    fprintf(stderr, "gleam bench generate: %s: %s\n", what, why);
+    return 2;
+}
+
+static int write_text(const char *path, uint64_t bytes, uint32_t words, uint64_t seed)
+{
+    const int to_stdout = strcmp(path, "-") == 0;
+    const int fd = to_stdout ? STDOUT_FILENO
+                             : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int rc = fd < 0 ? -errno : gm_bench_text(fd, bytes, words, seed);
+    if (!to_stdout && fd >= 0 && close(fd) < 0 && rc == 0)
+        rc = -errno;
+    if (rc == 0 || (rc == -EPIPE && to_stdout))
+        return 0;
+    fprintf(stderr, "gleam bench generate: cannot write %s: %s\n", path, strerror(-rc));
+    return 1;
+}
+
+int gm_cli_bench_generate(int argc, char **argv)
+{
+    uint64_t bytes = UINT64_C(1000000000), words = 1000000, seed = 1;
+    const char *why = "";
+    if (gm_cli_flag(&argc, argv, "--help")) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    const char *value = gm_cli_option(&argc, argv, "--text");
+    if (value != NULL && gm_text_parse_size(value, &bytes, &why) < 0)
+        return refuse("--text", why);
+    value = gm_cli_option(&argc, argv, "--words");
+    if (value != NULL && (gm_text_parse_u64(value, GM_BENCH_WORDS_MAX, &words, &why) < 0 ||
+                          words == 0))
+        return refuse("--words", "a number from 1 to 67108864");
+    value = gm_cli_option(&argc, argv, "--seed");
+    if (value != NULL && gm_text_parse_u64(value, UINT64_MAX, &seed, &why) < 0)
+        return refuse("--seed", why);
+    if (argc != 2) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    return write_text(argv[1], bytes, (uint32_t)words, seed);
+}

@@ -1,0 +1,20 @@
+/* cli.h - the subcommands of `gleam`, one file each.
+ *
+ * Each gets argv from its own name on and returns an exit status.
+ */
+#ifndef GM_CLI_CLI_H
+#define GM_CLI_CLI_H
+
+int gm_cli_bench(int argc, char **argv);
+int gm_cli_bench_generate(int argc, char **argv);
+int gm_cli_bench_ring(int argc, char **argv);
+int gm_cli_bench_wordcount(int argc, char **argv);
+int gm_cli_plan(int argc, char **argv);
+
+/* Takes "NAME VALUE" or "NAME=VALUE" out of argv; returns the value, NULL when it is not there.  A
+ * missing value ends the program with status 2. */
+const char *gm_cli_option(int *argc, char **argv, const char *name);
+/* Takes a flag out of argv. */
+int gm_cli_flag(int *argc, char **argv, const char *name);
+
+#endif

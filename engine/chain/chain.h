@@ -1,0 +1,67 @@
+/* chain.h - runs one chain of the plan: source, operators, sink, in one cooperative loop.
+ *
+ * Threads:   one executor's thread.
+ * Blocking:  never.  A full sink leaves everything where it is, and the next gm_chain_run goes on there.
+ * Partitions: a source may mix batches of several partitions (an exchange) or give one after the other
+ *            (files).  Operators keep a state per partition, made at its first batch.
+ *
+ * Pure: the source and the sink are tables of functions; the executor gives real ones, tests and the
+ * simulator theirs.
+ */
+#ifndef GM_CHAIN_CHAIN_H
+#define GM_CHAIN_CHAIN_H
+
+#include <stdatomic.h>
+
+#include "engine/flow/plan.h"
+#include "engine/op/op.h"
+#include "engine/row/batch.h"
+
+/* Further return of a source's next. */
+#define GM_PARTITION_END 4
+
+struct gm_chain_source {
+    void *self;
+    /* 0: *ret_batch is lent until the next call, and belongs to *ret_partition; GM_PARTITION_END: that
+     * partition has no more; GM_AGAIN: nothing now; GM_END: nothing ever again, every partition has
+     * ended; < 0 with the chain's error set. */
+    int (*next)(void *self, const struct gm_batch **ret_batch, uint32_t *ret_partition);
+};
+
+struct gm_chain_sink {
+    void *self;
+    /* Takes a batch that comes from `partition`.  GM_AGAIN: call again with the same batch. */
+    int (*push)(void *self, const struct gm_batch *batch, uint32_t partition);
+    /* After the last batch; GM_AGAIN until all is sent. */
+    int (*finish)(void *self);
+};
+
+struct gm_chain;
+
+struct gm_chain_spec {
+    const struct gm_chain_plan *plan; /* borrowed */
+    uint32_t chain_index;
+    struct gm_chain_source source;
+    struct gm_chain_sink sink;
+    struct gm_heap *heap;
+    struct gm_error *error;
+    uint64_t budget_bytes;        /* for each operator that can give back */
+    _Atomic uint32_t *chain_shown; /* ledger words for crash reports; NULL: nobody looks */
+    _Atomic uint32_t *step_shown;
+};
+
+/* Returns 0 or < 0 with the error set. */
+int gm_chain_create(const struct gm_chain_spec *spec, struct gm_chain **ret_chain);
+void gm_chain_destroy(struct gm_chain *chain); /* at any point of its life; NULL is allowed */
+
+/* Works on up to batches_max source batches.  Returns 0: it got on, and may have more to do;
+ * GM_AGAIN: nothing could be done; GM_END: finished; < 0. */
+int gm_chain_run(struct gm_chain *chain, uint32_t batches_max);
+
+/* Rows that the source made (index 0) and that each step made (1 + step). */
+uint64_t gm_chain_rows(const struct gm_chain *chain, uint32_t index);
+
+/* What *chain_shown says while the source is at work, in *step_shown. */
+#define GM_STEP_SHOWN_SOURCE UINT32_MAX
+
+#endif

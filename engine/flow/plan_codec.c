@@ -1,0 +1,316 @@
+/* plan_codec.c - every table of a plan, in the order of plan.h. */
+#include "engine/flow/plan_codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/base/cursor.h"
+
+/* Changes with every change of the encoding: driver and executor are the same program, but an
+ * agent's may not be. */
+#define PLAN_VERSION 1
+
+/* ---- encoding ------------------------------------------------------------------------------- */
+
+static void write_schema(struct gm_writer *writer, const struct gm_schema *schema)
+{
+    gm_writer_u32(writer, schema->field_count);
+    for (uint32_t i = 0; i < schema->field_count; i++) {
+        gm_writer_string(writer, schema->fields[i].name);
+        gm_writer_u8(writer, schema->fields[i].kind);
+        gm_writer_bool(writer, schema->fields[i].nullable);
+    }
+}
+
+static void write_order(struct gm_writer *writer, const struct gleam_order *order)
+{
+    gm_writer_u32(writer, order->count);
+    for (uint32_t i = 0; i < order->count; i++) {
+        gm_writer_u32(writer, order->columns[i].column);
+        gm_writer_bool(writer, order->columns[i].ascending);
+    }
+}
+
+static void write_source(struct gm_writer *writer, const struct gm_source *source)
+{
+    gm_writer_u8(writer, (uint8_t)source->kind);
+    gm_writer_string(writer, source->name);
+    write_schema(writer, &source->schema);
+    gm_writer_u32(writer, source->partition_count);
+    gm_writer_bool(writer, source->tokenize);
+    gm_writer_string(writer, source->tokenize_name);
+    gm_writer_u32(writer, source->file_count);
+    for (uint32_t i = 0; i < source->file_count; i++) {
+        gm_writer_string(writer, source->files[i].path);
+        gm_writer_u64(writer, source->files[i].bytes);
+    }
+    gm_writer_u32(writer, source->segment_count);
+    for (uint32_t i = 0; i < source->segment_count; i++) {
+        gm_writer_u32(writer, source->segments[i].file);
+        gm_writer_u64(writer, source->segments[i].begin);
+        gm_writer_u64(writer, source->segments[i].end);
+    }
+    if (source->kind == GM_SOURCE_TEXT)
+        for (uint32_t i = 0; i < source->partition_count; i++)
+            gm_writer_u32(writer, source->partition_ends[i]);
+    gm_writer_u32(writer, source->string_count);
+    for (uint32_t i = 0; i < source->string_count; i++)
+        gm_writer_blob(writer, source->strings[i].data, source->strings[i].bytes);
+    gm_writer_i64(writer, source->from);
+    gm_writer_i64(writer, source->to);
+    gm_writer_u32(writer, source->exchange);
+}
+
+static void write_step(struct gm_writer *writer, const struct gm_step *step)
+{
+    gm_writer_u8(writer, (uint8_t)step->kind);
+    gm_writer_string(writer, step->name);
+    gm_writer_string(writer, step->where);
+    write_schema(writer, &step->schema);
+    write_order(writer, &step->order);
+    gm_writer_u64(writer, step->count);
+    gm_writer_u8(writer, (uint8_t)step->reduce);
+    gm_writer_string(writer, step->function);
+    gm_writer_blob(writer, step->parameter, step->parameter_bytes);
+    gm_writer_string(writer, step->format != NULL ? step->format : "");
+}
+
+int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_bytes)
+{
+    struct gm_writer writer;
+    gm_writer_init(&writer, GM_PLAN_BYTES_MAX);
+    gm_writer_u32(&writer, PLAN_VERSION);
+    gm_writer_string(&writer, plan->name);
+    gm_writer_u64(&writer, plan->input_bytes);
+    gm_writer_u32(&writer, plan->chain_count);
+    for (uint32_t c = 0; c < plan->chain_count; c++) {
+        const struct gm_chain_plan *chain = &plan->chains[c];
+        write_source(&writer, &chain->source);
+        gm_writer_u32(&writer, chain->claim);
+        gm_writer_u32(&writer, chain->step_count);
+        for (uint32_t s = 0; s < chain->step_count; s++)
+            write_step(&writer, &chain->steps[s]);
+        gm_writer_u32(&writer, chain->exchange);
+    }
+    gm_writer_u32(&writer, plan->exchange_count);
+    for (uint32_t e = 0; e < plan->exchange_count; e++) {
+        const struct gm_exchange_plan *exchange = &plan->exchanges[e];
+        gm_writer_u8(&writer, (uint8_t)exchange->kind);
+        write_schema(&writer, &exchange->schema);
+        gm_writer_u32(&writer, exchange->partition_count);
+        write_order(&writer, &exchange->keys);
+        gm_writer_u32(&writer, exchange->output);
+    }
+    const int rc = gm_writer_take(&writer, ret_data, ret_bytes);
+    gm_writer_fini(&writer);
+    return rc;
+}
+
+/* ---- decoding: every count is bounded, every index checked ---------------------------------- */
+
+static void expect(struct gm_cursor *cursor, bool condition)
+{
+    if (!condition)
+        gm_cursor_fail(cursor);
+}
+
+static void read_schema(struct gm_cursor *cursor, struct gm_schema *schema)
+{
+    schema->field_count = gm_cursor_count(cursor, GM_FIELDS_MAX, 6);
+    expect(cursor, schema->field_count > 0);
+    for (uint32_t i = 0; i < schema->field_count && !cursor->failed; i++) {
+        struct gm_field *field = &schema->fields[i];
+        gm_cursor_string(cursor, field->name, sizeof field->name);
+        field->kind = gm_cursor_u8(cursor);
+        field->nullable = gm_cursor_bool(cursor);
+        expect(cursor, field->kind >= GLEAM_I64 && field->kind <= GLEAM_ANY);
+    }
+}
+
+static void read_order(struct gm_cursor *cursor, struct gleam_order *order)
+{
+    order->count = gm_cursor_count(cursor, GLEAM_ORDER_COLUMNS_MAX, 5);
+    for (uint32_t i = 0; i < order->count && !cursor->failed; i++) {
+        order->columns[i].column = gm_cursor_u32(cursor);
+        order->columns[i].ascending = gm_cursor_bool(cursor);
+    }
+}
+
+static void check_order(struct gm_cursor *cursor, const struct gleam_order *order,
+                        const struct gm_schema *schema)
+{
+    expect(cursor, order->count > 0);
+    for (uint32_t i = 0; i < order->count; i++)
+        expect(cursor, order->columns[i].column >= 1 &&
+                           order->columns[i].column <= schema->field_count);
+}
+
+/* A zeroed table of count elements; never NULL, so that "no table" is a failure of its own. */
+static void *table(size_t count, size_t element_bytes)
+{
+    void *memory = calloc(count > 0 ? count : 1, element_bytes);
+    GM_CHECK(memory != NULL); /* counts are bounded by the plan's own size */
+    return memory;
+}
+
+static char *read_text(struct gm_cursor *cursor, uint32_t bytes_max, uint64_t *ret_bytes)
+{
+    uint32_t bytes = 0;
+    const uint8_t *data = gm_cursor_blob(cursor, bytes_max, &bytes);
+    if (data == NULL)
+        return NULL;
+    char *text = table(bytes + 1, 1);
+    if (bytes > 0)
+        memcpy(text, data, bytes);
+    if (ret_bytes != NULL)
+        *ret_bytes = bytes;
+    return text;
+}
+
+static void read_files(struct gm_cursor *cursor, struct gm_source *source)
+{
+    source->file_count = gm_cursor_count(cursor, GM_FILES_MAX, 12);
+    source->files = table(source->file_count, sizeof *source->files);
+    for (uint32_t i = 0; i < source->file_count && !cursor->failed; i++) {
+        source->files[i].path = read_text(cursor, GM_PATH_BYTES_MAX, NULL);
+        source->files[i].bytes = gm_cursor_u64(cursor);
+    }
+    source->segment_count = gm_cursor_count(cursor, UINT32_MAX, 20);
+    source->segments = table(source->segment_count, sizeof *source->segments);
+    for (uint32_t i = 0; i < source->segment_count && !cursor->failed; i++) {
+        struct gm_segment *segment = &source->segments[i];
+        segment->file = gm_cursor_u32(cursor);
+        segment->begin = gm_cursor_u64(cursor);
+        segment->end = gm_cursor_u64(cursor);
+        expect(cursor, segment->file < source->file_count && segment->begin < segment->end);
+    }
+}
+
+static void read_source(struct gm_cursor *cursor, struct gm_source *source)
+{
+    source->kind = gm_cursor_u8(cursor);
+    expect(cursor, source->kind <= GM_SOURCE_EXCHANGE);
+    gm_cursor_string(cursor, source->name, sizeof source->name);
+    read_schema(cursor, &source->schema);
+    source->partition_count = gm_cursor_u32(cursor);
+    expect(cursor, source->partition_count >= 1 && source->partition_count <= GM_PARTITIONS_MAX);
+    source->tokenize = gm_cursor_bool(cursor);
+    gm_cursor_string(cursor, source->tokenize_name, sizeof source->tokenize_name);
+    read_files(cursor, source);
+    if (source->kind == GM_SOURCE_TEXT && !cursor->failed) {
+        uint32_t last = 0;
+        source->partition_ends = table(source->partition_count, sizeof *source->partition_ends);
+        for (uint32_t i = 0; i < source->partition_count && !cursor->failed; i++) {
+            const uint32_t end = gm_cursor_u32(cursor);
+            expect(cursor, end >= last && end <= source->segment_count);
+            source->partition_ends[i] = last = end;
+        }
+    }
+    source->string_count = gm_cursor_count(cursor, UINT32_MAX, 4);
+    source->strings = table(source->string_count, sizeof *source->strings);
+    for (uint32_t i = 0; i < source->string_count && !cursor->failed; i++)
+        source->strings[i].data =
+            read_text(cursor, GM_VALUE_BYTES_MAX, &source->strings[i].bytes);
+    source->from = gm_cursor_i64(cursor);
+    source->to = gm_cursor_i64(cursor);
+    source->exchange = gm_cursor_u32(cursor);
+}
+
+static void read_step(struct gm_cursor *cursor, struct gm_step *step,
+                      const struct gm_schema *input)
+{
+    step->kind = gm_cursor_u8(cursor);
+    expect(cursor, (unsigned)step->kind < GM_STEP_KINDS);
+    gm_cursor_string(cursor, step->name, sizeof step->name);
+    gm_cursor_string(cursor, step->where, sizeof step->where);
+    read_schema(cursor, &step->schema);
+    read_order(cursor, &step->order);
+    step->count = gm_cursor_u64(cursor);
+    step->reduce = gm_cursor_u8(cursor);
+    expect(cursor, step->reduce <= GM_REDUCE_FUNCTION);
+    gm_cursor_string(cursor, step->function, sizeof step->function);
+    uint64_t bytes = 0;
+    step->parameter = read_text(cursor, GM_PARAM_BYTES_MAX, &bytes);
+    step->parameter_bytes = (uint32_t)bytes;
+    step->format = read_text(cursor, GM_PARAM_BYTES_MAX, NULL);
+    if (step->kind == GM_STEP_COMBINE || step->kind == GM_STEP_REDUCE ||
+        step->kind == GM_STEP_SORT || step->kind == GM_STEP_TOP)
+        check_order(cursor, &step->order, input);
+}
+
+static void read_chain(struct gm_cursor *cursor, struct gm_chain_plan *chain)
+{
+    read_source(cursor, &chain->source);
+    chain->claim = gm_cursor_u32(cursor);
+    const uint32_t step_count = gm_cursor_count(cursor, 2 * GM_STEPS_MAX, 16);
+    chain->steps = table(step_count, sizeof *chain->steps);
+    for (uint32_t s = 0; s < step_count && !cursor->failed; s++) {
+        chain->step_count = s + 1;
+        read_step(cursor, &chain->steps[s], gm_plan_input_schema(chain, s));
+    }
+    chain->exchange = gm_cursor_u32(cursor);
+}
+
+static void read_exchange(struct gm_cursor *cursor, struct gm_exchange_plan *exchange)
+{
+    exchange->kind = gm_cursor_u8(cursor);
+    expect(cursor, exchange->kind <= GM_EXCHANGE_OUTPUT);
+    read_schema(cursor, &exchange->schema);
+    exchange->partition_count = gm_cursor_u32(cursor);
+    expect(cursor, exchange->partition_count >= 1 &&
+                       exchange->partition_count <= GM_PARTITIONS_MAX);
+    read_order(cursor, &exchange->keys);
+    exchange->output = gm_cursor_u32(cursor);
+    if (exchange->kind == GM_EXCHANGE_HASH)
+        check_order(cursor, &exchange->keys, &exchange->schema);
+}
+
+static void check_links(struct gm_cursor *cursor, const struct gm_plan *plan)
+{
+    for (uint32_t c = 0; c < plan->chain_count; c++) {
+        const struct gm_chain_plan *chain = &plan->chains[c];
+        expect(cursor, chain->exchange < plan->exchange_count && chain->claim < plan->chain_count);
+        if (chain->source.kind == GM_SOURCE_EXCHANGE)
+            expect(cursor, chain->source.exchange < plan->exchange_count &&
+                               plan->exchanges[chain->source.exchange].partition_count ==
+                                   chain->source.partition_count);
+    }
+}
+
+int gm_plan_decode(const uint8_t *data, size_t bytes, struct gm_plan *ret_plan,
+                   struct gm_error *error)
+{
+    struct gm_cursor cursor;
+    struct gm_plan plan = {0};
+    gm_cursor_init(&cursor, data, bytes);
+    const uint32_t version = gm_cursor_u32(&cursor);
+    if (!cursor.failed && version != PLAN_VERSION)
+        return gm_error_set(error, GM_EPEER_PROTOCOL,
+                            "the plan has version %u, this executor knows %u: driver and executor "
+                            "must be the same program",
+                            version, PLAN_VERSION);
+    gm_cursor_string(&cursor, plan.name, sizeof plan.name);
+    plan.input_bytes = gm_cursor_u64(&cursor);
+    const uint32_t chain_count = gm_cursor_count(&cursor, GM_EXCHANGES_MAX, 16);
+    plan.chains = table(chain_count, sizeof *plan.chains);
+    for (uint32_t c = 0; c < chain_count && !cursor.failed; c++) {
+        plan.chain_count = c + 1;
+        read_chain(&cursor, &plan.chains[c]);
+    }
+    const uint32_t exchange_count = gm_cursor_count(&cursor, GM_EXCHANGES_MAX, 16);
+    plan.exchanges = table(exchange_count, sizeof *plan.exchanges);
+    for (uint32_t e = 0; e < exchange_count && !cursor.failed; e++) {
+        plan.exchange_count = e + 1;
+        read_exchange(&cursor, &plan.exchanges[e]);
+    }
+    if (!cursor.failed)
+        check_links(&cursor, &plan);
+    if (!gm_cursor_done(&cursor)) {
+        gm_plan_fini(&plan);
+        return gm_error_set(error, GM_EPEER_PROTOCOL, "the plan of %zu bytes makes no sense",
+                            bytes);
+    }
+    *ret_plan = plan;
+    return 0;
+}

@@ -1,0 +1,27 @@
+/* planner.h - from the flow to the physical plan.
+ *
+ * Fuses neighbouring steps into chains, cuts them at exchanges, puts a combining step before the
+ * exchange of a reduce or top, fuses tokenize into a text source, and checks every step's columns.
+ *
+ * Threads: one.  Files are listed by the caller (who may look at the disk): gm_planner_files.
+ */
+#ifndef GM_FLOW_PLANNER_H
+#define GM_FLOW_PLANNER_H
+
+#include "engine/flow/flow.h"
+#include "engine/flow/plan.h"
+
+/* The files of one text source, in order; owned by the plan afterwards. */
+struct gm_file_list {
+    struct gm_file *files;
+    uint32_t count;
+};
+
+/* Looks up a path, glob or directory and appends to the list.  Returns 0 or < 0 with error. */
+typedef int gm_list_files_fn(const char *path, struct gm_file_list *list, struct gm_error *error);
+
+/* Returns 0 (the caller calls gm_plan_fini), or < 0 with the flow's error set. */
+int gm_planner_make(struct gleam_flow *flow, uint32_t executor_count, gm_list_files_fn *list_files,
+                    struct gm_plan *ret_plan);
+
+#endif

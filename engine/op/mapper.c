@@ -1,0 +1,301 @@
+/* mapper.c - a registered C function over rows.
+ *
+ * The function cannot stop in the middle of a row, so its rows are collected in columns that grow as
+ * needed, and handed on in windows of one batch.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/op/op.h"
+#include "engine/sink/format.h"
+#include "engine/udf/call.h"
+#include "engine/udf/registry.h"
+
+struct mapper {
+    struct gleam_call call;
+    gleam_map_fn *function;
+    struct gm_arena arena;
+    struct gm_batch emitted; /* row_count rows so far, in arrays of `capacity` */
+    uint32_t capacity;
+    uint32_t window_begin; /* rows before it were handed on */
+    uint32_t next_row;
+};
+
+/* ---- arrays that grow ---------------------------------------------------------------------------- */
+
+static int set_capacity(struct mapper *self, struct gm_heap *heap, uint32_t capacity)
+{
+    for (uint32_t c = 0; c < self->emitted.column_count; c++) {
+        struct gm_vector *vector = &self->emitted.columns[c];
+        const size_t stride = gm_vector_stride(vector->kind);
+        void *data = gm_heap_realloc(heap, vector->data, self->capacity * stride,
+                                     (size_t)capacity * stride);
+        if (data == NULL) {
+            /* Columns before this one have grown already; shrink them back to stay uniform. */
+            while (c-- > 0) {
+                struct gm_vector *grown = &self->emitted.columns[c];
+                const size_t bytes = gm_vector_stride(grown->kind);
+                grown->data = gm_heap_realloc(heap, grown->data, capacity * bytes,
+                                              self->capacity * bytes);
+            }
+            return GM_ETASK_MEMORY;
+        }
+        vector->data = data;
+    }
+    self->capacity = capacity;
+    self->call.capacity = capacity;
+    return 0;
+}
+
+static int grow(struct gleam_call *call)
+{
+    struct mapper *self = (struct mapper *)call; /* call is the first member */
+    if (self->capacity > UINT32_MAX / 2)
+        return GM_ETASK_MEMORY;
+    return set_capacity(self, self->arena.heap, self->capacity * 2);
+}
+
+/* ---- what the function calls ----------------------------------------------------------------------- */
+
+static int refuse_emit(struct gleam_call *call, uint32_t column, const char *what)
+{
+    return gm_error_set(call->error, GM_EJOB_UDF, "%s: step '%s': value %u of an emitted row %s",
+                        call->where, call->step, column + 1, what);
+}
+
+static int refuse_kind(struct gleam_call *call, uint32_t column, uint8_t have, uint8_t want)
+{
+    char text[96];
+    snprintf(text, sizeof text, "is %s, but the column is declared %s",
+             have == GLEAM_NULL ? "null" : gm_kind_name(have), gm_kind_name(want));
+    return refuse_emit(call, column, text);
+}
+
+/* Bytes that live until the row is handed on: those of the input stay where they are. */
+static int keep_bytes(struct gleam_call *call, uint32_t column, struct gleam_value *value)
+{
+    const uint8_t *data = (const uint8_t *)value->bytes.data;
+    const size_t length = value->bytes.length;
+    if (data >= call->input_begin && data + length <= call->input_end && data != NULL)
+        return 0;
+    if (length > GM_VALUE_BYTES_MAX)
+        return refuse_emit(call, column, "is longer than 1 GiB");
+    uint8_t *copy = gm_arena_alloc(call->arena, length);
+    if (copy == NULL)
+        return gm_error_set(call->error, GM_ETASK_MEMORY,
+                            "%s: step '%s': what it emits for one row does not fit this "
+                            "executor's share of the memory: give more with --memory",
+                            call->where, call->step);
+    if (length > 0)
+        memcpy(copy, data, length);
+    value->bytes.data = (const char *)copy;
+    return 0;
+}
+
+static int emit_value(struct gleam_call *call, struct gm_vector *vector, uint32_t row,
+                      uint32_t column, struct gleam_value value)
+{
+    if (value.kind != vector->kind && vector->kind != GLEAM_ANY)
+        return refuse_kind(call, column, value.kind, vector->kind);
+    if (value.kind == GLEAM_BYTES) {
+        int rc = keep_bytes(call, column, &value);
+        if (rc < 0)
+            return rc;
+    }
+    switch (vector->kind) {
+    case GLEAM_BYTES:
+        vector->bytes[row] = (struct gm_bytes){.data = (const uint8_t *)value.bytes.data,
+                                               .length = value.bytes.length};
+        return 0;
+    case GLEAM_BOOL:
+        vector->boolean[row] = value.boolean;
+        return 0;
+    case GLEAM_ANY:
+        if (value.kind > GLEAM_BYTES)
+            return refuse_emit(call, column, "has no kind");
+        vector->any[row] = value;
+        return 0;
+    default:
+        memcpy((uint64_t *)vector->data + row, &value.i64, 8);
+        return 0;
+    }
+}
+
+int gleam_emit(struct gleam_call *call, const struct gleam_value *values, uint32_t count)
+{
+    struct gm_batch *out = call->out;
+    if (out == NULL)
+        return gm_error_set(call->error, GM_EJOB_UDF,
+                            "%s: step '%s': a reducer cannot emit rows", call->where, call->step);
+    if (count != out->column_count) {
+        return gm_error_set(call->error, GM_EJOB_UDF,
+                            "%s: step '%s': it emitted a row of %u values, but gleam_as declares "
+                            "%u columns",
+                            call->where, call->step, count, out->column_count);
+    }
+    if (out->row_count == call->capacity) {
+        int rc = call->grow(call);
+        if (rc < 0)
+            return gm_error_set(call->error, rc,
+                                "%s: step '%s': the rows it emits for one row do not fit this "
+                                "executor's share of the memory: give more with --memory",
+                                call->where, call->step);
+    }
+    for (uint32_t c = 0; c < count; c++) {
+        int rc = emit_value(call, &out->columns[c], out->row_count, c, values[c]);
+        if (rc < 0)
+            return rc;
+    }
+    out->row_count++;
+    return 0;
+}
+
+const void *gleam_parameter(const struct gleam_call *call, size_t *ret_length)
+{
+    if (ret_length != NULL)
+        *ret_length = call->parameter_length;
+    return call->parameter;
+}
+
+const char *gleam_call_keep(struct gleam_call *call, const char *data, size_t length)
+{
+    uint8_t *copy = length <= GM_VALUE_BYTES_MAX ? gm_arena_alloc(call->arena, length) : NULL;
+    if (copy == NULL) {
+        gm_error_set(call->error, GM_ETASK_MEMORY,
+                     "%s: step '%s': a value does not fit this executor's share of the memory: "
+                     "give more with --memory",
+                     call->where, call->step);
+        return NULL;
+    }
+    if (length > 0)
+        memcpy(copy, data, length);
+    return (const char *)copy;
+}
+
+int gleam_fail(struct gleam_call *call, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    gm_error_set(call->error, GM_EJOB_UDF, "%s: step '%s': %s", call->where, call->step, text);
+    return -1;
+}
+
+/* ---- the operator -------------------------------------------------------------------------------------- */
+
+static int mapper_open(struct gm_op *op)
+{
+    struct mapper *self = gm_heap_zalloc(op->heap, sizeof *self);
+    if (self == NULL)
+        return GM_ETASK_MEMORY;
+    op->self = self;
+    gm_arena_init(&self->arena, op->heap);
+    self->function = gm_registry_mapper(op->step->function);
+    if (self->function == NULL)
+        return gm_error_set(op->error, GM_EJOB_FLOW,
+                            "%s: step '%s': this executor has no mapper '%s'", op->step->where,
+                            op->step->name, op->step->function);
+    self->call = (struct gleam_call){.parameter = op->step->parameter,
+                                     .parameter_length = op->step->parameter_bytes,
+                                     .error = op->error,
+                                     .step = op->step->name,
+                                     .where = op->step->where,
+                                     .arena = &self->arena,
+                                     .out = &self->emitted,
+                                     .grow = grow};
+    const struct gm_schema *schema = &op->step->schema;
+    for (uint32_t c = 0; c < schema->field_count; c++)
+        self->emitted.columns[c].kind = schema->fields[c].kind;
+    self->emitted.column_count = schema->field_count;
+    return set_capacity(self, op->heap, 2 * GM_BATCH_ROWS_MAX);
+}
+
+static void mapper_close(struct gm_op *op)
+{
+    struct mapper *self = op->self;
+    if (self == NULL)
+        return;
+    for (uint32_t c = 0; c < self->emitted.column_count; c++) {
+        struct gm_vector *vector = &self->emitted.columns[c];
+        gm_heap_free(op->heap, vector->data,
+                     vector->data != NULL ? self->capacity * gm_vector_stride(vector->kind) : 0);
+    }
+    gm_arena_fini(&self->arena);
+    gm_heap_free(op->heap, self, sizeof *self);
+    op->self = NULL;
+}
+
+static int call_function(struct gm_op *op, const struct gm_batch *in, uint32_t row)
+{
+    struct mapper *self = op->self;
+    struct gleam_value values[GM_FIELDS_MAX];
+    self->call.input_begin = NULL;
+    self->call.input_end = NULL;
+    for (uint32_t c = 0; c < in->column_count; c++) {
+        values[c] = gm_vector_get(&in->columns[c], row);
+        /* The longest bytes value is the one that a mapper cuts pieces from. */
+        const uint8_t *data = (const uint8_t *)values[c].bytes.data;
+        if (values[c].kind == GLEAM_BYTES &&
+            values[c].bytes.length >= (size_t)(self->call.input_end - self->call.input_begin)) {
+            self->call.input_begin = data;
+            self->call.input_end = data + values[c].bytes.length;
+        }
+    }
+    const int rc = self->function(&self->call, values, in->column_count);
+    if (rc == 0 && op->error->code == 0)
+        return 0;
+    char text[160];
+    gm_format_value(&values[0], text, sizeof text);
+    return gm_error_set(op->error, GM_EJOB_UDF, "%s: step '%s': the mapper returned %d for the "
+                        "row that begins with: %s",
+                        op->step->where, op->step->name, rc, text);
+}
+
+/* Points `out` at the next rows that were emitted. */
+static void hand_on(struct mapper *self, struct gm_batch *out)
+{
+    const uint32_t left = self->emitted.row_count - self->window_begin;
+    out->row_count = left < GM_BATCH_ROWS_MAX ? left : GM_BATCH_ROWS_MAX;
+    out->column_count = self->emitted.column_count;
+    for (uint32_t c = 0; c < out->column_count; c++) {
+        const struct gm_vector *vector = &self->emitted.columns[c];
+        out->columns[c] = *vector;
+        out->columns[c].data = (uint8_t *)vector->data +
+                               (size_t)self->window_begin * gm_vector_stride(vector->kind);
+    }
+    self->window_begin += out->row_count;
+}
+
+static int mapper_process(struct gm_op *op, void *state, const struct gm_batch *in,
+                          struct gm_batch *out)
+{
+    struct mapper *self = op->self;
+    (void)state;
+    if (self->window_begin == self->emitted.row_count) {
+        self->window_begin = 0;
+        self->emitted.row_count = 0;
+        gm_arena_reset(&self->arena);
+        while (self->next_row < in->row_count && self->emitted.row_count < GM_BATCH_ROWS_MAX) {
+            int rc = call_function(op, in, self->next_row);
+            if (rc < 0)
+                return rc;
+            self->next_row++;
+        }
+    }
+    hand_on(self, out);
+    if (self->window_begin < self->emitted.row_count || self->next_row < in->row_count)
+        return GM_OP_HAVE_MORE;
+    self->next_row = 0;
+    return GM_OP_NEED_INPUT;
+}
+
+const struct gm_op_ops gm_op_mapper = {
+    .name = "map",
+    .open = mapper_open,
+    .close = mapper_close,
+    .process = mapper_process,
+};

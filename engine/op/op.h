@@ -1,0 +1,73 @@
+/* op.h - one operator of a chain: batches in, batches out.
+ *
+ * Threads:   one; an operator belongs to one chain of one executor.
+ * Blocking:  never, and never refuses: what does not fit one output batch comes out of the next
+ *            call.  So a chain can stop between any two calls and go on later.
+ * State:     `op` is shared by all partitions of the chain on this executor; what belongs to one
+ *            partition is a state made by begin.  An operator of executor scope (a combiner) has one
+ *            state for all partitions, and finishes once, at the end of the chain's input.
+ *
+ * Memory:    `out` comes in without arrays.  An operator points its vectors at arrays of its own (made
+ *            by open) or at those of `in`; they stay as they are until it is called again.
+ *
+ * Life: open, then for every partition begin, process..., finish..., end; then close.
+ * The shape follows the push-based pipelines of DuckDB (Raasveldt and Muehleisen; "push-based
+ * execution in DuckDB", 2021): the caller owns the loop, operators own no control flow.
+ */
+#ifndef GM_OP_OP_H
+#define GM_OP_OP_H
+
+#include "engine/base/error.h"
+#include "engine/base/heap.h"
+#include "engine/flow/plan.h"
+#include "engine/row/batch.h"
+
+enum {
+    GM_OP_NEED_INPUT = 0, /* done with the input; `out` may hold rows */
+    GM_OP_HAVE_MORE = 3,  /* hand on `out`, then call again with the same input */
+};
+
+struct gm_op;
+
+struct gm_op_ops {
+    const char *name;
+    bool executor_scope;
+    /* Allocates what all partitions share.  Returns 0 or < 0 with op->error set. */
+    int (*open)(struct gm_op *op);
+    void (*close)(struct gm_op *op); /* accepts a half-open op */
+    /* NULL when there is no state. */
+    int (*begin)(struct gm_op *op, void **ret_state);
+    void (*end)(struct gm_op *op, void *state);
+    /* Takes `in` (borrowed until it returns NEED_INPUT) and fills `out`, which comes in empty.
+     * Returns NEED_INPUT, HAVE_MORE or < 0. */
+    int (*process)(struct gm_op *op, void *state, const struct gm_batch *in, struct gm_batch *out);
+    /* The input of the partition has ended: fills `out` with what is left.  HAVE_MORE: call
+     * again; NEED_INPUT: that was all.  NULL when nothing is ever left. */
+    int (*finish)(struct gm_op *op, void *state, struct gm_batch *out);
+};
+
+struct gm_op {
+    const struct gm_op_ops *ops;
+    const struct gm_step *step;           /* borrowed from the plan */
+    const struct gm_schema *input_schema; /* borrowed */
+    struct gm_heap *heap;                 /* borrowed */
+    struct gm_error *error;               /* borrowed; the executor's */
+    uint64_t budget_bytes;                /* what its states may hold before they give back */
+    uint32_t chain_index;
+    void *self;                           /* made by open */
+};
+
+/* The operator of a step's kind. */
+const struct gm_op_ops *gm_op_find(enum gm_step_kind kind);
+
+extern const struct gm_op_ops gm_op_tokenize;
+extern const struct gm_op_ops gm_op_append_one;
+extern const struct gm_op_ops gm_op_cast;
+extern const struct gm_op_ops gm_op_mapper;
+extern const struct gm_op_ops gm_op_combine;
+extern const struct gm_op_ops gm_op_reduce;
+extern const struct gm_op_ops gm_op_sort;
+extern const struct gm_op_ops gm_op_top;
+extern const struct gm_op_ops gm_op_format;
+
+#endif

@@ -1,0 +1,170 @@
+/* table.c - find or insert blocks of keys. */
+#include "engine/op/table.h"
+
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/base/error.h"
+
+#define SLOTS_MIN 1024
+#define KEY_INLINE_BYTES 16
+
+static uint64_t slots_bytes(const struct gm_table *table, uint64_t slot_count)
+{
+    return slot_count * table->stride;
+}
+
+int gm_table_init(struct gm_table *table, uint32_t value_count, struct gm_heap *heap)
+{
+    *table = (struct gm_table){.heap = heap, .value_count = value_count};
+    table->stride = (uint32_t)(sizeof(struct gm_slot) + 8 * value_count);
+    gm_arena_init(&table->arena, heap);
+    table->slots = gm_heap_zalloc(heap, slots_bytes(table, SLOTS_MIN));
+    if (table->slots == NULL)
+        return GM_ETASK_MEMORY;
+    table->mask = SLOTS_MIN - 1;
+    table->count_max = SLOTS_MIN / 4 * 3;
+    return 0;
+}
+
+void gm_table_fini(struct gm_table *table)
+{
+    if (table->slots != NULL)
+        gm_heap_free(table->heap, table->slots, slots_bytes(table, table->mask + 1));
+    table->slots = NULL;
+    gm_arena_fini(&table->arena);
+}
+
+void gm_table_clear(struct gm_table *table)
+{
+    memset(table->slots, 0, slots_bytes(table, table->mask + 1));
+    table->count = 0;
+    gm_arena_reset(&table->arena);
+}
+
+static struct gm_slot *slot_at(const struct gm_table *table, uint64_t index)
+{
+    return (struct gm_slot *)(table->slots + index * table->stride);
+}
+
+static uint64_t slot_hash(const struct gm_slot *slot)
+{
+    const uint32_t length = slot->used - 1;
+    return length <= KEY_INLINE_BYTES ? gm_hash_words(slot->low, slot->high, length) : slot->high;
+}
+
+static int grow(struct gm_table *table)
+{
+    const uint64_t old_count = table->mask + 1;
+    uint8_t *old_slots = table->slots;
+    uint8_t *slots = gm_heap_zalloc(table->heap, slots_bytes(table, old_count * 2));
+    if (slots == NULL)
+        return GM_ETASK_MEMORY;
+    table->slots = slots;
+    table->mask = old_count * 2 - 1;
+    table->count_max = old_count / 2 * 3;
+    for (uint64_t i = 0; i < old_count; i++) {
+        const struct gm_slot *old = (const struct gm_slot *)(old_slots + i * table->stride);
+        if (old->used == 0)
+            continue;
+        uint64_t index = slot_hash(old) & table->mask;
+        while (slot_at(table, index)->used != 0)
+            index = (index + 1) & table->mask;
+        memcpy(slot_at(table, index), old, table->stride);
+    }
+    gm_heap_free(table->heap, old_slots, slots_bytes(table, old_count));
+    return 0;
+}
+
+/* Long keys: compared by hash and length before the bytes. */
+static bool same_long(const struct gm_slot *slot, const struct gm_key *key)
+{
+    return slot->used == key->length + 1 && slot->high == key->hash &&
+           memcmp((const void *)(uintptr_t)slot->low, key->data, key->length) == 0;
+}
+
+static struct gm_slot *find_long(struct gm_table *table, const struct gm_key *key, bool *ret_new)
+{
+    uint64_t index = key->hash & table->mask;
+    struct gm_slot *slot = slot_at(table, index);
+    while (slot->used != 0) {
+        if (same_long(slot, key))
+            return slot;
+        index = (index + 1) & table->mask;
+        slot = slot_at(table, index);
+    }
+    uint8_t *copy = gm_arena_alloc(&table->arena, key->length);
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, key->data, key->length);
+    slot->low = (uint64_t)(uintptr_t)copy;
+    slot->high = key->hash;
+    slot->used = key->length + 1;
+    *ret_new = true;
+    return slot;
+}
+
+static struct gm_slot *find_short(struct gm_table *table, const struct gm_key *key, bool *ret_new)
+{
+    uint64_t index = key->hash & table->mask;
+    const uint32_t used = key->length + 1;
+    for (;;) {
+        struct gm_slot *slot = slot_at(table, index);
+        /* One compare of all three: a mispredicted first branch costs more than two loads. */
+        if (((slot->low ^ key->low) | (slot->high ^ key->high) | (slot->used ^ used)) == 0)
+            return slot;
+        if (slot->used == 0) {
+            slot->low = key->low;
+            slot->high = key->high;
+            slot->used = used;
+            *ret_new = true;
+            return slot;
+        }
+        index = (index + 1) & table->mask;
+    }
+}
+
+int gm_table_block(struct gm_table *table, const struct gm_key *keys, uint32_t count,
+                   struct gm_slot **ret_slots, uint64_t *ret_new)
+{
+    GM_CHECK(count <= GM_KEY_BLOCK);
+    while (table->count + count > table->count_max) {
+        int rc = grow(table);
+        if (rc < 0)
+            return rc;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        __builtin_prefetch(slot_at(table, keys[i].hash & table->mask), 1);
+    uint64_t new_bits = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_new = false;
+        ret_slots[i] = keys[i].length <= KEY_INLINE_BYTES ? find_short(table, &keys[i], &is_new)
+                                                          : find_long(table, &keys[i], &is_new);
+        new_bits |= (uint64_t)is_new << i;
+        if (ret_slots[i] == NULL) {
+            /* The block's earlier keys may be new and hold nothing yet: take them back. */
+            for (uint32_t j = i; j-- > 0;)
+                if (new_bits >> j & 1)
+                    ret_slots[j]->used = 0;
+            return GM_ETASK_MEMORY;
+        }
+    }
+    table->count += (uint64_t)__builtin_popcountll(new_bits);
+    *ret_new = new_bits;
+    return 0;
+}
+
+struct gm_slot *gm_table_next(const struct gm_table *table, uint64_t *position)
+{
+    while (*position <= table->mask) {
+        struct gm_slot *slot = slot_at(table, (*position)++);
+        if (slot->used != 0)
+            return slot;
+    }
+    return NULL;
+}
+
+uint64_t gm_table_bytes(const struct gm_table *table)
+{
+    return slots_bytes(table, table->mask + 1) + table->arena.held_bytes;
+}

@@ -1,0 +1,337 @@
+/* format.c - parsing formats once, printing rows with them. */
+#include "engine/sink/format.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+
+/* Longest text of one number: %f of DBL_MAX has 309 digits; width and precision are at most 999. */
+#define NUMBER_BYTES_MAX 2048
+#define WIDTH_MAX 999
+
+static bool verb_fits(char verb, uint8_t kind)
+{
+    switch (verb) {
+    case 's':
+        return kind == GLEAM_BYTES || kind == GLEAM_ANY;
+    case 'd':
+        return kind == GLEAM_I64 || kind == GLEAM_ANY;
+    case 'f':
+        return kind == GLEAM_F64 || kind == GLEAM_ANY;
+    default:
+        return verb == 'v';
+    }
+}
+
+static const char *verb_for(uint8_t kind)
+{
+    return kind == GLEAM_BYTES ? "%s or %v" : kind == GLEAM_I64 ? "%d or %v"
+                                          : kind == GLEAM_F64 ? "%f or %v"
+                                                              : "%v";
+}
+
+/* Reads digits up to WIDTH_MAX; returns -1 when there are none, -2 when there are too many. */
+static int32_t read_number(const char **cursor)
+{
+    int32_t number = -1;
+    while (**cursor >= '0' && **cursor <= '9') {
+        number = (number < 0 ? 0 : number) * 10 + (**cursor - '0');
+        if (number > WIDTH_MAX)
+            return -2;
+        (*cursor)++;
+    }
+    return number;
+}
+
+/* Reads flags, width, precision and the verb behind a '%'. */
+static const char *read_spec(const char *cursor, struct gm_format_piece *piece)
+{
+    const char *begin = cursor;
+    while (*cursor != '\0' && strchr("-+ 0#", *cursor) != NULL && cursor - begin < 8)
+        cursor++;
+    piece->left = memchr(begin, '-', (size_t)(cursor - begin)) != NULL;
+    piece->width = read_number(&cursor);
+    piece->precision = -1;
+    if (*cursor == '.') {
+        cursor++;
+        piece->precision = read_number(&cursor);
+        if (piece->precision == -1)
+            piece->precision = 0;
+    }
+    if (piece->width == -2 || piece->precision == -2)
+        return NULL;
+    piece->plain = cursor == begin;
+    snprintf(piece->spec, sizeof piece->spec, "%%%.*s", (int)(cursor - begin), begin);
+    piece->verb = *cursor;
+    return cursor + 1;
+}
+
+static int check_verb(const struct gm_format_piece *piece, const struct gm_schema *schema,
+                      uint32_t column, struct gm_error *error)
+{
+    char columns[256];
+    gm_schema_format(schema, columns, sizeof columns);
+    if (piece->verb == '\0')
+        return gm_error_set(error, GM_EJOB_FLOW, "the format ends inside a %%: write %%%% for a "
+                                                 "percent sign");
+    if (strchr("sdfv", piece->verb) == NULL)
+        return gm_error_set(error, GM_EJOB_FLOW,
+                            "the format has %%%c, which is not one of %%s %%d %%f %%v %%%%",
+                            piece->verb);
+    if (column >= schema->field_count)
+        return gm_error_set(error, GM_EJOB_FLOW,
+                            "the format has more verbs than the %u columns of %s",
+                            schema->field_count, columns);
+    if (!verb_fits(piece->verb, schema->fields[column].kind))
+        return gm_error_set(error, GM_EJOB_FLOW,
+                            "the format prints column %u of %s with %%%c, but it is %s: use %s",
+                            column + 1, columns, piece->verb,
+                            gm_kind_name(schema->fields[column].kind),
+                            verb_for(schema->fields[column].kind));
+    return 0;
+}
+
+static int parse_pieces(const char *text, const struct gm_schema *schema, struct gm_format *format,
+                        struct gm_error *error)
+{
+    char *out = format->text;
+    uint32_t column = 0;
+    const char *cursor = text;
+    struct gm_format_piece *piece = &format->pieces[0];
+    *piece = (struct gm_format_piece){.text = out};
+    while (*cursor != '\0') {
+        if (cursor[0] != '%' || cursor[1] == '%') {
+            cursor += cursor[0] == '%';
+            *out++ = *cursor++;
+            continue;
+        }
+        cursor = read_spec(cursor + 1, piece);
+        if (cursor == NULL)
+            return gm_error_set(error, GM_EJOB_FLOW,
+                                "the format has a width or precision over %d", WIDTH_MAX);
+        int rc = check_verb(piece, schema, column, error);
+        if (rc < 0)
+            return rc;
+        column++;
+        piece->text_bytes = (uint32_t)(out - piece->text);
+        piece = &format->pieces[++format->piece_count];
+        *piece = (struct gm_format_piece){.text = out};
+    }
+    piece->text_bytes = (uint32_t)(out - piece->text);
+    format->piece_count++;
+    if (column < schema->field_count) {
+        char columns[256];
+        gm_schema_format(schema, columns, sizeof columns);
+        return gm_error_set(error, GM_EJOB_FLOW,
+                            "the format has %u verbs, but the rows have the %u columns %s", column,
+                            schema->field_count, columns);
+    }
+    return 0;
+}
+
+int gm_format_parse(const char *text, const struct gm_schema *schema, struct gm_format *ret_format,
+                    struct gm_error *error)
+{
+    struct gm_format format = {.text = malloc(strlen(text) + 1)};
+    if (format.text == NULL)
+        return gm_error_set(error, -ENOMEM, "no memory for the format");
+    int rc = parse_pieces(text, schema, &format, error);
+    if (rc < 0) {
+        free(format.text);
+        return rc;
+    }
+    *ret_format = format;
+    return 0;
+}
+
+void gm_format_fini(struct gm_format *format)
+{
+    free(format->text);
+    format->text = NULL;
+}
+
+/* Room for `bytes` more, or false. */
+static bool reserve(struct gm_text *text, size_t bytes)
+{
+    if (text->capacity - text->length >= bytes)
+        return true;
+    size_t capacity = text->capacity > 0 ? text->capacity : 4096;
+    while (capacity - text->length < bytes)
+        capacity *= 2;
+    char *data = gm_heap_realloc(text->heap, text->data, text->capacity, capacity);
+    if (data == NULL)
+        return false;
+    text->data = data;
+    text->capacity = capacity;
+    return true;
+}
+
+static int append(struct gm_text *text, const void *data, size_t bytes)
+{
+    if (!reserve(text, bytes))
+        return GM_ETASK_MEMORY;
+    if (bytes > 0)
+        memcpy(text->data + text->length, data, bytes);
+    text->length += bytes;
+    return 0;
+}
+
+static int append_padded(struct gm_text *text, const struct gm_format_piece *piece,
+                         const char *data, size_t bytes)
+{
+    if (piece->precision >= 0 && bytes > (size_t)piece->precision)
+        bytes = (size_t)piece->precision;
+    const size_t pad = piece->width > 0 && (size_t)piece->width > bytes
+                           ? (size_t)piece->width - bytes
+                           : 0;
+    if (!reserve(text, pad + bytes))
+        return GM_ETASK_MEMORY;
+    char *out = text->data + text->length;
+    if (!piece->left)
+        memset(out, ' ', pad);
+    if (bytes > 0)
+        memcpy(out + (piece->left ? 0 : pad), data, bytes);
+    if (piece->left)
+        memset(out + bytes, ' ', pad);
+    text->length += pad + bytes;
+    return 0;
+}
+
+static size_t print_i64(int64_t number, char *out)
+{
+    char digits[20];
+    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    size_t count = 0;
+    do {
+        digits[count++] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    size_t length = 0;
+    if (number < 0)
+        out[length++] = '-';
+    while (count > 0)
+        out[length++] = digits[--count];
+    return length;
+}
+
+/* The shortest of 15, 16 or 17 digits that reads back as the same double. */
+static size_t print_f64(double number, char *out, size_t out_bytes)
+{
+    int length = 0;
+    for (int digits = 15; digits <= 17; digits++) {
+        length = snprintf(out, out_bytes, "%.*g", digits, number);
+        if (strtod(out, NULL) == number)
+            break;
+    }
+    return (size_t)length;
+}
+
+static int append_value(struct gm_text *text, const struct gm_format_piece *piece,
+                        const struct gleam_value *value)
+{
+    char number[32];
+    size_t length;
+    switch (value->kind) {
+    case GLEAM_I64:
+        length = print_i64(value->i64, number);
+        break;
+    case GLEAM_F64:
+        length = print_f64(value->f64, number, sizeof number);
+        break;
+    case GLEAM_BOOL:
+        return append_padded(text, piece, value->boolean ? "true" : "false",
+                             value->boolean ? 4 : 5);
+    case GLEAM_NULL:
+        return append_padded(text, piece, "null", 4);
+    default:
+        return append_padded(text, piece, value->bytes.data, value->bytes.length);
+    }
+    struct gm_format_piece whole = *piece;
+    whole.precision = -1; /* a precision cuts text, not digits */
+    return append_padded(text, &whole, number, length);
+}
+
+static int append_number(struct gm_text *text, const struct gm_format_piece *piece,
+                         const struct gleam_value *value)
+{
+    char number[NUMBER_BYTES_MAX];
+    char spec[32];
+    int length;
+    if (value->kind == GLEAM_I64 && piece->plain)
+        return append(text, number, print_i64(value->i64, number));
+    if (value->kind == GLEAM_I64) {
+        snprintf(spec, sizeof spec, "%s" PRId64, piece->spec);
+        length = snprintf(number, sizeof number, spec, value->i64);
+    } else {
+        snprintf(spec, sizeof spec, "%sf", piece->spec);
+        length = snprintf(number, sizeof number, spec, value->f64);
+    }
+    return append(text, number, (size_t)length);
+}
+
+int gm_format_row(const struct gm_format *format, const struct gm_batch *batch, uint32_t row,
+                  struct gm_text *text, struct gm_error *error)
+{
+    for (uint32_t i = 0; i < format->piece_count; i++) {
+        const struct gm_format_piece *piece = &format->pieces[i];
+        int rc = append(text, piece->text, piece->text_bytes);
+        if (rc < 0 || piece->verb == 0) {
+            if (rc < 0)
+                return rc;
+            continue;
+        }
+        const struct gleam_value value = gm_vector_get(&batch->columns[i], row);
+        if (piece->verb == 'v')
+            rc = append_value(text, piece, &value);
+        else if (value.kind == GLEAM_NULL)
+            rc = append_padded(text, piece, "", 0);
+        else if (!verb_fits(piece->verb, value.kind))
+            return gm_error_set(error, GM_EJOB_FLOW,
+                                "column %u is %s in this row, which %%%c does not print: use %%v",
+                                i + 1, gm_kind_name(value.kind), piece->verb);
+        else if (piece->verb == 's')
+            rc = append_padded(text, piece, value.bytes.data, value.bytes.length);
+        else
+            rc = append_number(text, piece, &value);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+size_t gm_format_value(const struct gleam_value *value, char *text, size_t text_bytes)
+{
+    char number[32];
+    const char *data = number;
+    size_t length = 0;
+    switch (value->kind) {
+    case GLEAM_I64:
+        length = print_i64(value->i64, number);
+        break;
+    case GLEAM_F64:
+        length = print_f64(value->f64, number, sizeof number);
+        break;
+    case GLEAM_BOOL:
+        data = value->boolean ? "true" : "false";
+        length = strlen(data);
+        break;
+    case GLEAM_NULL:
+        data = "null";
+        length = 4;
+        break;
+    default:
+        data = value->bytes.data;
+        length = value->bytes.length;
+    }
+    GM_CHECK(text_bytes >= 8);
+    const bool cut = length > text_bytes - 1;
+    const size_t shown = cut ? text_bytes - 4 : length;
+    for (size_t i = 0; i < shown; i++)
+        text[i] = data[i] < ' ' && data[i] >= 0 ? '?' : data[i];
+    memcpy(text + shown, cut ? "..." : "", cut ? 4 : 1);
+    return shown + (cut ? 3 : 0);
+}
