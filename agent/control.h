@@ -24,8 +24,8 @@ struct gm_job_message {
  * -errno. */
 int gm_control_send_job(int socket, const struct gm_job_message *job, int region_fd, int plan_fd);
 
-/* Executor.  Waits for a job.  Returns 0 with two descriptors that the caller closes; GM_END when the
- * driver is gone; or < 0. */
+/* Executor.  Waits for a job.  Returns 0 with two descriptors that the caller closes; GM_END when
+ * the driver is gone; or < 0. */
 int gm_control_receive_job(int socket, struct gm_job_message *ret_job, int *ret_region_fd,
                            int *ret_plan_fd);
 
@@ -33,8 +33,9 @@ int gm_control_receive_job(int socket, struct gm_job_message *ret_job, int *ret_
 int gm_control_send_outcome(int socket, const struct gm_error *error,
                             const struct gm_executor_counts *counts, const struct gm_plan *plan);
 
-/* Driver.  Takes an outcome without blocking.  Returns 0: *ret_error says how it ended, and counters
- * are added to counts; GM_AGAIN; GM_END: the executor is gone; or < 0: the message made no sense. */
+/* Driver.  Takes an outcome without blocking.  Returns 0: *ret_error says how it ended, and
+ * counters are added to counts; GM_AGAIN; GM_END: the executor is gone; or < 0: the message made no
+ * sense. */
 int gm_control_receive_outcome(int socket, const struct gm_plan *plan, struct gm_error *ret_error,
                                struct gm_executor_counts *counts);
 

@@ -1,11 +1,12 @@
 /* driver.c - the public calls that run: gleam_init, gleam_run, gleam_plan. */
 #define GLEAM_NO_PLACES
+#include "agent/driver.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/driver.h"
 #include "agent/files.h"
 #include "agent/stats.h"
 #include "agent/trampoline.h"

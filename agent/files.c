@@ -46,7 +46,8 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Names of a directory's entries that are not hidden, sorted; the caller frees each and the table. */
+/* Names of a directory's entries that are not hidden, sorted; the caller frees each and the
+ * table. */
 static int read_names(const char *path, char ***ret_names, size_t *ret_count)
 {
     DIR *directory = opendir(path);
@@ -95,7 +96,8 @@ static int add_directory(const char *path, struct gm_file_list *list, struct gm_
     }
     free(names);
     if (rc == 0 && list->count == before)
-        return refuse(error, path, "the directory has no files (directories in it are not searched)");
+        return refuse(error, path,
+                      "the directory has no files (directories in it are not searched)");
     return rc;
 }
 

@@ -4,9 +4,9 @@
 
 #include "engine/flow/planner.h"
 
-/* gm_list_files_fn.  A directory gives its regular files, not deeper and without hidden ones, sorted
- * by name; a glob its matches, sorted; a path itself.  Nothing found is an error, as is a file that
- * cannot be read. */
+/* gm_list_files_fn.  A directory gives its regular files, not deeper and without hidden ones,
+ * sorted by name; a glob its matches, sorted; a path itself.  Nothing found is an error, as is a
+ * file that cannot be read. */
 int gm_files_list(const char *path, struct gm_file_list *list, struct gm_error *error);
 
 #endif

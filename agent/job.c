@@ -1,4 +1,5 @@
-/* job.c - the driver's part of a job: it starts the executors' work, drains what comes out, and waits.
+/* job.c - the driver's part of a job: it starts the executors' work, drains what comes out, and
+ * waits.
  *
  * It is one more participant of the region: frames of results come to it through rings, and every
  * descriptor and frame header is checked before it is believed.
@@ -7,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,11 +51,11 @@ struct job {
     struct gm_clock clock;
 };
 
-/* ---- signals ------------------------------------------------------------------------------------ */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 /* A signal rings the driver's bell, so that it wakes up wherever it waits. */
-static volatile sig_atomic_t stop_signal; /* tidy: the one type a handler may write */
-static volatile sig_atomic_t stop_bell = -1; /* tidy: as above */
+static _Atomic int stop_signal; /* lock-free, so a handler may write it */
+static _Atomic int stop_bell = -1;
 
 static void note_signal(int number)
 {
@@ -89,7 +91,7 @@ static void unwatch_signals(const struct sigaction *before)
     stop_bell = -1;
 }
 
-/* ---- set-up --------------------------------------------------------------------------------------- */
+/* ---- set-up ---------------------------------------------------------------------------------- */
 
 static int open_outputs(struct job *job)
 {
@@ -167,7 +169,7 @@ static void close_driver(struct job *job)
     gm_heap_fini(&job->heap);
 }
 
-/* ---- the loop --------------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 /* Takes what one output's exchange has.  Returns 0 when it took something, GM_AGAIN, GM_END, or
  * < 0. */
@@ -236,7 +238,7 @@ static int run_loop(struct job *job, struct gm_executor_counts *counts)
         bool progressed = false, outputs_done;
         if (stop_signal != 0)
             return gm_error_set(job->error, GM_EJOB_CANCELLED, "stopped by signal %d (%s)",
-                                (int)stop_signal, strsignal(stop_signal));
+                                stop_signal, strsignal(stop_signal));
         int rc = drain_all(job, &progressed, &outputs_done);
         if (rc < 0)
             return rc;

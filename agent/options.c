@@ -126,7 +126,7 @@ int gm_options_set(struct gm_options *options, const char *name, const char *val
     }
     if (strlen(value) >= sizeof options->stats_path || value[0] == '\0')
         return refuse(error, name, value, "the path of a file, or - for standard output");
-    strcpy(options->stats_path, value);
+    snprintf(options->stats_path, sizeof options->stats_path, "%s", value);
     return 0;
 }
 

@@ -27,8 +27,8 @@ struct gm_options {
 int gm_options_set(struct gm_options *options, const char *name, const char *value,
                    struct gm_error *error);
 
-/* Takes the options it knows out of argv ("--memory 2G" and "--memory=2G"), up to a "--".  Returns 0
- * or GM_EJOB_OPTION with error. */
+/* Takes the options it knows out of argv ("--memory 2G" and "--memory=2G"), up to a "--".  Returns
+ * 0 or GM_EJOB_OPTION with error. */
 int gm_options_take(struct gm_options *options, int *argc, char **argv, struct gm_error *error);
 
 /* Fills in cores and memory where they were left open, and checks cores against this process's.

@@ -1,8 +1,8 @@
 /* reader.c - claims partitions, keeps reads in flight, cuts what arrives at line ends.
  *
  * Two cursors walk the claimed partitions: `issue` starts reads, `use` hands out spans.  Blocks are
- * used in the order in which they were issued.  What follows the last line end of a block is carried
- * to the headroom in front of the next one, so that a span is always contiguous.
+ * used in the order in which they were issued.  What follows the last line end of a block is
+ * carried to the headroom in front of the next one, so that a span is always contiguous.
  */
 #include "agent/reader.h"
 
@@ -240,7 +240,7 @@ static int poll_disk(struct gm_reader *reader)
     return 0;
 }
 
-/* ---- issue ------------------------------------------------------------------------------------ */
+/* ---- issue ----------------------------------------------------------------------------------- */
 
 /* Claims the next partition when the last one's reads are all issued.  False: nothing to issue. */
 static bool claim_next(struct gm_reader *reader)
@@ -325,7 +325,7 @@ static int issue(struct gm_reader *reader)
     return 0;
 }
 
-/* ---- use -------------------------------------------------------------------------------------- */
+/* ---- use ------------------------------------------------------------------------------------- */
 
 static int carry_append(struct gm_reader *reader, const uint8_t *data, size_t bytes)
 {
@@ -388,8 +388,8 @@ static void release(struct gm_reader *reader, struct block *block)
         reader->use_block++;
 }
 
-/* The block is used up to its end and the segment goes on: what follows is the next block, the tail,
- * or nothing. */
+/* The block is used up to its end and the segment goes on: what follows is the next block, the
+ * tail, or nothing. */
 static void after_block(struct gm_reader *reader, struct block *block)
 {
     const bool beyond = block->last || block == &reader->tail;

@@ -8,8 +8,8 @@
  *            reads of the next one start before the last one is used up.
  *
  * Which lines are a segment's: those whose first byte lies in [begin, end).  So a reader of a
- * segment that does not begin a file looks at the byte before it, skips to the first line that begins
- * inside, and reads on behind `end` until its last line is whole.
+ * segment that does not begin a file looks at the byte before it, skips to the first line that
+ * begins inside, and reads on behind `end` until its last line is whole.
  */
 #ifndef GM_AGENT_READER_H
 #define GM_AGENT_READER_H

@@ -28,7 +28,7 @@ extern char **environ;
 /* How long threads get to notice a cancelled job. */
 #define THREAD_PATIENCE_S 1
 
-/* ---- processes -------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 /* environ with the executor's variable in front; the caller frees the table. */
 static char **make_environment(char *variable)
@@ -184,7 +184,7 @@ static int send_to_processes(struct gm_session *session, const struct gm_region 
     return rc;
 }
 
-/* ---- threads ---------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 struct thread_job {
     struct gm_session *session;
@@ -252,7 +252,7 @@ int gm_session_send(struct gm_session *session, const struct gm_region *region,
     return send_to_processes(session, region, plan, job, error);
 }
 
-/* ---- outcomes ----------------------------------------------------------------------------------- */
+/* ---- outcomes -------------------------------------------------------------------------------- */
 
 static void counts_merge(struct gm_executor_counts *total, const struct gm_executor_counts *one,
                          const struct gm_plan *plan)
@@ -374,7 +374,7 @@ uint32_t gm_session_descriptors(const struct gm_session *session, int *ret, uint
     return used;
 }
 
-/* ---- the end -------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static bool stop_thread(struct gm_session_executor *executor)
 {

@@ -1,4 +1,5 @@
-/* session.h - the driver's executors: processes started once and kept warm between flows, or threads.
+/* session.h - the driver's executors: processes started once and kept warm between flows, or
+ * threads.
  *
  * Threads: the driver's.
  * A job that fails ends the session: its executors are killed and the next job starts new ones.
@@ -55,8 +56,8 @@ int gm_session_collect(struct gm_session *session, const struct gm_region *regio
 /* Descriptors that become readable when gm_session_collect may have something. */
 uint32_t gm_session_descriptors(const struct gm_session *session, int *ret, uint32_t count);
 
-/* Kills (processes) or cancels and joins (threads) and forgets everything.  False when a thread does
- * not come back within a second: then only the end of the process helps. */
+/* Kills (processes) or cancels and joins (threads) and forgets everything.  False when a thread
+ * does not come back within a second: then only the end of the process helps. */
 bool gm_session_stop(struct gm_session *session);
 
 #endif

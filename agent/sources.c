@@ -8,7 +8,7 @@
 #include "engine/row/codec.h"
 #include "engine/source/lines.h"
 
-/* ---- text ------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 struct gm_text_source {
     struct gm_reader *reader;
@@ -107,7 +107,7 @@ uint64_t gm_text_source_lines(const struct gm_text_source *source)
     return source->lines;
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 struct gm_value_source {
     const struct gm_source *source;
@@ -193,7 +193,7 @@ struct gm_chain_source gm_value_source_port(struct gm_value_source *source)
     return (struct gm_chain_source){.self = source, .next = value_next};
 }
 
-/* ---- exchange ------------------------------------------------------------------------------------ */
+/* ---- exchange -------------------------------------------------------------------------------- */
 
 struct gm_exchange_source {
     struct gm_receiver *receiver;

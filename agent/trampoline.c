@@ -60,7 +60,7 @@ static bool parse(const char *text, struct parameters *ret)
     return true;
 }
 
-/* ---- ports --------------------------------------------------------------------------------------- */
+/* ---- ports ----------------------------------------------------------------------------------- */
 
 static int disk_open(void *self, struct gm_heap *heap, struct gm_disk *ret_disk)
 {
@@ -109,7 +109,7 @@ void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *pla
     gm_executor_destroy(executor);
 }
 
-/* ---- the process --------------------------------------------------------------------------------- */
+/* ---- the process ----------------------------------------------------------------------------- */
 
 static int map_plan(int fd, uint64_t bytes, struct gm_plan *ret_plan, struct gm_error *error)
 {

@@ -1,7 +1,7 @@
 /* trampoline.h - the first thing that an executor process runs, inside gleam_init.
  *
- * It closes what it inherited by accident, pins itself to its core, asks to be killed with its driver,
- * and then waits for jobs until the driver is gone.
+ * It closes what it inherited by accident, pins itself to its core, asks to be killed with its
+ * driver, and then waits for jobs until the driver is gone.
  */
 #ifndef GM_AGENT_TRAMPOLINE_H
 #define GM_AGENT_TRAMPOLINE_H

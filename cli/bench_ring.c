@@ -9,7 +9,8 @@ int gm_cli_bench_ring(int argc, char **argv)
     if (gm_cli_flag(&argc, argv, "--help")) {
         printf("usage: gleam bench ring [--json] [--small]\n"
                "8-byte descriptors beside DPDK's rte_ring, and 64 KiB frames between processes\n"
-               "beside threads, in turns.  --small takes milliseconds and shows only that it works.\n");
+               "beside threads, in turns.  --small takes milliseconds and shows only that it\n"
+               "works.\n");
         return 0;
     }
     const struct gm_ring_bench_options options = {

@@ -10,8 +10,8 @@
 static const char usage[] =
     "usage: gleam plan PROGRAM [ARGUMENTS]\n"
     "       gleam plan wordcount PATH...\n"
-    "Shows chains, exchanges and partitions of a flow without running it.  PROGRAM is a C driver; it\n"
-    "is started with --plan.\n";
+    "Shows chains, exchanges and partitions of a flow without running it.  PROGRAM is a C\n"
+    "driver; it is started with --plan.\n";
 
 int gm_cli_plan(int argc, char **argv)
 {

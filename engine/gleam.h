@@ -17,9 +17,9 @@
  * Threads:   one flow is built and run by one thread.
  * Ownership: a flow owns its datasets; gleam_flow_free frees both.  Strings and parameters are
  *            copied unless a comment says otherwise.
- * Errors:    building never fails at once.  The first mistake is kept in the flow, with the file and
- *            line of the call, and gleam_run reports it; a dataset argument that is NULL because an
- *            earlier call failed is passed on quietly.
+ * Errors:    building never fails at once.  The first mistake is kept in the flow, with the file
+ *            and line of the call, and gleam_run reports it; a dataset argument that is NULL
+ *            because an earlier call failed is passed on quietly.
  * Columns:   numbered from 1.
  */
 #ifndef GLEAM_H
@@ -151,6 +151,10 @@ typedef int gleam_map_fn(struct gleam_call *call, const struct gleam_value *row,
 typedef int gleam_reduce_fn(struct gleam_call *call, struct gleam_value *total,
                             const struct gleam_value *next, uint32_t value_count);
 
+/* A reducer of one i64 or f64 value column, without the boxes: several times as fast. */
+typedef int64_t gleam_reduce_i64_fn(int64_t total, int64_t next);
+typedef double gleam_reduce_f64_fn(double total, double next);
+
 /* Emits one row; the values are taken over before it returns.  Returns 0, or a code that the mapper
  * returns at once. */
 int gleam_emit(struct gleam_call *call, const struct gleam_value *values, uint32_t count);
@@ -170,6 +174,8 @@ int gleam_fail(struct gleam_call *call, const char *format, ...)
  * same program, so it finds the same functions. */
 void gleam_register_mapper(const char *name, gleam_map_fn *function);
 void gleam_register_reducer(const char *name, gleam_reduce_fn *function);
+void gleam_register_reducer_i64(const char *name, gleam_reduce_i64_fn *function);
+void gleam_register_reducer_f64(const char *name, gleam_reduce_f64_fn *function);
 
 /* Defines and registers at load time:
  *     GLEAM_MAPPER(shout) { ... return gleam_emit(call, row, column_count); } */
@@ -189,8 +195,24 @@ void gleam_register_reducer(const char *name, gleam_reduce_fn *function);
     }                                                                                              \
     static int gleam_reducer_##name(struct gleam_call *call, struct gleam_value *total,            \
                                     const struct gleam_value *next, uint32_t value_count)
+/* GLEAM_REDUCER_I64(add) { return total + next; } */
+#define GLEAM_REDUCER_I64(name) GLEAM_REDUCER_NUMBER_(name, i64, int64_t)
+#define GLEAM_REDUCER_F64(name) GLEAM_REDUCER_NUMBER_(name, f64, double)
+#define GLEAM_REDUCER_NUMBER_(name, kind, type)                                                    \
+    static gleam_reduce_##kind##_fn gleam_reducer_##name;                                          \
+    __attribute__((constructor)) static void gleam_register_reducer_##name(void)                   \
+    {                                                                                              \
+        gleam_register_reducer_##kind(#name, gleam_reducer_##name);                                \
+    }                                                                                              \
+    static type gleam_reducer_##name(type total, type next)
 
-/* ---- columns and orders ----------------------------------------------------------------------- */
+/* The next words, maximal runs of [A-Za-z0-9], of a bytes value, with the engine's vector kernel:
+ * writes up to word_count_max bytes values that point into text, and returns how many; 0 at the
+ * end. *offset is where to go on, 0 at first.  For mappers that look at words. */
+size_t gleam_words(const struct gleam_value *text, size_t *offset, struct gleam_value *ret_words,
+                   size_t word_count_max);
+
+/* ---- columns and orders ---------------------------------------------------------------------- */
 
 #define GLEAM_ORDER_COLUMNS_MAX 16
 
@@ -209,18 +231,18 @@ struct gleam_order gleam_then_by(struct gleam_order order, uint32_t column, bool
 /* One key column; more by gleam_then_by. */
 struct gleam_order gleam_field(uint32_t column);
 
-/* ---- the program ------------------------------------------------------------------------------ */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 /* First call of main.  In an executor it does not return.  In the driver it takes the run options
  * (--cores, --memory, ...; gleam --help lists them) out of argv; a wrong one is reported to stderr
  * and exits with status 2.  Ignores SIGPIPE from here on. */
 void gleam_init(int *argc, char ***argv);
 
-/* The same options from code: gleam_set_option("memory", "2G").  Returns 0, or -1 with the reason on
- * stderr. */
+/* The same options from code: gleam_set_option("memory", "2G").  Returns 0, or -1 with the reason
+ * on stderr. */
 int gleam_set_option(const char *name, const char *value);
 
-/* ---- flows ------------------------------------------------------------------------------------ */
+/* ---- flows ----------------------------------------------------------------------------------- */
 
 struct gleam_flow *gleam_flow_new(const char *name);
 void gleam_flow_free(struct gleam_flow *flow); /* NULL is allowed */
@@ -239,10 +261,10 @@ struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *
 /* Integers from..to-1. */
 struct gleam_dataset *gleam_ints(struct gleam_flow *flow, int64_t from, int64_t to);
 
-/* Declares names and types of the columns: gleam_as(d, "word bytes, n i64").  Types: i64, f64, bool,
- * bytes, any.  Stands right behind every registered mapper, and says what it emits: another number of
- * values, or a value of another type, fails the job with the row.  Elsewhere it renames columns, and
- * narrows `any`. */
+/* Declares names and types of the columns: gleam_as(d, "word bytes, n i64").  Types: i64, f64,
+ * bool, bytes, any.  Stands right behind every registered mapper, and says what it emits: another
+ * number of values, or a value of another type, fails the job with the row.  Elsewhere it renames
+ * columns, and narrows `any`. */
 struct gleam_dataset *gleam_as(struct gleam_dataset *dataset, const char *columns);
 
 struct gleam_dataset *gleam_map(struct gleam_dataset *dataset, const char *step,
@@ -262,17 +284,18 @@ struct gleam_dataset *gleam_partition_by_key(struct gleam_dataset *dataset, cons
 /* Sorts each partition; stable: equal rows stay in their order. */
 struct gleam_dataset *gleam_local_sort(struct gleam_dataset *dataset, const char *step,
                                        struct gleam_order order);
-/* Sorts all rows into one partition; equal rows stay in the order of (input partition, position). */
+/* Sorts all rows into one partition; equal rows stay in the order of (input partition,
+ * position). */
 struct gleam_dataset *gleam_sort(struct gleam_dataset *dataset, const char *step,
                                  struct gleam_order order);
-/* The first `count` rows in that order (order_by(2, false): the largest first), of each partition or
- * of all; a tie at the cut is decided by the whole row. */
+/* The first `count` rows in that order (order_by(2, false): the largest first), of each partition
+ * or of all; a tie at the cut is decided by the whole row. */
 struct gleam_dataset *gleam_local_top(struct gleam_dataset *dataset, const char *step,
                                       uint32_t count, struct gleam_order order);
 struct gleam_dataset *gleam_top(struct gleam_dataset *dataset, const char *step, uint32_t count,
                                 struct gleam_order order);
 
-/* ---- outputs: each ends a dataset ---------------------------------------------------------------- */
+/* ---- outputs: each ends a dataset ------------------------------------------------------------ */
 
 /* One formatted text per row.  %s bytes, %d i64, %f f64 (with flags, width and precision as in C),
  * %v any value as it is, %% a percent sign; the number of verbs is the number of columns.  The
@@ -289,11 +312,11 @@ void gleam_write_formatted(struct gleam_dataset *dataset, const char *path, cons
 typedef int gleam_row_fn(void *argument, const struct gleam_value *row, uint32_t column_count);
 void gleam_output_row(struct gleam_dataset *dataset, gleam_row_fn *function, void *argument);
 
-/* ---- running ------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* Plans and runs the flow, with the options that gleam_init found.  Returns an exit status: 0 when
- * every row made it (also when the reader of stdout went away), 1 for a failure, 130 when stopped by
- * SIGINT; the reason is on stderr, and in gleam_flow_error.  A flow runs once or more often; the
+ * every row made it (also when the reader of stdout went away), 1 for a failure, 130 when stopped
+ * by SIGINT; the reason is on stderr, and in gleam_flow_error.  A flow runs once or more often; the
  * executors stay warm between runs of one program. */
 int gleam_run(struct gleam_flow *flow);
 /* The last error's text, or "" when there is none; lives as long as the flow. */
@@ -301,7 +324,8 @@ const char *gleam_flow_error(const struct gleam_flow *flow);
 /* Writes the plan as text.  Returns 0, or 1 with the reason on stderr. */
 int gleam_plan(struct gleam_flow *flow, FILE *file);
 
-/* Remembers the place of the next building call, for its error messages; the macros below call it. */
+/* Remembers the place of the next building call, for its error messages; the macros below call
+ * it. */
 void gleam_here(const char *file, int line);
 
 #if defined(__GNUC__)

@@ -1,4 +1,5 @@
-/* top_words.c - the five most frequent words of /etc/passwd, with a mapper and a reducer of its own.
+/* top_words.c - the five most frequent words of /etc/passwd, with a mapper and a reducer of its
+ * own.
  *
  *     top_words [run options] [PATH]
  */
@@ -8,8 +9,8 @@
 
 #include <gleam.h>
 
-/* One row (word, 1) per run of letters and digits in the line; words that stand in the parameter are
- * left out. */
+/* One row (word, 1) per run of letters and digits in the line; words that stand in the parameter
+ * are left out. */
 GLEAM_MAPPER(words_of_line)
 {
     size_t skip_length;

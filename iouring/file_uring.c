@@ -5,6 +5,7 @@
  * this block out of the processor's cache before the caller looks at it.  Reads that must wait for
  * the disk do not complete there, so all of them get under way at once.
  */
+#include <sched.h>
 #include <errno.h>
 #include <poll.h>
 #include <sys/syscall.h>
@@ -86,6 +87,12 @@ int gm_file_uring_init(struct gm_file_disk *disk)
         io_uring_queue_exit(&disk->ring);
         return rc;
     }
+    /* What the kernel cannot answer at once (a tmpfs, a cold file) is copied by worker threads:
+     * they stay on this thread's cores, so that a pinned executor does not take another one's
+     * time. */
+    cpu_set_t cores;
+    if (sched_getaffinity(0, sizeof cores, &cores) == 0)
+        io_uring_register_iowq_aff(&disk->ring, sizeof cores, &cores);
     disk->ops = &gm_file_ops_uring;
     return 0;
 }

@@ -32,10 +32,10 @@ int gm_sender_create(const struct gm_region *region, uint16_t exchange, uint16_t
 void gm_sender_destroy(struct gm_sender *sender); /* NULL allowed; frames it holds go back */
 
 /* Sends rows, packed one behind the other: row i has sizes[i] > 0 bytes and goes to partitions[i]
- * (partitions == NULL: all to partition 0).  All have the given origin.  *taken counts the rows that
- * were taken over so far: the caller sets it to 0 for a new batch and passes it unchanged on a retry.
- * Returns 0 when all are taken, or GM_AGAIN; a row that is larger than a frame may be half sent
- * then, which the sender remembers. */
+ * (partitions == NULL: all to partition 0).  All have the given origin.  *taken counts the rows
+ * that were taken over so far: the caller sets it to 0 for a new batch and passes it unchanged on a
+ * retry. Returns 0 when all are taken, or GM_AGAIN; a row that is larger than a frame may be half
+ * sent then, which the sender remembers. */
 int gm_sender_rows(struct gm_sender *sender, const uint8_t *rows, const uint32_t *sizes,
                    const uint32_t *partitions, uint32_t count, uint32_t origin, uint32_t *taken);
 /* Sends what is staged and an END frame to every destination.  GM_AGAIN until it is done. */
@@ -58,11 +58,11 @@ int gm_receiver_create(const struct gm_region *region, uint16_t exchange, uint16
                        struct gm_heap *heap, struct gm_receiver **ret_receiver);
 void gm_receiver_destroy(struct gm_receiver *receiver); /* frames it holds go back */
 
-/* Lends the next run until the next call.  A row of several runs is joined in the heap, one per source
- * at a time, and lent whole: nobody waits for another source (waiting here could close a cycle of
- * waits through the quotas).  Returns 0; GM_AGAIN: nothing there now; GM_END: every source has ended;
- * GM_EFRAME_CORRUPT: a descriptor or frame was refused (gm_receiver_why); GM_ETASK_MEMORY: a large
- * row does not fit the budget. */
+/* Lends the next run until the next call.  A row of several runs is joined in the heap, one per
+ * source at a time, and lent whole: nobody waits for another source (waiting here could close a
+ * cycle of waits through the quotas).  Returns 0; GM_AGAIN: nothing there now; GM_END: every source
+ * has ended; GM_EFRAME_CORRUPT: a descriptor or frame was refused (gm_receiver_why);
+ * GM_ETASK_MEMORY: a large row does not fit the budget. */
 int gm_receiver_next(struct gm_receiver *receiver, struct gm_run *ret_run);
 /* What was refused, from whom, in words; "" if nothing was. */
 const char *gm_receiver_why(const struct gm_receiver *receiver);

@@ -23,10 +23,10 @@ struct gm_network gm_link_network(struct gm_link *link);
 /* True when any inbound ring has a descriptor. */
 bool gm_link_ready(struct gm_link *link);
 
-/* Bell protocol.  Who may wait for rings alone: gm_link_sleep announces the sleep and looks again; it
- * returns false when there is work and the sleep is called off.  Who may also wait for frames of its
- * quota, or cannot use what is there: gm_link_announce, then one more try at its work, then the wait.
- * After the wait, or when it is called off, gm_link_awake. */
+/* Bell protocol.  Who may wait for rings alone: gm_link_sleep announces the sleep and looks again;
+ * it returns false when there is work and the sleep is called off.  Who may also wait for frames of
+ * its quota, or cannot use what is there: gm_link_announce, then one more try at its work, then the
+ * wait. After the wait, or when it is called off, gm_link_awake. */
 bool gm_link_sleep(struct gm_link *link);
 void gm_link_announce(struct gm_link *link);
 void gm_link_awake(struct gm_link *link);

@@ -21,8 +21,8 @@
 enum gm_pages_want { GM_PAGES_AUTO, GM_PAGES_OFF, GM_PAGES_HUGE };
 enum gm_pages { GM_PAGES_PLAIN, GM_PAGES_THP, GM_PAGES_HUGETLB };
 
-/* One exchange: who may send to whom.  The ring (source, destination) exists where both bits say so:
- * sources are the executors; destinations the executors, or the driver alone. */
+/* One exchange: who may send to whom.  The ring (source, destination) exists where both bits say
+ * so: sources are the executors; destinations the executors, or the driver alone. */
 struct gm_exchange_shape {
     bool to_driver;
     uint32_t quota_frames; /* per source: at least 2 */
@@ -92,8 +92,8 @@ void *gm_region_ring(const struct gm_region *region, uint32_t exchange, uint32_t
                      uint32_t destination);
 /* Pool account of (exchange, source). */
 uint32_t gm_region_account(const struct gm_region *region, uint32_t exchange, uint32_t source);
-/* The frame's memory, frame_bytes long with GM_BYTES_SLACK readable behind; NULL for an index that is
- * none. */
+/* The frame's memory, frame_bytes long with GM_BYTES_SLACK readable behind; NULL for an index that
+ * is none. */
 uint8_t *gm_region_frame(const struct gm_region *region, uint32_t index);
 
 #endif

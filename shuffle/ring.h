@@ -6,12 +6,12 @@
  * Order:     a descriptor is visible whole or not at all, and so is all that was written before its
  *            push (release on push, acquire on pop).
  *
- * An end that found little at its last look, less than a microsecond ago, waits for the rest of that
- * microsecond before it looks again (ring.c says why); otherwise nothing waits here.
+ * An end that found little at its last look, less than a microsecond ago, waits for the rest of
+ * that microsecond before it looks again (ring.c says why); otherwise nothing waits here.
  *
  * Positions run freely in 64 bits, so every slot is usable.  Each side keeps its own position and a
- * copy of the peer's in its private handle, and reads the peer's line only when the copy says full or
- * empty (FastForward/MCRingBuffer; Lee et al., "A lock-free, cache-efficient multi-core
+ * copy of the peer's in its private handle, and reads the peer's line only when the copy says full
+ * or empty (FastForward/MCRingBuffer; Lee et al., "A lock-free, cache-efficient multi-core
  * synchronization mechanism", 2010).
  */
 #ifndef GM_SHUFFLE_RING_H
@@ -44,8 +44,8 @@ struct gm_ring_consumer {
 uint64_t gm_ring_footprint(uint32_t slot_count);
 /* Formats GM_LINE_BYTES-aligned memory of gm_ring_footprint bytes. */
 void gm_ring_new(void *memory, uint32_t slot_count);
-/* Joins.  Each may be called once per ring at a time.  Returns 0 or GM_EFRAME_CORRUPT when the memory
- * is no ring of at most slot_count_max slots. */
+/* Joins.  Each may be called once per ring at a time.  Returns 0 or GM_EFRAME_CORRUPT when the
+ * memory is no ring of at most slot_count_max slots. */
 int gm_ring_join_producer(void *memory, uint32_t slot_count, struct gm_ring_producer *ret);
 int gm_ring_join_consumer(void *memory, uint32_t slot_count, struct gm_ring_consumer *ret);
 

@@ -351,10 +351,8 @@ static struct gm_output *add_format(struct gleam_dataset *dataset, const char *n
         mistake(dataset->flow, "the format is NULL");
         return NULL;
     }
-    char *text = malloc(strlen(format) + strlen(ending) + 1);
-    GM_CHECK(text != NULL);
-    strcpy(text, format);
-    strcat(text, ending);
+    char *text;
+    GM_CHECK(asprintf(&text, "%s%s", format, ending) >= 0);
     dataset->flow->nodes[output->node]->columns = text;
     return output;
 }

@@ -1,10 +1,12 @@
 /* plan.h - the physical plan: chains of steps between sources and exchanges.
  *
  * Made by the planner in the driver (flow.h, planner.h), sent to every executor as bytes
- * (plan_codec.h), read-only from then on.  Data only: the tables here know nothing of how a step is run.
+ * (plan_codec.h), read-only from then on.  Data only: the tables here know nothing of how a step is
+ * run.
  *
  * A chain runs on every executor: source -> steps -> exchange.  An exchange feeds one chain, or one
- * output in the driver.  All chains of a plan are one region of the flow: they run at the same time.
+ * output in the driver.  All chains of a plan are one region of the flow: they run at the same
+ * time.
  */
 #ifndef GM_FLOW_PLAN_H
 #define GM_FLOW_PLAN_H

@@ -243,7 +243,8 @@ static int reduce_kind(struct planner *planner, const struct gleam_dataset *node
                    {"min", GM_REDUCE_MIN},
                    {"max", GM_REDUCE_MAX}};
     if (node->function.kind == 3) {
-        if (gm_registry_reducer(node->function.name) == NULL)
+        struct gm_registered_reducer reducer;
+        if (!gm_registry_reducer(node->function.name, &reducer))
             return refuse(planner, node,
                           "no reducer of that name is registered; define it with GLEAM_REDUCER");
         *ret_kind = GM_REDUCE_FUNCTION;
@@ -310,6 +311,17 @@ static int reduce_schema(struct planner *planner, const struct gleam_dataset *no
         gm_schema_add(&to, "count", GLEAM_I64, false);
     else if (value_count == 0)
         return refuse(planner, node, "every column is a key: nothing is left to reduce");
+    struct gm_registered_reducer reducer;
+    if (kind == GM_REDUCE_FUNCTION && gm_registry_reducer(node->function.name, &reducer) &&
+        reducer.function == NULL) {
+        const uint8_t want = reducer.i64 != NULL ? GLEAM_I64 : GLEAM_F64;
+        const struct gm_field *value = &to.fields[to.field_count - 1];
+        if (value_count != 1 || value->kind != want || value->nullable)
+            return refuse(planner, node,
+                          want == GLEAM_I64
+                              ? "a GLEAM_REDUCER_I64 folds exactly one i64 column without nulls"
+                              : "a GLEAM_REDUCER_F64 folds exactly one f64 column without nulls");
+    }
     if (value_count > GM_REDUCE_VALUES_MAX)
         return refuse(planner, node, "it reduces more than 32 columns");
     *ret_schema = to;

@@ -37,8 +37,7 @@ int gm_accumulator_init(struct gm_accumulator *accumulator, const struct gm_step
     }
     if (step->reduce != GM_REDUCE_FUNCTION)
         return 0;
-    accumulator->function = gm_registry_reducer(step->function);
-    if (accumulator->function == NULL)
+    if (!gm_registry_reducer(step->function, &accumulator->function))
         return gm_error_set(error, GM_EJOB_FLOW,
                             "%s: step '%s': this executor has no reducer '%s'", step->where,
                             step->name, step->function);
@@ -267,7 +266,7 @@ static int fold_function(struct gm_accumulator *accumulator, struct gm_table *ta
     if (!is_new) {
         for (uint32_t v = 0; v < count; v++)
             total[v] = slot_load(slot, v, accumulator->kinds[v]);
-        int rc = accumulator->function(&accumulator->call, total, next, count);
+        int rc = accumulator->function.function(&accumulator->call, total, next, count);
         if (rc != 0)
             return gm_error_set(accumulator->error, GM_EJOB_UDF,
                                 "%s: step '%s': reducer returned %d", accumulator->call.where,
@@ -287,6 +286,29 @@ static int fold_function(struct gm_accumulator *accumulator, struct gm_table *ta
             return rc;
     }
     return 0;
+}
+
+/* One value column of 8 bytes without nulls, and a function of plain numbers. */
+static void fold_numbers(const struct gm_accumulator *accumulator, struct gm_slot **slots,
+                         uint64_t new_slots, const struct gm_vector *vector, uint32_t first,
+                         uint32_t count)
+{
+    const struct gm_registered_reducer *reducer = &accumulator->function;
+    const uint32_t step = vector->constant ? 0 : 1;
+    const uint32_t begin = vector->constant ? 0 : first;
+    for (uint32_t i = 0; i < count; i++) {
+        struct gm_slot *slot = slots[i];
+        const uint32_t row = begin + i * step;
+        slot->seen = 1;
+        if (new_slots >> i & 1)
+            memcpy(&slot->values[0], (const uint64_t *)vector->data + row, 8);
+        else if (reducer->i64 != NULL)
+            slot->values[0] =
+                (uint64_t)reducer->i64((int64_t)slot->values[0], vector->i64[row]);
+        else
+            write_f64(&slot->values[0],
+                      reducer->f64(read_f64(&slot->values[0]), vector->f64[row]));
+    }
 }
 
 static int fold_functions(struct gm_accumulator *accumulator, struct gm_table *table,
@@ -309,6 +331,11 @@ int gm_accumulator_fold(struct gm_accumulator *accumulator, struct gm_table *tab
 {
     if (accumulator->kind == GM_REDUCE_COUNT) {
         count_rows(slots, count);
+        return 0;
+    }
+    if (accumulator->kind == GM_REDUCE_FUNCTION && accumulator->function.function == NULL) {
+        fold_numbers(accumulator, slots, new_slots, &batch->columns[accumulator->columns[0]],
+                     first, count);
         return 0;
     }
     if (accumulator->kind == GM_REDUCE_FUNCTION)

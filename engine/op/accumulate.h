@@ -1,8 +1,8 @@
 /* accumulate.h - folding value columns into the accumulators of table slots.
  *
  * An accumulator is 8 bytes: the number itself for i64, f64 and bool columns; the address of a
- * struct gm_box for bytes and any.  slot->seen has a bit per accumulator that holds a value; sums of
- * columns without nulls and counts do not use it.
+ * struct gm_box for bytes and any.  slot->seen has a bit per accumulator that holds a value; sums
+ * of columns without nulls and counts do not use it.
  */
 #ifndef GM_OP_ACCUMULATE_H
 #define GM_OP_ACCUMULATE_H
@@ -11,6 +11,7 @@
 #include "engine/op/table.h"
 #include "engine/row/row.h"
 #include "engine/udf/call.h"
+#include "engine/udf/registry.h"
 
 struct gm_box {
     struct gleam_value value;
@@ -23,7 +24,7 @@ struct gm_accumulator {
     uint32_t columns[GM_REDUCE_VALUES_MAX]; /* of the input batch, from 0 */
     uint8_t kinds[GM_REDUCE_VALUES_MAX];    /* of those columns */
     bool nullable[GM_REDUCE_VALUES_MAX];
-    gleam_reduce_fn *function;
+    struct gm_registered_reducer function;
     struct gleam_call call; /* for the function */
     struct gm_arena scratch; /* gleam_call_keep: bytes until the function's result is stored */
     struct gm_error *error;

@@ -187,8 +187,11 @@ static void store(struct gm_vector *vector, uint32_t row, const struct gleam_val
         vector->boolean[row] = value->kind == GLEAM_BOOL && value->boolean;
         break;
     case GLEAM_BYTES:
-        vector->bytes[row].data = (const uint8_t *)(value->kind == GLEAM_NULL ? "" : value->bytes.data);
-        vector->bytes[row].length = value->kind == GLEAM_NULL ? 0 : value->bytes.length;
+        if (value->kind == GLEAM_NULL)
+            vector->bytes[row] = (struct gm_bytes){.data = (const uint8_t *)"", .length = 0};
+        else
+            vector->bytes[row] = (struct gm_bytes){.data = (const uint8_t *)value->bytes.data,
+                                                   .length = value->bytes.length};
         break;
     default:
         vector->any[row] = *value;

@@ -2,8 +2,8 @@
  *
  * A key of one bytes column is those bytes; of one i64 column its 8 bytes.  Any other key (several
  * columns, f64, bool, any, nulls) is written out as tagged values into scratch memory.  Equal keys
- * give equal forms: an f64 that is an integer in the range of i64 is written as that i64, so 1 and 1.0
- * meet; -0.0 is 0; every NaN is the same NaN.
+ * give equal forms: an f64 that is an integer in the range of i64 is written as that i64, so 1 and
+ * 1.0 meet; -0.0 is 0; every NaN is the same NaN.
  */
 #ifndef GM_OP_KEY_H
 #define GM_OP_KEY_H
@@ -41,8 +41,8 @@ void gm_key_reader_fini(struct gm_key_reader *reader);
 int gm_key_read(struct gm_key_reader *reader, const struct gm_batch *batch, uint32_t first,
                 uint32_t count, struct gm_key *ret_keys);
 
-/* The columns of a stored form into row `row` of columns [0, column_count) of a batch, which have the
- * reader's kinds.  form has `length` bytes; bytes values point into it. */
+/* The columns of a stored form into row `row` of columns [0, column_count) of a batch, which have
+ * the reader's kinds.  form has `length` bytes; bytes values point into it. */
 void gm_key_write(const struct gm_key_reader *reader, const uint8_t *form, uint32_t length,
                   struct gm_batch *batch, uint32_t row);
 

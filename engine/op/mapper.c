@@ -1,7 +1,7 @@
 /* mapper.c - a registered C function over rows.
  *
- * The function cannot stop in the middle of a row, so its rows are collected in columns that grow as
- * needed, and handed on in windows of one batch.
+ * The function cannot stop in the middle of a row, so its rows are collected in columns that grow
+ * as needed, and handed on in windows of one batch.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ struct mapper {
     uint32_t next_row;
 };
 
-/* ---- arrays that grow ---------------------------------------------------------------------------- */
+/* ---- arrays that grow ------------------------------------------------------------------------ */
 
 static int set_capacity(struct mapper *self, struct gm_heap *heap, uint32_t capacity)
 {
@@ -57,7 +57,7 @@ static int grow(struct gleam_call *call)
     return set_capacity(self, self->arena.heap, self->capacity * 2);
 }
 
-/* ---- what the function calls ----------------------------------------------------------------------- */
+/* ---- what the function calls ----------------------------------------------------------------- */
 
 static int refuse_emit(struct gleam_call *call, uint32_t column, const char *what)
 {
@@ -73,82 +73,105 @@ static int refuse_kind(struct gleam_call *call, uint32_t column, uint8_t have, u
     return refuse_emit(call, column, text);
 }
 
+static int refuse_room(struct gleam_call *call, int rc)
+{
+    return gm_error_set(call->error, rc,
+                        "%s: step '%s': what it emits for one row does not fit this executor's "
+                        "share of the memory: give more with --memory",
+                        call->where, call->step);
+}
+
+/* A copy of bytes that do not lie in the input row; NULL when refused. */
+static const uint8_t *copy_bytes(struct gleam_call *call, uint32_t column, const uint8_t *data,
+                                 size_t length)
+{
+    if (length > GM_VALUE_BYTES_MAX) {
+        refuse_emit(call, column, "is longer than 1 GiB");
+        return NULL;
+    }
+    uint8_t *copy = gm_arena_alloc(call->arena, length);
+    if (copy == NULL) {
+        refuse_room(call, GM_ETASK_MEMORY);
+        return NULL;
+    }
+    if (length > 0)
+        memcpy(copy, data, length);
+    return copy;
+}
+
 /* Bytes that live until the row is handed on: those of the input stay where they are. */
-static int keep_bytes(struct gleam_call *call, uint32_t column, struct gleam_value *value)
+static inline const uint8_t *keep_bytes(struct gleam_call *call, uint32_t column,
+                                        const struct gleam_value *value)
 {
     const uint8_t *data = (const uint8_t *)value->bytes.data;
     const size_t length = value->bytes.length;
-    if (data >= call->input_begin && data + length <= call->input_end && data != NULL)
+    const size_t room = (size_t)(call->input_end - call->input_begin);
+    const size_t offset = (size_t)(data - call->input_begin);
+    if (offset <= room && length <= room - offset && data != NULL)
+        return data;
+    return copy_bytes(call, column, data, length);
+}
+
+static int emit_any(struct gleam_call *call, struct gleam_value *slot, uint32_t column,
+                    const struct gleam_value *value)
+{
+    if (value->kind > GLEAM_BYTES)
+        return refuse_emit(call, column, "has no kind");
+    *slot = *value;
+    if (value->kind != GLEAM_BYTES)
         return 0;
-    if (length > GM_VALUE_BYTES_MAX)
-        return refuse_emit(call, column, "is longer than 1 GiB");
-    uint8_t *copy = gm_arena_alloc(call->arena, length);
-    if (copy == NULL)
-        return gm_error_set(call->error, GM_ETASK_MEMORY,
-                            "%s: step '%s': what it emits for one row does not fit this "
-                            "executor's share of the memory: give more with --memory",
-                            call->where, call->step);
-    if (length > 0)
-        memcpy(copy, data, length);
-    value->bytes.data = (const char *)copy;
+    slot->bytes.data = (const char *)keep_bytes(call, column, value);
+    return slot->bytes.data != NULL ? 0 : call->error->code;
+}
+
+static inline int emit_value(struct gleam_call *call, struct gm_vector *vector, uint32_t row,
+                             uint32_t column, const struct gleam_value *value)
+{
+    if (vector->kind == GLEAM_ANY)
+        return emit_any(call, &vector->any[row], column, value);
+    if (value->kind != vector->kind)
+        return refuse_kind(call, column, value->kind, vector->kind);
+    if (vector->kind == GLEAM_BYTES) {
+        const uint8_t *data = keep_bytes(call, column, value);
+        if (data == NULL)
+            return call->error->code;
+        vector->bytes[row] = (struct gm_bytes){.data = data, .length = value->bytes.length};
+    } else if (vector->kind == GLEAM_BOOL) {
+        vector->boolean[row] = value->boolean;
+    } else {
+        memcpy((uint64_t *)vector->data + row, &value->i64, 8);
+    }
     return 0;
 }
 
-static int emit_value(struct gleam_call *call, struct gm_vector *vector, uint32_t row,
-                      uint32_t column, struct gleam_value value)
+static int refuse_count(struct gleam_call *call, uint32_t count)
 {
-    if (value.kind != vector->kind && vector->kind != GLEAM_ANY)
-        return refuse_kind(call, column, value.kind, vector->kind);
-    if (value.kind == GLEAM_BYTES) {
-        int rc = keep_bytes(call, column, &value);
-        if (rc < 0)
-            return rc;
-    }
-    switch (vector->kind) {
-    case GLEAM_BYTES:
-        vector->bytes[row] = (struct gm_bytes){.data = (const uint8_t *)value.bytes.data,
-                                               .length = value.bytes.length};
-        return 0;
-    case GLEAM_BOOL:
-        vector->boolean[row] = value.boolean;
-        return 0;
-    case GLEAM_ANY:
-        if (value.kind > GLEAM_BYTES)
-            return refuse_emit(call, column, "has no kind");
-        vector->any[row] = value;
-        return 0;
-    default:
-        memcpy((uint64_t *)vector->data + row, &value.i64, 8);
-        return 0;
-    }
+    if (call->out == NULL)
+        return gm_error_set(call->error, GM_EJOB_UDF,
+                            "%s: step '%s': a reducer cannot emit rows", call->where, call->step);
+    return gm_error_set(call->error, GM_EJOB_UDF,
+                        "%s: step '%s': it emitted a row of %u values, but gleam_as declares %u "
+                        "columns",
+                        call->where, call->step, count, call->out->column_count);
 }
 
 int gleam_emit(struct gleam_call *call, const struct gleam_value *values, uint32_t count)
 {
     struct gm_batch *out = call->out;
-    if (out == NULL)
-        return gm_error_set(call->error, GM_EJOB_UDF,
-                            "%s: step '%s': a reducer cannot emit rows", call->where, call->step);
-    if (count != out->column_count) {
-        return gm_error_set(call->error, GM_EJOB_UDF,
-                            "%s: step '%s': it emitted a row of %u values, but gleam_as declares "
-                            "%u columns",
-                            call->where, call->step, count, out->column_count);
-    }
+    if (out == NULL || count != out->column_count)
+        return refuse_count(call, count);
     if (out->row_count == call->capacity) {
         int rc = call->grow(call);
         if (rc < 0)
-            return gm_error_set(call->error, rc,
-                                "%s: step '%s': the rows it emits for one row do not fit this "
-                                "executor's share of the memory: give more with --memory",
-                                call->where, call->step);
+            return refuse_room(call, rc);
     }
+    const uint32_t row = out->row_count;
     for (uint32_t c = 0; c < count; c++) {
-        int rc = emit_value(call, &out->columns[c], out->row_count, c, values[c]);
+        int rc = emit_value(call, &out->columns[c], row, c, &values[c]);
         if (rc < 0)
             return rc;
     }
-    out->row_count++;
+    out->row_count = row + 1;
     return 0;
 }
 
@@ -185,7 +208,7 @@ int gleam_fail(struct gleam_call *call, const char *format, ...)
     return -1;
 }
 
-/* ---- the operator -------------------------------------------------------------------------------------- */
+/* ---- the operator ---------------------------------------------------------------------------- */
 
 static int mapper_open(struct gm_op *op)
 {

@@ -4,11 +4,11 @@
  * Blocking:  never, and never refuses: what does not fit one output batch comes out of the next
  *            call.  So a chain can stop between any two calls and go on later.
  * State:     `op` is shared by all partitions of the chain on this executor; what belongs to one
- *            partition is a state made by begin.  An operator of executor scope (a combiner) has one
- *            state for all partitions, and finishes once, at the end of the chain's input.
+ *            partition is a state made by begin.  An operator of executor scope (a combiner) has
+ *            one state for all partitions, and finishes once, at the end of the chain's input.
  *
- * Memory:    `out` comes in without arrays.  An operator points its vectors at arrays of its own (made
- *            by open) or at those of `in`; they stay as they are until it is called again.
+ * Memory:    `out` comes in without arrays.  An operator points its vectors at arrays of its own
+ *            (made by open) or at those of `in`; they stay as they are until it is called again.
  *
  * Life: open, then for every partition begin, process..., finish..., end; then close.
  * The shape follows the push-based pipelines of DuckDB (Raasveldt and Muehleisen; "push-based

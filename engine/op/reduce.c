@@ -1,8 +1,8 @@
 /* reduce.c - hash aggregation: the reduce of a partition, and the combining before an exchange.
  *
- * The combiner has one table per executor.  When it passes its budget it hands its rows on and starts
- * again; when that showed that combining hardly shrinks the data, it lets the following rows pass as
- * they are for a while, and then tries again.
+ * The combiner has one table per executor.  When it passes its budget it hands its rows on and
+ * starts again; when that showed that combining hardly shrinks the data, it lets the following rows
+ * pass as they are for a while, and then tries again.
  */
 #include <string.h>
 

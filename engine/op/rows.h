@@ -30,8 +30,8 @@ int gm_row_codec_open(struct gm_row_codec *codec, const struct gm_schema *schema
                       const struct gleam_order *order, struct gm_heap *heap);
 void gm_row_codec_close(struct gm_row_codec *codec);
 
-/* Packs all rows of the batch into arena; entries (row_count of them) get prefix and row.  Returns 0
- * or GM_ETASK_MEMORY. */
+/* Packs all rows of the batch into arena; entries (row_count of them) get prefix and row.  Returns
+ * 0 or GM_ETASK_MEMORY. */
 int gm_row_codec_pack(struct gm_row_codec *codec, const struct gm_batch *batch,
                       struct gm_arena *arena, struct gm_row_entry *ret_entries);
 

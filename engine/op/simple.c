@@ -71,7 +71,7 @@ const struct gm_op_ops gm_op_tokenize = {
     .process = tokenize_process,
 };
 
-/* ---- append_one: a constant column ------------------------------------------------------------ */
+/* ---- append_one: a constant column ----------------------------------------------------------- */
 
 struct append_one {
     int64_t one;
@@ -113,7 +113,7 @@ const struct gm_op_ops gm_op_append_one = {
     .process = append_one_process,
 };
 
-/* ---- cast: columns to declared kinds ------------------------------------------------------------ */
+/* ---- cast: columns to declared kinds --------------------------------------------------------- */
 
 static int cast_open(struct gm_op *op)
 {

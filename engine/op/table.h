@@ -2,9 +2,9 @@
  *
  * Threads:   one.
  * Memory:    one block of slots and an arena for keys over 16 bytes, both in the heap.
- * Layout:    a slot is 24 bytes and 8 per accumulator: a key of up to 16 bytes lies in the slot, so one
- *            accumulator makes 32 bytes and a hit touches half a cache line.  Linear probing; grows by
- *            doubling at 3/4.
+ * Layout:    a slot is 24 bytes and 8 per accumulator: a key of up to 16 bytes lies in the slot, so
+ *            one accumulator makes 32 bytes and a hit touches half a cache line.  Linear probing;
+ *            grows by doubling at 3/4.
  */
 #ifndef GM_OP_TABLE_H
 #define GM_OP_TABLE_H
@@ -37,9 +37,9 @@ void gm_table_fini(struct gm_table *table);
 /* Empties it and keeps its slots. */
 void gm_table_clear(struct gm_table *table);
 
-/* The slot of each key, made where there was none: *ret_new has bit i set for those (values and seen
- * are 0 there).  count <= GM_KEY_BLOCK.  Slots stay where they are until the next call.  Returns 0,
- * or GM_ETASK_MEMORY before anything changed. */
+/* The slot of each key, made where there was none: *ret_new has bit i set for those (values and
+ * seen are 0 there).  count <= GM_KEY_BLOCK.  Slots stay where they are until the next call.
+ * Returns 0, or GM_ETASK_MEMORY before anything changed. */
 int gm_table_block(struct gm_table *table, const struct gm_key *keys, uint32_t count,
                    struct gm_slot **ret_slots, uint64_t *ret_new);
 

@@ -2,7 +2,8 @@
  *
  * Memory: a batch owns its arrays (not what bytes point at); the producer of a batch keeps the
  * bytes alive until it is asked for the next batch, or told that its partition has ended.
- * Bytes values have GM_BYTES_SLACK readable bytes behind them, so that kernels may load whole vectors.
+ * Bytes values have GM_BYTES_SLACK readable bytes behind them, so that kernels may load whole
+ * vectors.
  */
 #ifndef GM_ROW_BATCH_H
 #define GM_ROW_BATCH_H

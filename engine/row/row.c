@@ -67,7 +67,8 @@ struct gleam_value gm_row_get(const struct gm_layout *layout, const uint8_t *row
     return gleam_bytes((const char *)row + offset, length);
 }
 
-/* i64 against f64 without rounding: the double is compared by its integral part, then its fraction. */
+/* i64 against f64 without rounding: the double is compared by its integral part, then its
+ * fraction. */
 static int compare_i64_f64(int64_t a, double b)
 {
     if (isnan(b))

@@ -3,8 +3,8 @@
  * Rows here are our own (they passed gm_codec_decode or came from gm_codec_encode): lengths are
  * believed.
  *
- * Order of values, for sort and top alike: null, then false, true, then numbers (i64 and f64 compared
- * exactly, NaN last among them), then bytes (as unsigned, a prefix first).
+ * Order of values, for sort and top alike: null, then false, true, then numbers (i64 and f64
+ * compared exactly, NaN last among them), then bytes (as unsigned, a prefix first).
  */
 #ifndef GM_ROW_ROW_H
 #define GM_ROW_ROW_H

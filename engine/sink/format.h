@@ -1,7 +1,9 @@
 /* format.h - rows as text: "%s\t%d\n" and its like.
  *
- * Verbs: %s bytes, %d i64, %f f64, %v any value, %% a percent sign; flags, width and precision as in
- * C (they count bytes).  Null prints as "null" through %v and as nothing, padded, through the others.
+ * Verbs: %s bytes, %d i64, %f f64, %v any value, %% a percent sign; flags, width and precision as
+ *        in
+ * C (they count bytes).  Null prints as "null" through %v and as nothing, padded, through the
+ * others.
  */
 #ifndef GM_SINK_FORMAT_H
 #define GM_SINK_FORMAT_H
@@ -28,8 +30,9 @@ struct gm_format {
     char *text; /* owned: malloc */
 };
 
-/* Checks verbs against the schema: as many as columns, each of a kind that the verb prints (an `any`
- * column takes every verb, and is checked per row).  Returns 0, or GM_EJOB_FLOW with error. */
+/* Checks verbs against the schema: as many as columns, each of a kind that the verb prints (an
+ * `any` column takes every verb, and is checked per row).  Returns 0, or GM_EJOB_FLOW with
+ * error. */
 int gm_format_parse(const char *text, const struct gm_schema *schema, struct gm_format *ret_format,
                     struct gm_error *error);
 void gm_format_fini(struct gm_format *format);

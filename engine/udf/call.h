@@ -20,8 +20,8 @@ struct gleam_call {
     struct gm_arena *arena;
 
     /* mapper */
-    struct gm_batch *out;         /* rows emitted so far; room for `capacity` */
-    uint32_t capacity;
+    struct gm_batch *out; /* rows emitted so far; NULL in a reducer */
+    uint32_t capacity;    /* rows that there is room for */
     const uint8_t *input_begin;   /* bytes of the input row that may be referred to */
     const uint8_t *input_end;
     int (*grow)(struct gleam_call *call); /* makes room for more rows: 0 or < 0 */

@@ -6,8 +6,8 @@
 
 struct entry {
     const char *name;
-    gleam_map_fn *mapper;
-    gleam_reduce_fn *reducer;
+    gleam_map_fn *mapper; /* NULL: a reducer */
+    struct gm_registered_reducer reducer;
 };
 
 static struct entry entries[GM_FUNCTIONS_MAX];
@@ -17,15 +17,15 @@ static char problem[128];
 static const struct entry *find(const char *name, bool reducer)
 {
     for (uint32_t i = 0; i < entry_count; i++)
-        if (strcmp(entries[i].name, name) == 0 && (entries[i].reducer != NULL) == reducer)
+        if (strcmp(entries[i].name, name) == 0 && (entries[i].mapper == NULL) == reducer)
             return &entries[i];
     return NULL;
 }
 
 static void add(struct entry entry)
 {
-    const char *kind = entry.reducer != NULL ? "reducer" : "mapper";
-    if (find(entry.name, entry.reducer != NULL) != NULL)
+    const char *kind = entry.mapper == NULL ? "reducer" : "mapper";
+    if (find(entry.name, entry.mapper == NULL) != NULL)
         snprintf(problem, sizeof problem, "%s '%s' is registered twice", kind, entry.name);
     else if (entry_count == GM_FUNCTIONS_MAX)
         snprintf(problem, sizeof problem, "more than %d functions are registered",
@@ -41,7 +41,17 @@ void gleam_register_mapper(const char *name, gleam_map_fn *function)
 
 void gleam_register_reducer(const char *name, gleam_reduce_fn *function)
 {
-    add((struct entry){.name = name, .reducer = function});
+    add((struct entry){.name = name, .reducer = {.function = function}});
+}
+
+void gleam_register_reducer_i64(const char *name, gleam_reduce_i64_fn *function)
+{
+    add((struct entry){.name = name, .reducer = {.i64 = function}});
+}
+
+void gleam_register_reducer_f64(const char *name, gleam_reduce_f64_fn *function)
+{
+    add((struct entry){.name = name, .reducer = {.f64 = function}});
 }
 
 gleam_map_fn *gm_registry_mapper(const char *name)
@@ -50,10 +60,13 @@ gleam_map_fn *gm_registry_mapper(const char *name)
     return entry != NULL ? entry->mapper : NULL;
 }
 
-gleam_reduce_fn *gm_registry_reducer(const char *name)
+bool gm_registry_reducer(const char *name, struct gm_registered_reducer *ret_reducer)
 {
     const struct entry *entry = find(name, true);
-    return entry != NULL ? entry->reducer : NULL;
+    if (entry == NULL)
+        return false;
+    *ret_reducer = entry->reducer;
+    return true;
 }
 
 const char *gm_registry_problem(void)

@@ -12,7 +12,14 @@
 
 /* NULL when no such function is registered. */
 gleam_map_fn *gm_registry_mapper(const char *name);
-gleam_reduce_fn *gm_registry_reducer(const char *name);
+
+/* A registered reducer; exactly one of its forms is there. */
+struct gm_registered_reducer {
+    gleam_reduce_fn *function;
+    gleam_reduce_i64_fn *i64;
+    gleam_reduce_f64_fn *f64;
+};
+bool gm_registry_reducer(const char *name, struct gm_registered_reducer *ret_reducer);
 
 /* NULL, or why registration went wrong (a name twice, too many). */
 const char *gm_registry_problem(void);

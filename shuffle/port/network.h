@@ -23,10 +23,12 @@ struct gm_network_ops {
      * frame stays the caller's. */
     int (*send)(void *self, uint16_t exchange, uint16_t destination,
                 struct gm_descriptor descriptor);
-    /* Takes the next frame from `source` for this participant.  0, or GM_AGAIN when there is none. */
+    /* Takes the next frame from `source` for this participant.  0, or GM_AGAIN when there is
+     * none. */
     int (*receive)(void *self, uint16_t exchange, uint16_t source,
                    struct gm_descriptor *ret_descriptor);
-    /* A frame that `source` sent went back to the pool: if it sleeps for want of frames, it wakes. */
+    /* A frame that `source` sent went back to the pool: if it sleeps for want of frames, it
+     * wakes. */
     void (*returned)(void *self, uint16_t source);
 };
 
