@@ -1,0 +1,101 @@
+"""contenders.py - the programs that are compared, and how their answers are read.
+
+A contender is a name, the program without which it is left out, a command, and a function that reads
+its answer from what it wrote.  All contenders of one comparison must give equal answers; None is the
+answer of a program that has none (`true`, for the scale of a start).
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+from typing import Callable, Optional
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = 5
+
+
+@dataclasses.dataclass
+class Task:
+    """What a contender is asked to do."""
+
+    file: str
+    stats: str  # a file that the contender may write for read_answer
+
+
+@dataclasses.dataclass
+class Contender:
+    name: str
+    needs: str  # a program without which it is left out
+    command: Callable[[Task], list]
+    read_answer: Callable[[str, Task], Optional[dict]]  # from its stdout
+    cores: int  # it may run on so many
+
+
+def answer_of_json(stdout, _task):
+    """The last line of stdout is a JSON object with words, distinct and top."""
+    found = json.loads(stdout.strip().splitlines()[-1])
+    return {"words": found["words"], "distinct": found["distinct"],
+            "top": [list(pair) for pair in found["top"]]}
+
+
+def step_rows(stats, kind, of):
+    return sum(step[of] for step in stats["steps"] if step["step_kind"] == kind)
+
+
+def answer_of_gleam(stdout, task):
+    """Totals come from the counters of --stats, the top words from lines "word<TAB>count"."""
+    stats = json.loads(pathlib.Path(task.stats).read_text())
+    top = [line.split("\t") for line in stdout.splitlines()]
+    words = step_rows(stats, "tokenize", "out_rows") or step_rows(stats, "combine", "in_rows")
+    return {"words": words, "distinct": step_rows(stats, "reduce", "out_rows"),
+            "top": [[word, int(count)] for word, count in top]}
+
+
+def answer_of_counts(stdout, _task):
+    """Every line is "word<TAB>count", in any order."""
+    return {word: int(count) for word, count in
+            (line.split("\t") for line in stdout.splitlines())}
+
+
+def no_answer(_stdout, _task):
+    return None
+
+
+def gleam(build, name, cores, *options):
+    """`gleam bench wordcount` with `options`, on so many cores."""
+    program = os.path.join(build, "gleam")
+    return Contender(
+        name, program,
+        lambda task: [program, "bench", "wordcount", "--quiet", "--cores", str(cores),
+                      "--top", str(TOP), "--stats", task.stats, *options, task.file],
+        answer_of_gleam, cores)
+
+
+def peer(build, name, *options):
+    """One thread by hand, of wordcount_c.c."""
+    program = os.path.join(build, "benchmarks", "compare", "gleam-compare-wordcount")
+    return Contender(name, program, lambda task: [program, *options, task.file], answer_of_json, 1)
+
+
+def mawk_pipe():
+    script = str(HERE / "wordcount_mawk.sh")
+    return Contender("tr, mawk", "mawk", lambda task: ["sh", script, task.file], answer_of_json, 2)
+
+
+def example(build, name, cores):
+    """The example program in C: every word, sorted."""
+    program = os.path.join(build, "examples", "word_count")
+    return Contender(name, program,
+                     lambda task: [program, "--cores", str(cores), task.file],
+                     answer_of_counts, cores)
+
+
+def mawk_alone():
+    program = """{ gsub(/[^A-Za-z0-9]+/, " "); for (i = 1; i <= NF; i++) c[$i]++ }
+                 END { for (w in c) print w "\\t" c[w] }"""
+    return Contender("mawk", "mawk", lambda task: ["mawk", program, task.file], answer_of_counts, 1)
+
+
+def nothing():
+    return Contender("true", "true", lambda task: ["true"], no_answer, 1)

@@ -1,0 +1,164 @@
+"""runner.py - starts contenders by turns, takes their time, samples their memory.
+
+Each round runs every contender once, in an order that rotates, so that a machine that grows slower is
+slow for all of them.  What is timed is the whole process, from before its start until it has been
+waited for.  Memory is the proportional share (Pss) of all processes of the tree plus their huge
+pages, at its highest; a page that two processes share counts once.
+"""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+SAMPLE_SECONDS = 0.02
+TIMEOUT_SECONDS = 1800
+
+
+class Failed(Exception):
+    """A contender did not do what it was asked to; the text is for the person."""
+
+
+@dataclasses.dataclass
+class Run:
+    seconds: float
+    cpu_seconds: float  # of all its processes
+    peak_bytes: int  # 0 when not sampled
+    answer: object
+
+
+def process_tree(root):
+    """The process `root` and all its descendants that are alive."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            stat = pathlib.Path("/proc", entry, "stat").read_text()
+            # The command's name is in brackets and may hold anything.
+            parent = int(stat.rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(entry))
+    tree, queue = [], [root]
+    while queue:
+        process = queue.pop()
+        tree.append(process)
+        queue += children.get(process, [])
+    return tree
+
+
+def memory_bytes(root):
+    """Pss of the tree plus huge pages, which Pss leaves out; shared ones are one region."""
+    total = shared_huge = 0
+    for process in process_tree(root):
+        with contextlib.suppress(OSError):
+            rollup = pathlib.Path("/proc", str(process), "smaps_rollup").read_text()
+            fields = {line.split(":")[0]: int(line.split()[1])
+                      for line in rollup.splitlines()[1:]}
+            total += fields.get("Pss", 0) + fields.get("Private_Hugetlb", 0)
+            shared_huge = max(shared_huge, fields.get("Shared_Hugetlb", 0))
+    return (total + shared_huge) * 1024
+
+
+def sample_until_end(process):
+    """The highest memory of the tree until `process` is there to be waited for."""
+    peak, start = 0, time.monotonic()
+    while os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        peak = max(peak, memory_bytes(process))
+        # Densely at first, so that a short run is seen at all.
+        time.sleep(min(SAMPLE_SECONDS, 0.001 + (time.monotonic() - start) / 20))
+    return peak
+
+
+@contextlib.contextmanager
+def on_cores(count):
+    """What is started inside may run on the first `count` of our processors."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def too_long(_signal, _frame):
+    raise Failed(f"took more than {TIMEOUT_SECONDS} seconds")
+
+
+def start_and_wait(command, out, err, sample):
+    """Returns the exit status, seconds, CPU seconds and peak bytes."""
+    actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+               (os.POSIX_SPAWN_DUP2, out.fileno(), 1), (os.POSIX_SPAWN_DUP2, err.fileno(), 2)]
+    path = shutil.which(command[0])
+    signal.alarm(TIMEOUT_SECONDS)
+    start = time.monotonic()
+    process = os.posix_spawn(path, command, os.environ, file_actions=actions, setpgroup=0)
+    try:
+        peak = sample_until_end(process) if sample else 0
+        _, status, usage = os.wait4(process, 0)
+        seconds = time.monotonic() - start
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+        raise
+    finally:
+        signal.alarm(0)
+    return os.waitstatus_to_exitcode(status), seconds, usage.ru_utime + usage.ru_stime, peak
+
+
+def run_once(contender, task, sample=False):
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with on_cores(contender.cores):
+            status, seconds, cpu, peak = start_and_wait(contender.command(task), out, err, sample)
+        out.seek(0)
+        err.seek(0)
+        if status != 0:
+            message = err.read().decode(errors="replace").strip()
+            raise Failed(f"{contender.name} ended with status {status}: {message}")
+        return Run(seconds, cpu, peak, contender.read_answer(out.read().decode(), task))
+
+
+def available(contenders):
+    """Those whose program is there and that have the cores they are for."""
+    chosen, cores = [], len(os.sched_getaffinity(0))
+    for contender in contenders:
+        if not shutil.which(contender.needs):
+            print(f"{contender.name}: left out, {contender.needs} is not there", file=sys.stderr)
+        elif contender.cores > cores:
+            print(f"{contender.name}: left out, it is for {contender.cores} cores", file=sys.stderr)
+        else:
+            chosen.append(contender)
+    return chosen
+
+
+def run_rounds(contenders, task, rounds, sample=False):
+    """Returns {name: [Run]}; each round has one of each."""
+    signal.signal(signal.SIGALRM, too_long)
+    runs = {contender.name: [] for contender in contenders}
+    for number in range(rounds):
+        turn = number % len(contenders)
+        for contender in contenders[turn:] + contenders[:turn]:
+            run = run_once(contender, task, sample)
+            runs[contender.name].append(run)
+            if rounds <= 10:
+                print(f"round {number + 1} {contender.name}: {run.seconds:.3f} s", file=sys.stderr)
+    return runs
+
+
+def check_answers(runs):
+    """The answer that all gave; Failed when one differs."""
+    first_name, first = None, None
+    for name, list_of_runs in runs.items():
+        for run in list_of_runs:
+            if run.answer is None:
+                continue
+            if first is None:
+                first_name, first = name, run.answer
+            elif run.answer != first:
+                raise Failed(f"{name} found {run.answer}, but {first_name} found {first}")
+    return first
