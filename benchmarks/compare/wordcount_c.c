@@ -1,13 +1,14 @@
 /* wordcount_c.c - the peer of the native word count: one thread, by hand, no engine.
  *
- *   gleam-compare-wordcount [--map] FILE
+ *   gleam-compare-wordcount [--map] [--batch] FILE
  *
  * Words are maximal runs of [A-Za-z0-9].  64 bytes are classified at a time into a mask
  * (AVX-512, AVX2 or plain), words come out of it by counting trailing zeros, XXH3 hashes them, and
  * an open-addressing table with the hash, length and count inline counts them.  The file is read in
  * 1 MiB pieces and new words are copied.  With --map it is mapped and the table points into it,
  * which saves the copies but spreads the words to compare over the whole file: 1.2 to 1.4 times
- * slower on a text in the page cache.  Prints one JSON line. */
+ * slower on a text in the page cache.  With --batch words wait, hashed and with their place in the
+ * table on its way into the cache, until there are BATCH_WORDS of them.  Prints one JSON line. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -29,6 +30,7 @@
 
 #define TOP 5
 #define PIECE_BYTES (1u << 20)
+#define BATCH_WORDS 32
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 struct entry {
@@ -43,6 +45,12 @@ struct chunk {
     uint8_t bytes[];
 };
 
+struct waiting {
+    uint64_t hash;
+    const uint8_t *data;
+    size_t length;
+};
+
 struct counter {
     struct entry *entries;
     uint64_t mask;
@@ -53,6 +61,8 @@ struct counter {
     uint8_t *arena;
     size_t arena_left;
     const uint8_t *open; /* start of a word that reaches the end of what was seen, or NULL */
+    size_t waiting_count;
+    struct waiting waiting[BATCH_WORDS];
 };
 
 static _Noreturn void die(const char *what)
@@ -107,9 +117,9 @@ static const uint8_t *keep(struct counter *counter, const uint8_t *data, size_t 
     return copy;
 }
 
-ALWAYS_INLINE void count_word(struct counter *counter, const uint8_t *data, size_t length)
+ALWAYS_INLINE void count_hashed(struct counter *counter, uint64_t hash, const uint8_t *data,
+                                size_t length)
 {
-    uint64_t hash = XXH3_64bits(data, length);
     uint64_t at = hash & counter->mask;
     counter->words++;
     for (;; at = (at + 1) & counter->mask) {
@@ -128,8 +138,35 @@ ALWAYS_INLINE void count_word(struct counter *counter, const uint8_t *data, size
     }
 }
 
+/* Two passes, because the copy of a word is found only through its entry. */
+static void __attribute__((noinline)) count_waiting(struct counter *counter)
+{
+    const struct waiting *waiting = counter->waiting;
+    for (size_t i = 0; i < counter->waiting_count; i++)
+        __builtin_prefetch(counter->entries[waiting[i].hash & counter->mask].data);
+    for (size_t i = 0; i < counter->waiting_count; i++)
+        count_hashed(counter, waiting[i].hash, waiting[i].data, waiting[i].length);
+    counter->waiting_count = 0;
+}
+
+/* `batch` is known where this is compiled in. */
+ALWAYS_INLINE void count_word(struct counter *counter, const uint8_t *data, size_t length,
+                              bool batch)
+{
+    uint64_t hash = XXH3_64bits(data, length);
+    if (!batch) {
+        count_hashed(counter, hash, data, length);
+        return;
+    }
+    __builtin_prefetch(&counter->entries[hash & counter->mask], 1);
+    counter->waiting[counter->waiting_count++] = (struct waiting){hash, data, length};
+    if (counter->waiting_count == BATCH_WORDS)
+        count_waiting(counter);
+}
+
 /* The words of 64 bytes; `bits` says which of them are letters or digits. */
-ALWAYS_INLINE void count_block(struct counter *counter, const uint8_t *at, uint64_t bits)
+ALWAYS_INLINE void count_block(struct counter *counter, const uint8_t *at, uint64_t bits,
+                               bool batch)
 {
     uint64_t edges = bits ^ (bits << 1 | (counter->open != NULL));
     const uint8_t *start = counter->open;
@@ -137,7 +174,7 @@ ALWAYS_INLINE void count_block(struct counter *counter, const uint8_t *at, uint6
         const uint8_t *edge = at + __builtin_ctzll(edges);
         edges &= edges - 1;
         if (start) {
-            count_word(counter, start, (size_t)(edge - start));
+            count_word(counter, start, (size_t)(edge - start), batch);
             start = NULL;
         } else {
             start = edge;
@@ -156,19 +193,30 @@ ALWAYS_INLINE uint64_t bits_plain(const uint8_t *at)
     return bits;
 }
 
-#define COUNT_SPAN(bits_of)                                                                        \
+/* Words that wait lie in the bytes of this call, so none is left waiting at its end. */
+#define COUNT_SPAN(bits_of, batch)                                                                 \
     for (; bytes >= 64; data += 64, bytes -= 64)                                                   \
-        count_block(counter, data, bits_of(data));                                                 \
+        count_block(counter, data, bits_of(data), batch);                                          \
     if (bytes > 0) {                                                                               \
         uint8_t last[64] = {0};                                                                    \
         memcpy(last, data, bytes);                                                                 \
-        count_block(counter, data, bits_of(last));                                                 \
+        count_block(counter, data, bits_of(last), batch);                                          \
+    }                                                                                              \
+    if (batch)                                                                                     \
+        count_waiting(counter);
+
+/* A pair of functions for a way to classify bytes. */
+#define COUNT_FUNCTIONS(name, bits_of, target)                                                     \
+    target static void name(struct counter *counter, const uint8_t *data, size_t bytes)            \
+    {                                                                                              \
+        COUNT_SPAN(bits_of, false)                                                                 \
+    }                                                                                              \
+    target static void name##_batch(struct counter *counter, const uint8_t *data, size_t bytes)    \
+    {                                                                                              \
+        COUNT_SPAN(bits_of, true)                                                                  \
     }
 
-static void count_plain(struct counter *counter, const uint8_t *data, size_t bytes)
-{
-    COUNT_SPAN(bits_plain)
-}
+COUNT_FUNCTIONS(count_plain, bits_plain, )
 
 #if defined(__x86_64__)
 
@@ -198,38 +246,30 @@ __attribute__((target("avx512f,avx512bw"))) ALWAYS_INLINE uint64_t bits_avx512(c
            _mm512_cmplt_epu8_mask(digit, _mm512_set1_epi8(10));
 }
 
-__attribute__((target("avx2,bmi,bmi2"))) static void
-count_avx2(struct counter *counter, const uint8_t *data, size_t bytes)
-{
-    COUNT_SPAN(bits_avx2)
-}
-
-__attribute__((target("avx2,bmi,bmi2,avx512f,avx512bw"))) static void
-count_avx512(struct counter *counter, const uint8_t *data, size_t bytes)
-{
-    COUNT_SPAN(bits_avx512)
-}
+COUNT_FUNCTIONS(count_avx2, bits_avx2, __attribute__((target("avx2,bmi,bmi2"))))
+COUNT_FUNCTIONS(count_avx512, bits_avx512,
+                __attribute__((target("avx2,bmi,bmi2,avx512f,avx512bw"))))
 
 #endif
 
 typedef void count_function(struct counter *counter, const uint8_t *data, size_t bytes);
 
-static count_function *count_choose(void)
+static count_function *count_choose(bool batch)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("bmi2"))
-        return count_avx512;
+        return batch ? count_avx512_batch : count_avx512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
-        return count_avx2;
+        return batch ? count_avx2_batch : count_avx2;
 #endif
-    return count_plain;
+    return batch ? count_plain_batch : count_plain;
 }
 
 /* The word that the last block left open ends where the input does. */
 static void count_end(struct counter *counter, const uint8_t *end)
 {
     if (counter->open)
-        count_word(counter, counter->open, (size_t)(end - counter->open));
+        count_word(counter, counter->open, (size_t)(end - counter->open), false);
     counter->open = NULL;
 }
 
@@ -303,9 +343,14 @@ static double now_seconds(void)
 
 int main(int argc, char **argv)
 {
-    bool by_map = argc == 3 && strcmp(argv[1], "--map") == 0;
-    if (argc != 2 + by_map)
-        return fputs("usage: gleam-compare-wordcount [--map] FILE\n", stderr), 2;
+    bool by_map = false, batch = false;
+    int option = 1;
+    for (; option < argc - 1; option++) {
+        by_map = by_map || strcmp(argv[option], "--map") == 0;
+        batch = batch || strcmp(argv[option], "--batch") == 0;
+    }
+    if (argc != 2 + by_map + batch)
+        return fputs("usage: gleam-compare-wordcount [--map] [--batch] FILE\n", stderr), 2;
     const char *path = argv[argc - 1];
     double start = now_seconds();
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -315,9 +360,9 @@ int main(int argc, char **argv)
     struct counter counter = {.mask = (1u << 16) - 1};
     counter.entries = table_make(counter.mask + 1);
     if (by_map)
-        count_mapped(&counter, fd, (size_t)status.st_size, count_choose());
+        count_mapped(&counter, fd, (size_t)status.st_size, count_choose(batch));
     else
-        count_read(&counter, fd, count_choose());
+        count_read(&counter, fd, count_choose(batch));
     struct entry top[TOP];
     size_t top_count = top_words(&counter, top);
     double seconds = now_seconds() - start;

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Side by side: gleam and its peers on the same text, by turns.
+
+    compare.py                              # everything, texts of 1 GB; takes about 15 minutes
+    compare.py wordcount start              # these; --list shows the names
+    compare.py --file some.txt wordcount    # on a text of one's own
+    compare.py --docs docs/benchmarks.md    # keep the results there, in the place of earlier ones
+
+Every round runs each contender once; figures are medians, with the range, of at least five rounds, and
+ratios are of runs in the same round.  All contenders must give the same answer; otherwise the exit
+status is 1.  The texts are made in /dev/shm and removed; --texts DIR keeps them for the next time.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+
+import comparisons
+import report
+import runner
+
+SMALL_BYTES, SMALL_WORDS_DIVISOR = 2000000, 50
+
+
+def parse_size(text):
+    units = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+    digits = text.rstrip("kKMGiB")
+    if not digits.isdigit() or text[len(digits):] not in units:
+        raise argparse.ArgumentTypeError(f"{text}: not a size such as 100M or 1GiB")
+    return int(digits) * units[text[len(digits):]]
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="comparisons (default: all)")
+    parser.add_argument("--list", action="store_true", help="show their names")
+    parser.add_argument("--build", default=os.environ.get("GLEAM_BUILD", "build"),
+                        help="build folder (default: GLEAM_BUILD, or build)")
+    parser.add_argument("--rounds", type=int, default=0, help="instead of 5, or 50 for short ones")
+    parser.add_argument("--text", type=parse_size, default=10**9, help="size of texts (default: 1G)")
+    parser.add_argument("--file", help="a text to count instead of generated ones")
+    parser.add_argument("--texts", metavar="DIR", help="keep the texts there")
+    parser.add_argument("--small", action="store_true", help="takes seconds, shows that it works")
+    parser.add_argument("--json", metavar="FILE", help="write the results there; - is stdout")
+    parser.add_argument("--docs", metavar="PAGE", help="keep the results in this page")
+    arguments = parser.parse_args()
+    if arguments.rounds < 0:
+        parser.error("--rounds must be at least 1")
+    if arguments.small:
+        arguments.text, arguments.rounds = SMALL_BYTES, arguments.rounds or 1
+    return arguments
+
+
+class Texts:
+    """Makes texts when they are first asked for, and brings them into the page cache."""
+
+    def __init__(self, arguments, folder):
+        self.arguments, self.folder = arguments, folder
+        self.warm = set()
+
+    def __call__(self, words):
+        path = self.find(words)
+        if path not in self.warm:
+            with open(path, "rb", buffering=0) as file:
+                while file.read(1 << 20):
+                    pass
+            self.warm.add(path)
+        return path
+
+    def find(self, words):
+        if words == 0:
+            path = os.path.join(self.folder, "three-lines.txt")
+            pathlib.Path(path).write_text(comparisons.THREE_LINES)
+            return path
+        if self.arguments.file:
+            return self.arguments.file
+        size = self.arguments.text
+        if self.arguments.small:
+            words //= SMALL_WORDS_DIVISOR
+        path = os.path.join(self.folder, f"gleam-text-{size}-{words}.txt")
+        if not os.path.exists(path):
+            gleam = os.path.join(self.arguments.build, "gleam")
+            subprocess.run([gleam, "bench", "generate", "--text", str(size), "--words", str(words),
+                            path + ".part"], check=True)
+            os.rename(path + ".part", path)
+        return path
+
+
+def run_all(chosen, arguments, folder):
+    texts = Texts(arguments, arguments.texts or folder)
+    setting = comparisons.Setting(arguments.build, arguments.rounds, arguments.small, texts,
+                                  os.path.join(folder, "stats.json"))
+    results, failed = [], False
+    for comparison in chosen:
+        print(f"== {comparison.name}: {comparison.title}", file=sys.stderr)
+        try:
+            result = comparisons.run_comparison(comparison, setting)
+        except runner.Failed as error:
+            print(f"compare.py: {comparison.name}: {error}", file=sys.stderr)
+            failed = True
+            continue
+        results.append(report.stamp(result, arguments.build))
+    return results, failed
+
+
+def main():
+    arguments = parse_arguments()
+    known = comparisons.all_comparisons(arguments.build)
+    names = [comparison.name for comparison in known]
+    if arguments.list:
+        print("\n".join(names))
+        return 0
+    unknown = set(arguments.names) - set(names)
+    if unknown:
+        sys.exit(f"compare.py: no such comparison: {', '.join(sorted(unknown))}; see --list")
+    chosen = [one for one in known if not arguments.names or one.name in arguments.names]
+    place = None if arguments.small or not os.path.isdir("/dev/shm") else "/dev/shm"
+    with tempfile.TemporaryDirectory(dir=place, prefix="gleam-compare-") as folder:
+        results, failed = run_all(chosen, arguments, folder)
+    if arguments.json:
+        target = sys.stdout if arguments.json == "-" else open(arguments.json, "w")
+        with contextlib.nullcontext(target) if target is sys.stdout else target as file:
+            file.write(json.dumps(results, indent=1) + "\n")
+    if arguments.json != "-" and results:
+        print(report.markdown(results), end="")
+    if arguments.docs and results:
+        report.keep(arguments.docs, results, names)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

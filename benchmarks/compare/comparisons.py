@@ -1,0 +1,225 @@
+"""comparisons.py - what is compared: each entry is a row, or a few, of the table of speed.
+
+A comparison runs its contenders on one text and answers with rows (a contender each) and figures (one
+number with what it should be).  A new one is a function that returns a Comparison, in ALL.
+"""
+
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+from typing import Callable, Optional
+
+import contenders
+import runner
+
+MILLION, FEW = 1000000, 50000
+THREE_LINES = "the quick brown fox\njumps over the lazy dog\nand the dog sleeps on\n"
+LABEL = {MILLION: "1 M distinct words", FEW: "50 k distinct words"}
+
+
+@dataclasses.dataclass
+class Figure:
+    """How one contender should stand against another, or by itself."""
+
+    what: str
+    subject: str
+    base: str  # '' for a figure of its own
+    kind: str  # speed: base's seconds / subject's; milliseconds; megabytes
+    least: float
+    aim: float
+
+
+@dataclasses.dataclass
+class Comparison:
+    name: str
+    title: str
+    contenders: list
+    figures: list
+    words: int = MILLION  # distinct words of the text; 0 for three lines
+    rounds: int = 5
+    memory: bool = False  # sampled in each round, which slows it down
+    run: Optional[Callable] = None  # does the whole, instead of contenders
+
+
+@dataclasses.dataclass
+class Setting:
+    build: str
+    rounds: int  # 0 for what the comparison says
+    small: bool
+    text: Callable[[int], str]  # the file with so many distinct words
+    stats: str
+
+
+def spread(values):
+    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
+
+
+def row_of(contender, runs, base_runs, file_bytes):
+    row = {"name": contender.name, "cores": contender.cores,
+           "seconds": spread([run.seconds for run in runs]),
+           "cpu_seconds": statistics.median(run.cpu_seconds for run in runs),
+           "mb_per_s": file_bytes / 1e6 / statistics.median(run.seconds for run in runs),
+           "speed": spread([base.seconds / run.seconds for base, run in zip(base_runs, runs)]),
+           "all_seconds": [run.seconds for run in runs]}
+    if runs[0].peak_bytes:
+        row["peak_bytes"] = spread([run.peak_bytes for run in runs])
+    return row
+
+
+def measure(figure, runs):
+    """The figure over the rounds; None when a contender was left out."""
+    if figure.subject not in runs or (figure.base and figure.base not in runs):
+        return None
+    subject = runs[figure.subject]
+    if figure.kind == "speed":
+        values = [base.seconds / run.seconds for base, run in zip(runs[figure.base], subject)]
+    elif figure.kind == "milliseconds":
+        values = [run.seconds * 1e3 for run in subject]
+    else:
+        values = [run.peak_bytes / 1e6 for run in subject]
+    return {"what": figure.what, "kind": figure.kind, "least_wanted": figure.least,
+            "aim": figure.aim, **spread(values)}
+
+
+def run_comparison(comparison, setting):
+    """Returns the result as it goes into the JSON; raises runner.Failed."""
+    if comparison.run:
+        return {"name": comparison.name, "title": comparison.title,
+                **comparison.run(setting)}
+    rounds = setting.rounds or comparison.rounds
+    chosen = runner.available(comparison.contenders)
+    if not chosen:
+        raise runner.Failed("none of the programs is there")
+    file = setting.text(comparison.words)
+    file_bytes = os.path.getsize(file)
+    runs = runner.run_rounds(chosen, contenders.Task(file, setting.stats), rounds,
+                             comparison.memory)
+    answer = runner.check_answers(runs)
+    base = runs[chosen[0].name]
+    figures = [measure(figure, runs) for figure in comparison.figures]
+    return {"name": comparison.name, "title": comparison.title, "rounds": rounds,
+            "bytes": file_bytes, "base": chosen[0].name,
+            "answer": {key: answer[key] for key in ("words", "distinct") if key in answer},
+            "rows": [row_of(each, runs[each.name], base, file_bytes) for each in chosen],
+            "figures": [figure for figure in figures if figure]}
+
+
+# ---- the rings have a program of their own, which takes its turns itself ---------------------------
+
+RING_FIGURES = {
+    "frames of 64 KiB": ("64 KiB frames, processes against threads", 0.9, 0.97),
+    "descriptors threads bulk 1": ("8-byte descriptors one by one against rte_ring", 1.0, 1.2),
+    "descriptors threads bulk 32": ("8-byte descriptors by 32 against rte_ring", 1.0, 1.2),
+    "descriptors processes bulk 1":
+        ("8-byte descriptors one by one against rte_ring, processes", 1.0, 1.2),
+    "descriptors processes bulk 32":
+        ("8-byte descriptors by 32 against rte_ring, processes", 1.0, 1.2),
+}
+
+
+def of_ring_bench(found):
+    """Its words for a spread are min and max; ours are least and most."""
+    return {"median": found["median"], "least": found["min"], "most": found["max"]}
+
+
+def run_ring(setting):
+    command = [os.path.join(setting.build, "gleam"), "bench", "ring", "--json"]
+    ended = subprocess.run(command + ["--small"] * setting.small, capture_output=True, text=True,
+                           timeout=runner.TIMEOUT_SECONDS, check=False)
+    if ended.returncode != 0:
+        raise runner.Failed(f"gleam bench ring: {ended.stdout}{ended.stderr}")
+    rows, figures, rounds = [], [], 0
+    for found in map(json.loads, ended.stdout.splitlines()):
+        rounds = found["rounds"]
+        ours, theirs = (("processes", "threads") if "processes" in found else
+                        ("gleam", "rte_ring"))
+        row = {"name": found["case"], "unit": found["unit"], ours: of_ring_bench(found[ours])}
+        if "ratio" in found:
+            row[theirs] = of_ring_bench(found[theirs])
+            row["ratio"] = of_ring_bench(found["ratio"])
+            if found["case"] in RING_FIGURES:
+                what, least, aim = RING_FIGURES[found["case"]]
+                figures.append({"what": what, "kind": "speed", "least_wanted": least, "aim": aim,
+                                **row["ratio"]})
+        rows.append(row)
+    return {"rounds": rounds, "ring_rows": rows, "figures": figures}
+
+
+# ---- the list --------------------------------------------------------------------------------------
+
+def wordcount(build, name, words):
+    label = LABEL[words]
+    return Comparison(
+        name, f"Word count on one core, {label}",
+        [contenders.peer(build, "c"), contenders.peer(build, "c --batch", "--batch"),
+         contenders.gleam(build, "gleam", 1)],
+        [Figure(f"native word count on one core against C by hand, {label}", "gleam", "c", "speed",
+                0.8, 1.0),
+         Figure(f"the same against C by hand with prefetching (--batch), {label}", "gleam",
+                "c --batch", "speed", 0.8, 1.0)],
+        words)
+
+
+def mawk(build):
+    return Comparison(
+        "mawk", f"Word count on two cores against tr and mawk, {LABEL[MILLION]}",
+        [contenders.mawk_pipe(), contenders.gleam(build, "gleam", 2)],
+        [Figure("native word count against `tr \\| mawk`, two cores each", "gleam", "tr, mawk",
+                "speed", 5, 8)])
+
+
+def functions(build, name, words):
+    label = LABEL[words]
+    return Comparison(
+        name, f"Registered C functions against native kernels, one core, {label}",
+        [contenders.gleam(build, "native", 1),
+         contenders.gleam(build, "C functions", 1, "--functions")],
+        [Figure(f"registered C mapper and reducer against native kernels, {label}", "C functions",
+                "native", "speed", 0.7, 0.9)],
+        words)
+
+
+def cores(build, name, words):
+    label = LABEL[words]
+    return Comparison(
+        name, f"Two cores against one, {label}",
+        [contenders.gleam(build, "one core", 1), contenders.gleam(build, "two cores", 2)],
+        [Figure(f"two cores against one, {label}", "two cores", "one core", "speed", 1.8, 1.95)],
+        words)
+
+
+def start(build):
+    return Comparison(
+        "start", "A flow on three lines, start to finish",
+        [contenders.nothing(), contenders.mawk_alone(), contenders.example(build, "one core", 1),
+         contenders.example(build, "two cores", 2)],
+        [Figure("a flow on three lines, one core", "one core", "", "milliseconds", 30, 10),
+         Figure("a flow on three lines, two cores", "two cores", "", "milliseconds", 30, 10)],
+        words=0, rounds=50)
+
+
+def memory(build):
+    return Comparison(
+        "memory", f"Memory of word count, {LABEL[MILLION]}",
+        [contenders.peer(build, "c"), contenders.gleam(build, "one core", 1),
+         contenders.gleam(build, "two cores", 2)],
+        [Figure("memory of word count, one core", "one core", "", "megabytes", 400, 250),
+         Figure("memory of word count, two cores", "two cores", "", "megabytes", 400, 250)],
+        memory=True, rounds=3)
+
+
+def all_comparisons(build):
+    return [
+        wordcount(build, "wordcount", MILLION),
+        wordcount(build, "wordcount-50k", FEW),
+        mawk(build),
+        functions(build, "functions", MILLION),
+        functions(build, "functions-50k", FEW),
+        cores(build, "cores", MILLION),
+        cores(build, "cores-50k", FEW),
+        start(build),
+        Comparison("ring", "Frames and descriptors from core to core", [], [], run=run_ring),
+        memory(build),
+    ]
