@@ -6,9 +6,9 @@
     compare.py --file some.txt wordcount    # on a text of one's own
     compare.py --docs docs/benchmarks.md    # keep the results there, in the place of earlier ones
 
-Every round runs each contender once; figures are medians, with the range, of at least five rounds, and
-ratios are of runs in the same round.  All contenders must give the same answer; otherwise the exit
-status is 1.  The texts are made in /dev/shm and removed; --texts DIR keeps them for the next time.
+Every round runs each contender once; figures are medians, with the range, of at least five rounds,
+and ratios are of runs in the same round.  All contenders must give the same answer; otherwise the
+exit status is 1.  The texts are made in /dev/shm and removed; --texts DIR keeps them for next time.
 """
 
 import argparse
@@ -43,7 +43,8 @@ def parse_arguments():
     parser.add_argument("--build", default=os.environ.get("GLEAM_BUILD", "build"),
                         help="build folder (default: GLEAM_BUILD, or build)")
     parser.add_argument("--rounds", type=int, default=0, help="instead of 5, or 50 for short ones")
-    parser.add_argument("--text", type=parse_size, default=10**9, help="size of texts (default: 1G)")
+    parser.add_argument("--text", type=parse_size, default=10**9, metavar="SIZE",
+                        help="size of texts (default: 1G)")
     parser.add_argument("--file", help="a text to count instead of generated ones")
     parser.add_argument("--texts", metavar="DIR", help="keep the texts there")
     parser.add_argument("--small", action="store_true", help="takes seconds, shows that it works")

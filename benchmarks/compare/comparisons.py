@@ -1,7 +1,7 @@
 """comparisons.py - what is compared: each entry is a row, or a few, of the table of speed.
 
-A comparison runs its contenders on one text and answers with rows (a contender each) and figures (one
-number with what it should be).  A new one is a function that returns a Comparison, in ALL.
+A comparison runs its contenders on one text and answers with rows, a contender each, and figures,
+each a number with what it should be.  A new one goes into all_comparisons().
 """
 
 import dataclasses
@@ -106,7 +106,7 @@ def run_comparison(comparison, setting):
             "figures": [figure for figure in figures if figure]}
 
 
-# ---- the rings have a program of their own, which takes its turns itself ---------------------------
+# ---- the rings have a program of their own, which takes its turns itself --------------------------
 
 RING_FIGURES = {
     "frames of 64 KiB": ("64 KiB frames, processes against threads", 0.9, 0.97),
@@ -147,7 +147,7 @@ def run_ring(setting):
     return {"rounds": rounds, "ring_rows": rows, "figures": figures}
 
 
-# ---- the list --------------------------------------------------------------------------------------
+# ---- the list -------------------------------------------------------------------------------------
 
 def wordcount(build, name, words):
     label = LABEL[words]

@@ -1,8 +1,8 @@
 """contenders.py - the programs that are compared, and how their answers are read.
 
-A contender is a name, the program without which it is left out, a command, and a function that reads
-its answer from what it wrote.  All contenders of one comparison must give equal answers; None is the
-answer of a program that has none (`true`, for the scale of a start).
+A contender is a name, the program without which it is left out, a command, and a function that
+reads its answer from what it wrote.  All contenders of one comparison must give equal answers; None
+is the answer of a program that has none (`true`, for the scale of a start).
 """
 
 import dataclasses

@@ -62,7 +62,7 @@ def stamp(result, build):
     return {**result, "date": today, "revision": revision(), "machine": machine(build)}
 
 
-# ---- Markdown --------------------------------------------------------------------------------------
+# ---- Markdown -------------------------------------------------------------------------------------
 
 def number(value):
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
