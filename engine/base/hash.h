@@ -31,19 +31,17 @@ static inline uint64_t gm_hash_words(uint64_t low, uint64_t high, uint64_t bytes
     return gm_hash_fold(mixed ^ UINT64_C(0x8ebc6af09c88c6e3), UINT64_C(0x589965cc75374cc3));
 }
 
+/* Masks for the two words of a key of 0 to 16 bytes. */
+extern const uint64_t gm_hash_masks[17][2] __attribute__((visibility("hidden")));
+
 /* The first min(bytes, 16) bytes of data as two zero-filled words.  data must have 16 readable
  * bytes (GM_BYTES_SLACK gives them). */
 static inline void gm_hash_load16(const uint8_t *data, size_t bytes, uint64_t ret_words[2])
 {
-    uint64_t low, high;
-    memcpy(&low, data, 8);
-    memcpy(&high, data + 8, 8);
-    const uint64_t low_mask = bytes >= 8 ? ~UINT64_C(0) : (UINT64_C(1) << (8 * bytes)) - 1;
-    const uint64_t high_mask = bytes >= 16 ? ~UINT64_C(0)
-                               : bytes > 8 ? (UINT64_C(1) << (8 * (bytes - 8))) - 1
-                                           : 0;
-    ret_words[0] = low & low_mask;
-    ret_words[1] = high & high_mask;
+    const uint64_t *masks = gm_hash_masks[bytes < 16 ? bytes : 16];
+    memcpy(ret_words, data, 16);
+    ret_words[0] &= masks[0];
+    ret_words[1] &= masks[1];
 }
 
 /* data must have 16 readable bytes, whatever `bytes` is. */
