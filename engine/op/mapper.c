@@ -19,30 +19,25 @@ struct mapper {
     struct gm_arena arena;
     struct gm_batch emitted; /* row_count rows so far, in arrays of `capacity` */
     uint32_t capacity;
-    uint32_t window_begin; /* rows before it were handed on */
+    uint32_t column_capacity[GM_FIELDS_MAX]; /* at least capacity */
+    uint32_t window_begin;                   /* rows before it were handed on */
     uint32_t next_row;
 };
 
 /* ---- arrays that grow ------------------------------------------------------------------------ */
 
+/* When memory ends, the columns that have grown already stay as large as they are. */
 static int set_capacity(struct mapper *self, struct gm_heap *heap, uint32_t capacity)
 {
     for (uint32_t c = 0; c < self->emitted.column_count; c++) {
         struct gm_vector *vector = &self->emitted.columns[c];
         const size_t stride = gm_vector_stride(vector->kind);
-        void *data = gm_heap_realloc(heap, vector->data, self->capacity * stride,
-                                     (size_t)capacity * stride);
-        if (data == NULL) {
-            /* Columns before this one have grown already; shrink them back to stay uniform. */
-            while (c-- > 0) {
-                struct gm_vector *grown = &self->emitted.columns[c];
-                const size_t bytes = gm_vector_stride(grown->kind);
-                grown->data = gm_heap_realloc(heap, grown->data, capacity * bytes,
-                                              self->capacity * bytes);
-            }
+        void *data = gm_heap_realloc(heap, vector->data, self->column_capacity[c] * stride,
+                                     capacity * stride);
+        if (data == NULL)
             return GM_ETASK_MEMORY;
-        }
         vector->data = data;
+        self->column_capacity[c] = capacity;
     }
     self->capacity = capacity;
     self->call.capacity = capacity;
@@ -82,9 +77,10 @@ static int refuse_room(struct gleam_call *call, int rc)
 }
 
 /* A copy of bytes that do not lie in the input row; NULL when refused. */
-static const uint8_t *copy_bytes(struct gleam_call *call, uint32_t column, const uint8_t *data,
-                                 size_t length)
+static const char *copy_bytes(struct gleam_call *call, uint32_t column,
+                              const struct gleam_value *value)
 {
+    const size_t length = value->bytes.length;
     if (length > GM_VALUE_BYTES_MAX) {
         refuse_emit(call, column, "is longer than 1 GiB");
         return NULL;
@@ -95,56 +91,52 @@ static const uint8_t *copy_bytes(struct gleam_call *call, uint32_t column, const
         return NULL;
     }
     if (length > 0)
-        memcpy(copy, data, length);
-    return copy;
+        memcpy(copy, value->bytes.data, length);
+    return (const char *)copy;
 }
 
-/* Bytes that live until the row is handed on: those of the input stay where they are. */
-static inline const uint8_t *keep_bytes(struct gleam_call *call, uint32_t column,
-                                        const struct gleam_value *value)
+/* Bytes of the input row live until the emitted rows are handed on, and are referred to. */
+static inline bool lies_in_input(const struct gleam_call *call, const struct gleam_value *value)
 {
     const uint8_t *data = (const uint8_t *)value->bytes.data;
-    const size_t length = value->bytes.length;
-    const size_t room = (size_t)(call->input_end - call->input_begin);
-    const size_t offset = (size_t)(data - call->input_begin);
-    if (offset <= room && length <= room - offset && data != NULL)
-        return data;
-    return copy_bytes(call, column, data, length);
+    return data >= call->input_begin &&
+           value->bytes.length <= (size_t)(call->input_end - data) && data <= call->input_end;
 }
 
-static int emit_any(struct gleam_call *call, struct gleam_value *slot, uint32_t column,
-                    const struct gleam_value *value)
-{
-    if (value->kind > GLEAM_BYTES)
-        return refuse_emit(call, column, "has no kind");
-    *slot = *value;
-    if (value->kind != GLEAM_BYTES)
-        return 0;
-    slot->bytes.data = (const char *)keep_bytes(call, column, value);
-    return slot->bytes.data != NULL ? 0 : call->error->code;
-}
+/* Kept out of line, all of them: gleam_emit runs per row, and with these in it, it saves more
+ * registers than it needs. */
+#define OUT_OF_LINE __attribute__((noinline, cold))
 
-static inline int emit_value(struct gleam_call *call, struct gm_vector *vector, uint32_t row,
-                             uint32_t column, const struct gleam_value *value)
+/* A value whose kind is not its column's: right for an `any` column, else refused. */
+OUT_OF_LINE static int emit_other(struct gleam_call *call, struct gm_vector *vector, uint32_t column,
+                                  const struct gleam_value *value)
 {
-    if (vector->kind == GLEAM_ANY)
-        return emit_any(call, &vector->any[row], column, value);
-    if (value->kind != vector->kind)
+    if (vector->kind != GLEAM_ANY)
         return refuse_kind(call, column, value->kind, vector->kind);
-    if (vector->kind == GLEAM_BYTES) {
-        const uint8_t *data = keep_bytes(call, column, value);
-        if (data == NULL)
+    if (value->kind > GLEAM_BYTES)
+        return refuse_emit(call, column, "has no kind of a value");
+    struct gleam_value kept = *value;
+    if (value->kind == GLEAM_BYTES && !lies_in_input(call, value)) {
+        kept.bytes.data = copy_bytes(call, column, value);
+        if (kept.bytes.data == NULL)
             return call->error->code;
-        vector->bytes[row] = (struct gm_bytes){.data = data, .length = value->bytes.length};
-    } else if (vector->kind == GLEAM_BOOL) {
-        vector->boolean[row] = value->boolean;
-    } else {
-        memcpy((uint64_t *)vector->data + row, &value->i64, 8);
     }
+    vector->any[call->out->row_count] = kept;
     return 0;
 }
 
-static int refuse_count(struct gleam_call *call, uint32_t count)
+OUT_OF_LINE static int emit_copy(struct gleam_call *call, struct gm_vector *vector, uint32_t column,
+                                 const struct gleam_value *value)
+{
+    const char *copy = copy_bytes(call, column, value);
+    if (copy == NULL)
+        return call->error->code;
+    vector->bytes[call->out->row_count] =
+        (struct gm_bytes){.data = (const uint8_t *)copy, .length = value->bytes.length};
+    return 0;
+}
+
+OUT_OF_LINE static int refuse_count(struct gleam_call *call, uint32_t count)
 {
     if (call->out == NULL)
         return gm_error_set(call->error, GM_EJOB_UDF,
@@ -155,19 +147,38 @@ static int refuse_count(struct gleam_call *call, uint32_t count)
                         call->where, call->step, count, call->out->column_count);
 }
 
+OUT_OF_LINE static int make_room(struct gleam_call *call)
+{
+    int rc = call->grow(call);
+    return rc < 0 ? refuse_room(call, rc) : 0;
+}
+
 int gleam_emit(struct gleam_call *call, const struct gleam_value *values, uint32_t count)
 {
     struct gm_batch *out = call->out;
     if (out == NULL || count != out->column_count)
         return refuse_count(call, count);
     if (out->row_count == call->capacity) {
-        int rc = call->grow(call);
+        int rc = make_room(call);
         if (rc < 0)
-            return refuse_room(call, rc);
+            return rc;
     }
     const uint32_t row = out->row_count;
     for (uint32_t c = 0; c < count; c++) {
-        int rc = emit_value(call, &out->columns[c], row, c, &values[c]);
+        struct gm_vector *vector = &out->columns[c];
+        const struct gleam_value *value = &values[c];
+        int rc = 0;
+        if (value->kind != vector->kind || value->kind == GLEAM_ANY)
+            rc = emit_other(call, vector, c, value);
+        else if (value->kind == GLEAM_BYTES && lies_in_input(call, value))
+            vector->bytes[row] = (struct gm_bytes){.data = (const uint8_t *)value->bytes.data,
+                                                   .length = value->bytes.length};
+        else if (value->kind == GLEAM_BYTES)
+            rc = emit_copy(call, vector, c, value);
+        else if (value->kind == GLEAM_BOOL)
+            vector->boolean[row] = value->boolean;
+        else
+            vector->i64[row] = value->i64; /* an f64's bits as well */
         if (rc < 0)
             return rc;
     }
@@ -245,7 +256,7 @@ static void mapper_close(struct gm_op *op)
     for (uint32_t c = 0; c < self->emitted.column_count; c++) {
         struct gm_vector *vector = &self->emitted.columns[c];
         gm_heap_free(op->heap, vector->data,
-                     vector->data != NULL ? self->capacity * gm_vector_stride(vector->kind) : 0);
+                     (size_t)self->column_capacity[c] * gm_vector_stride(vector->kind));
     }
     gm_arena_fini(&self->arena);
     gm_heap_free(op->heap, self, sizeof *self);
@@ -273,9 +284,10 @@ static int call_function(struct gm_op *op, const struct gm_batch *in, uint32_t r
         return 0;
     char text[160];
     gm_format_value(&values[0], text, sizeof text);
-    return gm_error_set(op->error, GM_EJOB_UDF, "%s: step '%s': the mapper returned %d for the "
-                        "row that begins with: %s",
-                        op->step->where, op->step->name, rc, text);
+    gm_error_set(op->error, GM_EJOB_UDF,
+                 "%s: step '%s': the mapper returned %d for the row that begins with: %s",
+                 op->step->where, op->step->name, rc, text);
+    return op->error->code; /* of the first cause: memory perhaps */
 }
 
 /* Points `out` at the next rows that were emitted. */
