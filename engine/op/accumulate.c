@@ -20,6 +20,12 @@ int gm_accumulator_init(struct gm_accumulator *accumulator, const struct gm_step
                         struct gm_error *error)
 {
     *accumulator = (struct gm_accumulator){.kind = step->reduce, .error = error};
+    accumulator->call = (struct gleam_call){.parameter = step->parameter,
+                                            .parameter_length = step->parameter_bytes,
+                                            .error = error,
+                                            .step = step->name,
+                                            .where = step->where,
+                                            .arena = &accumulator->scratch};
     gm_arena_init(&accumulator->scratch, heap);
     if (step->reduce == GM_REDUCE_COUNT) {
         accumulator->value_count = 1;
@@ -41,12 +47,6 @@ int gm_accumulator_init(struct gm_accumulator *accumulator, const struct gm_step
         return gm_error_set(error, GM_EJOB_FLOW,
                             "%s: step '%s': this executor has no reducer '%s'", step->where,
                             step->name, step->function);
-    accumulator->call = (struct gleam_call){.parameter = step->parameter,
-                                            .parameter_length = step->parameter_bytes,
-                                            .error = error,
-                                            .step = step->name,
-                                            .where = step->where,
-                                            .arena = &accumulator->scratch};
     return 0;
 }
 
@@ -58,7 +58,8 @@ void gm_accumulator_fini(struct gm_accumulator *accumulator)
 static int overflow(const struct gm_accumulator *accumulator)
 {
     return gm_error_set(accumulator->error, GM_EJOB_FLOW,
-                        "sum_int64: a sum left the range of i64; use f64 and sum_float64");
+                        "%s: step '%s': a sum left the range of i64: use f64 and sum_float64",
+                        accumulator->call.where, accumulator->call.step);
 }
 
 /* Column without nulls. */
@@ -267,10 +268,11 @@ static int fold_function(struct gm_accumulator *accumulator, struct gm_table *ta
         for (uint32_t v = 0; v < count; v++)
             total[v] = slot_load(slot, v, accumulator->kinds[v]);
         int rc = accumulator->function.function(&accumulator->call, total, next, count);
-        if (rc != 0)
-            return gm_error_set(accumulator->error, GM_EJOB_UDF,
-                                "%s: step '%s': reducer returned %d", accumulator->call.where,
-                                accumulator->call.step, rc);
+        if (rc != 0 || accumulator->error->code != 0) {
+            gm_error_set(accumulator->error, GM_EJOB_UDF, "%s: step '%s': reducer returned %d",
+                         accumulator->call.where, accumulator->call.step, rc);
+            return accumulator->error->code;
+        }
     }
     const struct gleam_value *result = is_new ? next : total;
     for (uint32_t v = 0; v < count; v++) {
@@ -279,7 +281,7 @@ static int fold_function(struct gm_accumulator *accumulator, struct gm_table *ta
             slot->seen &= ~(UINT32_C(1) << v);
             continue;
         }
-        if (kind != GLEAM_ANY && result[v].kind != kind)
+        if (kind != GLEAM_ANY ? result[v].kind != kind : result[v].kind > GLEAM_BYTES)
             return refuse_total(accumulator, v, result[v].kind);
         int rc = slot_store(table, slot, v, kind, &result[v]);
         if (rc < 0)

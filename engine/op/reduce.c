@@ -100,7 +100,10 @@ static int fold_batch(struct gm_op *op, struct reduce_state *state, const struct
     struct gm_key keys[GM_KEY_BLOCK];
     struct gm_slot *slots[GM_KEY_BLOCK];
     while (state->next_row < in->row_count) {
-        if (gm_table_bytes(&state->table) > budget_bytes && state->table.count > 0)
+        /* Slots stay when the table is emptied: had they outgrown the budget, every block would
+         * be a flush from then on. */
+        if (state->table.count > 0 &&
+            gm_table_bytes_with(&state->table, GM_KEY_BLOCK) > budget_bytes)
             return GM_AGAIN;
         const uint32_t left = in->row_count - state->next_row;
         const uint32_t count = left < GM_KEY_BLOCK ? left : GM_KEY_BLOCK;
@@ -211,11 +214,11 @@ static int combine_process(struct gm_op *op, void *opaque, const struct gm_batch
 {
     struct reduce_state *state = opaque;
     if (state->handing_on) {
-        if (hand_on(op, state, out) == GM_OP_HAVE_MORE)
+        hand_on(op, state, out);
+        /* The rows point into the table: it is emptied when they have been taken. */
+        if (out->row_count > 0)
             return GM_OP_HAVE_MORE;
         end_flush(state);
-        if (out->row_count > 0)
-            return GM_OP_HAVE_MORE; /* the rest of the input is for the next call */
     }
     if (state->next_row == 0 && state->pass_left > 0)
         return pass_on(op, state, in, out);

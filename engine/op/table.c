@@ -39,7 +39,7 @@ void gm_table_clear(struct gm_table *table)
 {
     memset(table->slots, 0, slots_bytes(table, table->mask + 1));
     table->count = 0;
-    gm_arena_reset(&table->arena);
+    gm_arena_fini(&table->arena);
 }
 
 static struct gm_slot *slot_at(const struct gm_table *table, uint64_t index)
@@ -195,4 +195,11 @@ struct gm_slot *gm_table_next(const struct gm_table *table, uint64_t *position)
 uint64_t gm_table_bytes(const struct gm_table *table)
 {
     return slots_bytes(table, table->mask + 1) + table->arena.held_bytes;
+}
+
+uint64_t gm_table_bytes_with(const struct gm_table *table, uint32_t count)
+{
+    const uint64_t slot_count = table->mask + 1;
+    const bool grows = table->count + count > table->count_max;
+    return gm_table_bytes(table) + (grows ? slots_bytes(table, slot_count) : 0);
 }

@@ -34,7 +34,7 @@ struct gm_table {
 /* Returns 0 or GM_ETASK_MEMORY. */
 int gm_table_init(struct gm_table *table, uint32_t value_count, struct gm_heap *heap);
 void gm_table_fini(struct gm_table *table);
-/* Empties it and keeps its slots. */
+/* Empties it and keeps its slots, nothing else. */
 void gm_table_clear(struct gm_table *table);
 
 /* The slot of each key, made where there was none: *ret_new has bit i set for those (values and
@@ -54,5 +54,7 @@ static inline const uint8_t *gm_slot_key(const struct gm_slot *slot, uint32_t *r
 }
 
 uint64_t gm_table_bytes(const struct gm_table *table); /* held from the heap */
+/* The same once there are slots for `count` more keys. */
+uint64_t gm_table_bytes_with(const struct gm_table *table, uint32_t count);
 
 #endif

@@ -73,5 +73,8 @@ uint8_t *gm_arena_alloc_slow(struct gm_arena *arena, size_t bytes)
     arena->chunks = chunk;
     arena->held_bytes += chunk_bytes;
     use_chunk(arena, chunk);
-    return gm_arena_alloc(arena, bytes);
+    uint8_t *block = arena->next;
+    arena->next += bytes;
+    arena->left_bytes -= bytes;
+    return block;
 }

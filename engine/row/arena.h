@@ -29,7 +29,8 @@ uint8_t *gm_arena_alloc_slow(struct gm_arena *arena, size_t bytes);
 
 static inline uint8_t *gm_arena_alloc(struct gm_arena *arena, size_t bytes)
 {
-    if (bytes > arena->left_bytes)
+    /* Not `>`: an arena without a chunk has no place for a block of 0 bytes either. */
+    if (bytes >= arena->left_bytes)
         return gm_arena_alloc_slow(arena, bytes);
     uint8_t *block = arena->next;
     arena->next += bytes;
