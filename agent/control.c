@@ -77,6 +77,7 @@ int gm_control_receive_job(int socket, struct gm_job_message *ret_job, int *ret_
 static void write_counts(struct gm_writer *writer, const struct gm_executor_counts *counts,
                          const struct gm_plan *plan)
 {
+    gm_writer_i64(writer, counts->disk_refusal);
     gm_writer_u64(writer, counts->busy_ns);
     gm_writer_u64(writer, counts->heap_peak_bytes);
     for (uint32_t i = 0; i < plan->chain_count; i++) {
@@ -97,6 +98,8 @@ static void write_counts(struct gm_writer *writer, const struct gm_executor_coun
 static void read_counts(struct gm_cursor *cursor, const struct gm_plan *plan,
                         struct gm_executor_counts *counts)
 {
+    const int refusal = (int)gm_cursor_i64(cursor);
+    counts->disk_refusal = refusal != 0 ? refusal : counts->disk_refusal;
     counts->busy_ns += gm_cursor_u64(cursor);
     counts->heap_peak_bytes += gm_cursor_u64(cursor);
     for (uint32_t i = 0; i < plan->chain_count; i++) {

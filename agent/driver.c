@@ -23,6 +23,17 @@ static void say(const char *text)
     fprintf(stderr, "gleam: %s\n", text);
 }
 
+/* Once per program, where the kernel forbids io_uring. */
+static void say_disk(int refusal)
+{
+    static bool said;
+    if (refusal >= 0 || said)
+        return;
+    said = true;
+    fprintf(stderr, "gleam: io_uring cannot be used here (%s): files are read with pread\n",
+            gm_error_name(refusal));
+}
+
 static void stop_session(void)
 {
     gm_session_stop(&session);
@@ -81,6 +92,8 @@ int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
     int rc = gm_options_settle(&settled, &flow->error);
     if (rc == 0)
         rc = gm_job_run(flow, &settled, &session, ret_plan, ret_report);
+    if (!settled.quiet)
+        say_disk(ret_report->counts.disk_refusal);
     if (rc == 0 && settled.stats_path[0] != '\0')
         rc = gm_stats_write(settled.stats_path, ret_plan, ret_report, &flow->error);
     if (rc == 0)

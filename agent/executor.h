@@ -66,6 +66,8 @@ struct gm_chain_counts {
 };
 
 struct gm_executor_counts {
+    /* io_uring: 0 it was used, or nothing was read; 1 it was switched off; -errno of its set-up */
+    int disk_refusal;
     uint64_t busy_ns;
     uint64_t heap_peak_bytes;
     uint32_t chain_count;

@@ -106,6 +106,7 @@ static int open_outputs(struct job *job)
                                          &job->heap, job->error, &drain->writer);
         if (rc < 0)
             return rc;
+        gm_output_writer_watch(drain->writer, &stop_signal);
         rc = gm_receiver_create(&job->region, (uint16_t)i, self, exchange->partition_count,
                                 &job->network, &job->heap, &drain->receiver);
         if (rc < 0)
@@ -230,16 +231,13 @@ static void wait_for_work(struct job *job)
 }
 
 /* Until every output has ended and every executor has said so.  Returns 0, GM_END when nobody reads
- * any more, or < 0. */
+ * any more, or < 0; -EINTR, without a text, when a signal stopped it. */
 static int run_loop(struct job *job, struct gm_executor_counts *counts)
 {
     bool executors_done = false;
     for (;;) {
         bool progressed = false, outputs_done;
-        if (stop_signal != 0)
-            return gm_error_set(job->error, GM_EJOB_CANCELLED, "stopped by signal %d (%s)",
-                                stop_signal, strsignal(stop_signal));
-        int rc = drain_all(job, &progressed, &outputs_done);
+        int rc = stop_signal != 0 ? -EINTR : drain_all(job, &progressed, &outputs_done);
         if (rc < 0)
             return rc;
         if (nobody_reads(job))
@@ -312,8 +310,21 @@ static int run_attempt(struct job *job, const struct gm_memory_split *split,
     gm_progress_end(&job->progress);
     if (rc == 0)
         rc = finish_outputs(job);
+    if (rc == -EINTR)
+        rc = gm_error_set(job->error, GM_EJOB_CANCELLED, "stopped by signal %d (%s)", stop_signal,
+                          strsignal(stop_signal));
     fill_report(job, report);
     return rc;
+}
+
+/* A thread that does not come back uses the region: only the end of the process is left. */
+static _Noreturn void end_program(const struct job *job, int rc)
+{
+    if (rc == GM_END)
+        _exit(0);
+    fprintf(stderr, "gleam: %s; a step does not return, so the program ends here\n",
+            job->error->text);
+    _exit(rc == GM_EJOB_CANCELLED ? 130 : 1);
 }
 
 int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
@@ -345,13 +356,11 @@ int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
     watch_signals(before, session->bells[session->executor_count]);
     rc = run_attempt(&job, &split, ret_report);
     unwatch_signals(before);
-    /* After a failure nobody knows what the executors hold; the next job starts new ones. */
-    if (rc != 0 && !gm_session_stop(session)) {
-        fprintf(stderr, "gleam: %s; a step does not return, so the program ends here\n",
-                job.error->text);
-        _exit(130);
-    }
+    /* Before the session ends: frames that the driver gives back may ring an executor's bell. */
     close_driver(&job);
+    /* After a failure nobody knows what the executors hold; the next job starts new ones. */
+    if (rc != 0 && !gm_session_stop(session))
+        end_program(&job, rc);
     if (rc == GM_END)
         rc = 0; /* the reader had enough */
 

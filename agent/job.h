@@ -19,7 +19,6 @@ struct gm_job_report {
     uint64_t output_bytes;
     uint32_t executor_count;
     uint32_t frame_bytes;
-    const char *disk; /* "io_uring", "pread" */
     struct gm_executor_counts counts; /* all executors; the caller calls gm_executor_counts_fini */
     uint64_t executor_busy_ns[GM_EXECUTORS_MAX];
     uint64_t executor_peak_bytes[GM_EXECUTORS_MAX];

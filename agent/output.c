@@ -15,6 +15,8 @@
 
 /* Text is collected up to this before it is written. */
 #define BUFFER_BYTES (256u << 10)
+/* How long a full stream without blocking is waited for before it is asked again. */
+#define POLL_MS 100
 
 struct gm_output_writer {
     const struct gm_output *output;
@@ -22,6 +24,7 @@ struct gm_output_writer {
     int fd;           /* -1: a FILE without descriptor, or a function */
     bool own_fd;
     bool closed;      /* the reader went away */
+    const _Atomic int *stop; /* NULL: nobody stops it */
     bool linked;      /* a fall-back file that has a temporary name */
     char *temporary;  /* its name */
     const char *what; /* for messages */
@@ -116,6 +119,11 @@ void gm_output_writer_destroy(struct gm_output_writer *writer)
     gm_heap_free(writer->heap, writer, sizeof *writer);
 }
 
+void gm_output_writer_watch(struct gm_output_writer *writer, const _Atomic int *stop)
+{
+    writer->stop = stop;
+}
+
 static int write_stream(struct gm_output_writer *writer, const uint8_t *data, size_t bytes)
 {
     if (fwrite(data, 1, bytes, writer->output->stream) != bytes)
@@ -132,19 +140,22 @@ static int write_all(struct gm_output_writer *writer, const uint8_t *data, size_
         return write_stream(writer, data, bytes);
     while (bytes > 0) {
         const ssize_t written = write(writer->fd, data, bytes);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0 && errno == EAGAIN) {
+        const int why = written < 0 ? errno : 0;
+        if (why == EAGAIN) {
             struct pollfd ready = {.fd = writer->fd, .events = POLLOUT};
-            poll(&ready, 1, 1000);
+            poll(&ready, 1, POLL_MS);
+        }
+        if (why == EAGAIN || why == EINTR) {
+            if (writer->stop != NULL && *writer->stop != 0)
+                return -EINTR;
             continue;
         }
-        if (written < 0 && errno == EPIPE && writer->output->kind == GM_OUTPUT_STREAM) {
+        if (why == EPIPE && writer->output->kind == GM_OUTPUT_STREAM) {
             writer->closed = true;
             return 0;
         }
-        if (written < 0)
-            return -errno;
+        if (why != 0)
+            return -why;
         data += written;
         bytes -= (size_t)written;
         writer->bytes += (uint64_t)written;
@@ -196,7 +207,7 @@ static int text_rows(struct gm_output_writer *writer, const struct gm_run *run,
             return refuse_run(run, error);
         int rc = write_text(writer, at, length);
         if (rc < 0)
-            return refuse(writer, rc, error);
+            return rc == -EINTR ? rc : refuse(writer, rc, error);
         at += length;
     }
     return at == end ? 0 : refuse_run(run, error);
@@ -245,7 +256,7 @@ int gm_output_writer_finish(struct gm_output_writer *writer, struct gm_error *er
     if (rc == 0 && writer->output->kind == GM_OUTPUT_STREAM && writer->fd < 0 &&
         fflush(writer->output->stream) != 0)
         rc = -errno;
-    return rc < 0 ? refuse(writer, rc, error) : 0;
+    return rc < 0 && rc != -EINTR ? refuse(writer, rc, error) : rc;
 }
 
 /* Gives the nameless file its name; over an existing one by way of a temporary name. */

@@ -20,10 +20,13 @@ int gm_output_writer_create(const struct gm_output *output, const struct gm_sche
 /* Without a commit before, a file vanishes. */
 void gm_output_writer_destroy(struct gm_output_writer *writer); /* NULL is allowed */
 
-/* Takes a run of whole rows.  Returns 0 or < 0 with error. */
+/* A write that blocks (a full pipe) is given up when a signal interrupts it and *stop is not 0. */
+void gm_output_writer_watch(struct gm_output_writer *writer, const _Atomic int *stop);
+
+/* Takes a run of whole rows.  Returns 0 or < 0 with error; -EINTR, without, when given up. */
 int gm_output_writer_rows(struct gm_output_writer *writer, const struct gm_run *run,
                           struct gm_error *error);
-/* After the last row: everything is on its way to the target.  Returns 0 or < 0 with error. */
+/* After the last row: everything is on its way to the target.  Returns as rows does. */
 int gm_output_writer_finish(struct gm_output_writer *writer, struct gm_error *error);
 /* After every output has finished: files appear. */
 int gm_output_writer_commit(struct gm_output_writer *writer, struct gm_error *error);

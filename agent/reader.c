@@ -215,7 +215,7 @@ static int complete(struct gm_reader *reader, const struct gm_disk_completion *c
     if (completion->result == 0 && !stream)
         return gm_error_set(reader->error, GM_EJOB_INPUT,
                             "%s became shorter while it was read: it had %" PRIu64
-                            " bytes when the job began, and ends at %" PRIu64 " now",
+                            " bytes when the job began, and now there is nothing at %" PRIu64,
                             file->path, file->bytes, block->offset + block->got);
     if (block->got < block->want && !stream) {
         int rc = submit(reader, block);

@@ -25,8 +25,8 @@
 extern char **environ;
 
 #define VARIABLE_BYTES (64 + 12 * GM_PARTICIPANTS_MAX)
-/* How long threads get to notice a cancelled job. */
-#define THREAD_PATIENCE_S 1
+/* Ctrl-C ends everything within a second; threads that sleep look every 0.1 s. */
+#define THREAD_PATIENCE_NS 500000000
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
@@ -257,6 +257,7 @@ int gm_session_send(struct gm_session *session, const struct gm_region *region,
 static void counts_merge(struct gm_executor_counts *total, const struct gm_executor_counts *one,
                          const struct gm_plan *plan)
 {
+    total->disk_refusal = one->disk_refusal != 0 ? one->disk_refusal : total->disk_refusal;
     total->busy_ns += one->busy_ns;
     total->heap_peak_bytes += one->heap_peak_bytes;
     for (uint32_t i = 0; i < plan->chain_count; i++) {
@@ -376,17 +377,23 @@ uint32_t gm_session_descriptors(const struct gm_session *session, int *ret, uint
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static bool stop_thread(struct gm_session_executor *executor)
+/* What threads get, all together, to notice a cancelled job. */
+static struct timespec thread_deadline(void)
 {
     struct timespec deadline;
     clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += THREAD_PATIENCE_S;
-    return pthread_timedjoin_np(executor->thread, NULL, &deadline) == 0;
+    deadline.tv_nsec += THREAD_PATIENCE_NS;
+    if (deadline.tv_nsec >= 1000000000) {
+        deadline.tv_nsec -= 1000000000;
+        deadline.tv_sec++;
+    }
+    return deadline;
 }
 
 bool gm_session_stop(struct gm_session *session)
 {
     bool stopped = true;
+    const struct timespec deadline = thread_deadline();
     atomic_store(&session->cancel, true);
     for (uint32_t i = 0; i < session->executor_count; i++) {
         struct gm_session_executor *executor = &session->executors[i];
@@ -400,7 +407,7 @@ bool gm_session_stop(struct gm_session *session)
         if (executor->pid > 0)
             waitpid(executor->pid, NULL, 0);
         if (executor->has_thread) {
-            if (stop_thread(executor))
+            if (pthread_timedjoin_np(executor->thread, NULL, &deadline) == 0)
                 gm_executor_counts_fini(&executor->thread_counts);
             else
                 stopped = false;

@@ -100,10 +100,11 @@ static void print_report(FILE *file, const struct gm_plan *plan,
             ",\n  \"ring_bytes\": %" PRIu64 ",\n  \"output_bytes\": %" PRIu64
             ",\n  \"spilled_bytes\": 0,\n  \"memory_limit_bytes\": %" PRIu64
             ",\n  \"peak_memory_bytes\": %" PRIu64 ",\n  \"region_bytes\": %" PRIu64
-            ",\n  \"region_pages\": \"%s\",\n  \"frame_bytes\": %u",
+            ",\n  \"region_pages\": \"%s\",\n  \"frame_bytes\": %u,\n  \"disk_backend\": \"%s\"",
             report->elapsed_ns, input_bytes, ring_bytes, report->output_bytes,
             report->memory_bytes, report->heap_peak_bytes + report->region_bytes,
-            report->region_bytes, pages[report->region_pages], report->frame_bytes);
+            report->region_bytes, pages[report->region_pages], report->frame_bytes,
+            report->counts.disk_refusal == 0 ? "io_uring" : "pread");
     fprintf(file, ",\n  \"steps\": [");
     print_steps(file, plan, report);
     fprintf(file, "\n  ],\n  \"exchanges\": [");

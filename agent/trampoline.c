@@ -62,14 +62,20 @@ static bool parse(const char *text, struct parameters *ret)
 
 /* ---- ports ----------------------------------------------------------------------------------- */
 
+/* self: the counts, which remember why io_uring was not used. */
 static int disk_open(void *self, struct gm_heap *heap, struct gm_disk *ret_disk)
 {
+    struct gm_executor_counts *counts = self;
     struct gm_file_disk *disk;
-    (void)self;
     int rc = gm_file_disk_create(GM_READER_BLOCKS + 1, GM_FILE_BACKEND_AUTO, heap, &disk);
-    if (rc == 0)
-        *ret_disk = gm_file_disk_port(disk);
-    return rc;
+    if (rc < 0)
+        return rc;
+    *ret_disk = gm_file_disk_port(disk);
+    if (strcmp(gm_file_disk_backend_name(disk), "io_uring") != 0) {
+        const int refusal = gm_file_disk_refusal(disk);
+        counts->disk_refusal = refusal != 0 ? refusal : 1;
+    }
+    return 0;
 }
 
 static void disk_close(void *self, struct gm_disk *disk)
@@ -93,6 +99,7 @@ void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *pla
         .spin_ns = job->spin_ns,
         .ports = {.clock = gm_clock_system(),
                   .bell = gm_eventfd_bell_port(&bell),
+                  .self = counts,
                   .disk_open = disk_open,
                   .disk_close = disk_close},
         .cancel = cancel,
@@ -187,8 +194,11 @@ static void become_executor(const struct parameters *parameters)
     CPU_ZERO(&core);
     CPU_SET(parameters->core, &core);
     sched_setaffinity(0, sizeof core, &core);
-    /* Ctrl-C reaches the whole terminal group; what to do about it is the driver's decision. */
+    /* Ctrl-C and the end of a terminal or a service reach the whole group; what to do about it is
+     * the driver's decision. */
     signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     char name[16];
     snprintf(name, sizeof name, "gleam-exec %u", parameters->participant);
