@@ -1,0 +1,485 @@
+/* cluster.c - executors and a driver as fibers, what they run, and what is checked when they are home.
+ *
+ * The executors are the engine's own, with gm_executor_run as their loop.  The driver does what
+ * agent/job.c does: it drains the output exchanges through the real writers.
+ */
+#include "tests/sim/cluster.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/executor.h"
+#include "agent/output.h"
+#include "engine/base/check.h"
+#include "engine/flow/planner.h"
+#include "shuffle/link.h"
+#include "tests/sim/branch.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/network.h"
+
+#define BRANCHES_MAX 3
+#define RUNS_PER_LOOK 256
+#define MEMORY_AMPLE (UINT64_C(256) << 20)
+#define MEMORY_TIGHT (UINT64_C(3) << 20)
+
+struct cluster;
+
+struct member {
+    struct cluster *cluster;
+    uint16_t number;
+    struct gm_region view;
+    struct sim_network network;
+    bool ended_well;
+};
+
+struct cluster {
+    struct sim_world world;
+    struct sim_text text;
+    struct sim_branch branches[BRANCHES_MAX];
+    uint32_t branch_count;
+    struct gleam_flow *flow;
+    struct gm_plan plan;
+    struct gm_region region;
+    struct gm_executor_counts counts;
+
+    uint32_t executor_count;
+    uint64_t memory_bytes;
+    uint64_t spin_ns;
+    uint64_t late_ns; /* executors begin up to this late */
+    struct sim_disk_spec disk;
+    struct sim_network_spec network;
+    uint64_t disk_failed_count;
+
+    struct member members[SIM_PARTICIPANTS_MAX]; /* the driver is the last */
+    struct gm_heap driver_heap;
+    struct gm_error error; /* the first one */
+};
+
+/* ---- what to run --------------------------------------------------------------------------------- */
+
+static const struct sim_text *files_now; /* gm_list_files_fn has no argument of its own */
+
+static int list_files(const char *path, struct gm_file_list *list, struct gm_error *error)
+{
+    (void)path;
+    (void)error;
+    list->files = realloc(list->files, (list->count + files_now->file_count) * sizeof *list->files);
+    GM_CHECK(list->files != NULL);
+    for (uint32_t i = 0; i < files_now->file_count; i++) {
+        const struct sim_file *file = &files_now->files[i];
+        struct gm_file *listed = &list->files[list->count++];
+        listed->path = strdup(file->path);
+        GM_CHECK(listed->path != NULL);
+        listed->bytes = file->size_unknown ? UINT64_MAX : file->bytes;
+    }
+    return 0;
+}
+
+static uint64_t pick(struct gm_prng *prng, const uint64_t *choices, uint32_t count)
+{
+    return choices[gm_prng_below(prng, count)];
+}
+
+static void make_flow(struct cluster *cluster, struct gm_prng *prng)
+{
+    bool sizes_known = false;
+    cluster->branch_count =
+        gm_prng_below(prng, 4) > 0 ? 1 : 1 + (uint32_t)gm_prng_below(prng, BRANCHES_MAX);
+    for (uint32_t i = 0; i < cluster->branch_count; i++) {
+        sim_branch_make(&cluster->branches[i], prng);
+        sizes_known = sizes_known || sim_branch_needs_order(&cluster->branches[i]);
+    }
+    const uint32_t size = gm_prng_below(prng, 12) == 0 ? 3 : 1 + (uint32_t)gm_prng_below(prng, 2);
+    sim_text_make(&cluster->text, prng, size, !sizes_known);
+    cluster->flow = gleam_flow_new("sim");
+    for (uint32_t i = 0; i < cluster->branch_count; i++)
+        sim_branch_build(&cluster->branches[i], cluster->flow, "all");
+    files_now = &cluster->text;
+    if (gm_planner_make(cluster->flow, cluster->executor_count, list_files, &cluster->plan) < 0)
+        gm_error_set(&cluster->error, cluster->flow->error.code, "%s",
+                     gleam_flow_error(cluster->flow));
+}
+
+static void make_machine(struct cluster *cluster, struct gm_prng *prng)
+{
+    static const uint64_t odds[] = {0, 0, 3, 20};
+    static const uint64_t delays[] = {2000, 50000, 2000000};
+    cluster->executor_count = 1 + (uint32_t)gm_prng_below(prng, SIM_EXECUTORS_MAX);
+    if (cluster->executor_count == 1 && gm_prng_below(prng, 4) > 0)
+        cluster->executor_count = 2;
+    cluster->memory_bytes = MEMORY_AMPLE;
+    if (gm_prng_below(prng, 4) == 0)
+        cluster->memory_bytes = MEMORY_TIGHT + gm_prng_below(prng, UINT64_C(8) << 20);
+    cluster->spin_ns = gm_prng_below(prng, 2) == 0 ? 0 : gm_prng_below(prng, 50000);
+    cluster->late_ns = gm_prng_below(prng, 2) == 0 ? 0 : 1000000;
+    const uint64_t error_odds = gm_prng_below(prng, 8) == 0 ? 1 + gm_prng_below(prng, 40) : 0;
+    cluster->disk = (struct sim_disk_spec){
+        .text = &cluster->text,
+        .depth_max = 1 + (uint32_t)gm_prng_below(prng, 8),
+        .delay_ns_max = gm_prng_below(prng, 3) == 0 ? 0 : pick(prng, delays, 3),
+        .short_odds = pick(prng, odds, 4),
+        .error_odds = error_odds,
+        .open_error_odds = gm_prng_below(prng, 2) == 0 ? error_odds : 0,
+    };
+    cluster->network = (struct sim_network_spec){
+        .refuse_odds = pick(prng, odds, 4),
+        .hold_odds = pick(prng, odds, 4),
+        .delay_ns_max = pick(prng, delays, 3),
+    };
+}
+
+static void make_region(struct cluster *cluster, struct gm_prng *prng)
+{
+    struct gm_region_spec spec = {
+        .executor_count = cluster->executor_count,
+        .exchange_count = cluster->plan.exchange_count,
+        .claim_count = cluster->plan.chain_count,
+        .frame_bytes = GM_FRAME_BYTES_MIN << gm_prng_below(prng, 5),
+        .attempt = (uint32_t)gm_prng_next(prng),
+        .secret = gm_prng_next(prng),
+    };
+    const bool tiny = gm_prng_below(prng, 2) == 0;
+    for (uint32_t i = 0; i < spec.exchange_count; i++) {
+        const bool to_driver = cluster->plan.exchanges[i].kind == GM_EXCHANGE_OUTPUT;
+        const uint32_t extra = to_driver ? 1 : cluster->executor_count;
+        const uint32_t quota = 2 + (uint32_t)gm_prng_below(prng, tiny ? 2 : 6 + extra);
+        uint32_t slots = 2;
+        while (slots < quota)
+            slots *= 2;
+        spec.exchanges[i] = (struct gm_exchange_shape){
+            .to_driver = to_driver,
+            .quota_frames = quota,
+            .ring_slots = slots << gm_prng_below(prng, 2)};
+    }
+    GM_CHECK(gm_region_create_private(&spec, &cluster->region, &cluster->error) == 0);
+}
+
+/* ---- the executors --------------------------------------------------------------------------------- */
+
+static int disk_open(void *self, struct gm_heap *heap, struct gm_disk *ret_disk)
+{
+    struct member *member = self;
+    struct cluster *cluster = member->cluster;
+    return sim_disk_open(&cluster->world.participants[member->number], &cluster->disk,
+                         &cluster->disk_failed_count, heap, ret_disk);
+}
+
+static void disk_close(void *self, struct gm_disk *disk)
+{
+    (void)self;
+    sim_disk_close(disk);
+}
+
+static void network_wrap(void *self, uint16_t participant, struct gm_network *network)
+{
+    struct member *member = self;
+    struct cluster *cluster = member->cluster;
+    sim_network_wrap(&member->network, &cluster->world.participants[participant],
+                     &cluster->network, network);
+}
+
+static void fail(struct cluster *cluster, int code, const char *text)
+{
+    gm_error_set(&cluster->error, code, "%s", text);
+    sim_world_stop(&cluster->world);
+}
+
+/* Executors are not there all at once: the others may have sent them frames before. */
+static void come_late(struct member *member)
+{
+    struct sim_world *world = &member->cluster->world;
+    if (member->cluster->late_ns == 0)
+        return;
+    const uint64_t begin_ns = world->now_ns + gm_prng_below(&world->prng, member->cluster->late_ns);
+    while (world->now_ns < begin_ns && !world->stopping)
+        sim_world_tick(world, "early", 0, 0);
+}
+
+static void execute(void *argument)
+{
+    struct member *member = argument;
+    struct cluster *cluster = member->cluster;
+    struct gm_executor *executor = NULL;
+    struct gm_error error = {0};
+    const struct gm_executor_spec spec = {
+        .region = &member->view,
+        .plan = &cluster->plan,
+        .participant = member->number,
+        .memory_bytes = cluster->memory_bytes,
+        .spin_ns = cluster->spin_ns,
+        .cancel = &cluster->world.stopping,
+        .ports = {.clock = sim_world_clock(&cluster->world),
+                  .bell = sim_world_bell(&cluster->world.participants[member->number]),
+                  .self = member,
+                  .disk_open = disk_open,
+                  .disk_close = disk_close,
+                  .network_wrap = network_wrap},
+    };
+    come_late(member);
+    int rc = gm_executor_create(&spec, &executor, &error);
+    if (rc < 0) {
+        fail(cluster, rc, error.text);
+        return;
+    }
+    rc = gm_executor_run(executor);
+    if (rc < 0)
+        fail(cluster, rc, gm_executor_error(executor)->text);
+    member->ended_well = rc == 0;
+    gm_executor_counts_add(executor, &cluster->counts);
+    gm_executor_destroy(executor);
+}
+
+/* ---- the driver -------------------------------------------------------------------------------------- */
+
+struct driver {
+    struct cluster *cluster;
+    struct gm_bell bell;
+    struct gm_link *link;
+    struct gm_network network;
+    struct {
+        struct gm_output_writer *writer;
+        struct gm_receiver *receiver;
+        bool ended;
+    } drains[BRANCHES_MAX];
+    struct gm_error error;
+};
+
+static int open_driver(struct driver *driver, struct member *member)
+{
+    struct cluster *cluster = member->cluster;
+    int rc = gm_link_create(&member->view, member->number, &driver->bell, &cluster->driver_heap,
+                            &driver->link);
+    if (rc < 0)
+        return rc;
+    driver->network = gm_link_network(driver->link);
+    network_wrap(member, member->number, &driver->network);
+    for (uint32_t i = 0; i < cluster->plan.exchange_count; i++) {
+        const struct gm_exchange_plan *exchange = &cluster->plan.exchanges[i];
+        if (exchange->kind != GM_EXCHANGE_OUTPUT)
+            continue;
+        rc = gm_output_writer_create(&cluster->flow->outputs[exchange->output], &exchange->schema,
+                                     &cluster->driver_heap, &driver->error,
+                                     &driver->drains[exchange->output].writer);
+        if (rc == 0)
+            rc = gm_receiver_create(&member->view, (uint16_t)i, member->number,
+                                    exchange->partition_count, &driver->network,
+                                    &cluster->driver_heap,
+                                    &driver->drains[exchange->output].receiver);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* As in agent/job.c: 0 when it took something, GM_AGAIN, GM_END or < 0. */
+static int drain_one(struct driver *driver, uint32_t index)
+{
+    for (uint32_t i = 0; i < RUNS_PER_LOOK; i++) {
+        struct gm_run run;
+        int rc = gm_receiver_next(driver->drains[index].receiver, &run);
+        if (rc < 0)
+            return gm_error_set(&driver->error, rc, "the driver refused: %s",
+                                gm_receiver_why(driver->drains[index].receiver));
+        if (rc != 0)
+            return rc == GM_AGAIN && i > 0 ? 0 : rc;
+        driver->cluster->branches[index].origin = run.origin;
+        rc = gm_output_writer_rows(driver->drains[index].writer, &run, &driver->error);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* Returns 0 when all outputs have ended, or < 0; also ends when the world stops. */
+static int drain_all(struct driver *driver)
+{
+    struct cluster *cluster = driver->cluster;
+    for (;;) {
+        bool progressed = false, all_ended = true;
+        for (uint32_t i = 0; i < cluster->branch_count; i++) {
+            if (driver->drains[i].ended)
+                continue;
+            const int rc = drain_one(driver, i);
+            if (rc < 0)
+                return rc;
+            progressed = progressed || rc != GM_AGAIN;
+            driver->drains[i].ended = rc == GM_END;
+            all_ended = all_ended && driver->drains[i].ended;
+        }
+        if (all_ended)
+            return 0;
+        if (cluster->world.stopping)
+            return GM_EJOB_CANCELLED;
+        sim_world_tick(&cluster->world, "drained", progressed, 0);
+        if (progressed)
+            continue;
+        if (gm_link_sleep(driver->link))
+            driver->bell.ops->wait(driver->bell.self, NULL, 0, UINT64_MAX);
+        gm_link_awake(driver->link);
+    }
+}
+
+static void drive(void *argument)
+{
+    struct member *member = argument;
+    struct cluster *cluster = member->cluster;
+    struct driver driver = {
+        .cluster = cluster,
+        .bell = sim_world_bell(&cluster->world.participants[member->number]),
+    };
+    GM_CHECK(gm_heap_init(&cluster->driver_heap, MEMORY_AMPLE) == 0);
+    int rc = open_driver(&driver, member);
+    if (rc == 0)
+        rc = drain_all(&driver);
+    if (rc < 0)
+        fail(cluster, rc, driver.error.text);
+    member->ended_well = rc == 0;
+    for (uint32_t i = 0; i < cluster->branch_count; i++) {
+        gm_receiver_destroy(driver.drains[i].receiver);
+        gm_output_writer_destroy(driver.drains[i].writer);
+    }
+    gm_link_destroy(driver.link);
+    GM_CHECK(cluster->driver_heap.used_bytes == 0);
+    gm_heap_fini(&cluster->driver_heap);
+}
+
+/* ---- what is checked -------------------------------------------------------------------------------- */
+
+/* Every frame came back and every byte.  Returns NULL or what is missing. */
+static const char *check_nothing_left(const struct cluster *cluster)
+{
+    const struct gm_region *region = &cluster->region;
+    for (uint32_t e = 0; e < region->spec.exchange_count; e++)
+        for (uint32_t s = 0; s < cluster->executor_count; s++)
+            if (gm_pool_out(region->pool, gm_region_account(region, e, s)) != 0)
+                return "an account has frames out";
+    if (gm_pool_free_count(region->pool) != gm_pool_frame_count(region->pool))
+        return "frames are missing from the pool";
+    for (uint32_t i = 0; i < cluster->executor_count; i++) {
+        const struct gm_ledger_entry *ledger = gm_region_ledger(region, i);
+        if (atomic_load_explicit(&ledger->heap_bytes, memory_order_relaxed) != 0)
+            return "an executor's heap is not empty";
+        if (atomic_load_explicit(&ledger->sleeping, memory_order_relaxed) != 0)
+            return "an executor that has ended looks asleep";
+    }
+    for (uint32_t i = 0; i <= cluster->executor_count; i++) {
+        if (sim_network_holds(&cluster->members[i].network) > 0)
+            return "a frame is still on its way";
+        if (!cluster->members[i].ended_well)
+            return "not everybody reached the end";
+    }
+    return NULL;
+}
+
+static const char *check_answers(struct cluster *cluster)
+{
+    static char text[800];
+    for (uint32_t i = 0; i < cluster->plan.exchange_count; i++) {
+        const struct gm_exchange_plan *exchange = &cluster->plan.exchanges[i];
+        if (exchange->kind == GM_EXCHANGE_OUTPUT &&
+            cluster->counts.exchanges[i].rows_count != cluster->branches[exchange->output].got.count)
+            return "the counters of an output do not agree with its rows";
+    }
+    for (uint32_t i = 0; i < cluster->branch_count; i++) {
+        struct sim_branch *branch = &cluster->branches[i];
+        const char *why = sim_branch_check(branch, &cluster->text);
+        if (why != NULL) {
+            snprintf(text, sizeof text, "%s: %s", sim_branch_name(branch), why);
+            return text;
+        }
+    }
+    return NULL;
+}
+
+static void judge(struct cluster *cluster, struct sim_run_report *report)
+{
+    const int code = cluster->error.code;
+    const bool memory_tight = cluster->memory_bytes < MEMORY_AMPLE;
+    const char *why = cluster->world.failure;
+    if (why == NULL && code != 0 && cluster->error.text[0] == '\0')
+        why = "it failed without a word";
+    if (why == NULL && code != 0) {
+        report->failed_as_expected =
+            (code == GM_EJOB_INPUT && cluster->disk_failed_count > 0) ||
+            (code == GM_ETASK_MEMORY && memory_tight);
+        report->right = report->failed_as_expected;
+        snprintf(report->verdict, sizeof report->verdict, "%.1000s", cluster->error.text);
+        return;
+    }
+    if (why == NULL && cluster->disk_failed_count > 0)
+        why = "a read failed, and the job succeeded";
+    if (why == NULL)
+        why = check_nothing_left(cluster);
+    if (why == NULL)
+        why = check_answers(cluster);
+    report->right = why == NULL;
+    snprintf(report->verdict, sizeof report->verdict, "%s", why != NULL ? why : "right");
+}
+
+static void describe(const struct cluster *cluster, struct sim_run_report *report)
+{
+    int used = snprintf(report->what, sizeof report->what,
+                        "%u executors, frames of %u KiB, quotas from %u, %u files with %" PRIu64
+                        " KiB, %" PRIu64 " MiB of memory:",
+                        cluster->executor_count, cluster->region.spec.frame_bytes >> 10,
+                        cluster->region.spec.exchanges[0].quota_frames, cluster->text.file_count,
+                        cluster->text.bytes >> 10, cluster->memory_bytes >> 20);
+    for (uint32_t i = 0; i < cluster->branch_count; i++)
+        used += snprintf(report->what + used, sizeof report->what - (size_t)used, "%s %s (%u, %u)",
+                         i > 0 ? ";" : "", sim_branch_name(&cluster->branches[i]),
+                         cluster->branches[i].source_partitions, cluster->branches[i].partitions);
+}
+
+static void run_members(struct cluster *cluster)
+{
+    cluster->world.region = &cluster->region;
+    cluster->world.disk_readable = sim_disk_readable;
+    for (uint32_t i = 0; i <= cluster->executor_count; i++) {
+        struct member *member = &cluster->members[i];
+        *member = (struct member){.cluster = cluster, .number = (uint16_t)i};
+        gm_region_share(&cluster->region, &member->view);
+        sim_world_start(&cluster->world, (uint16_t)i,
+                        i < cluster->executor_count ? execute : drive, member);
+    }
+    sim_world_run(&cluster->world);
+    for (uint32_t i = 0; i <= cluster->executor_count; i++)
+        gm_region_leave(&cluster->members[i].view);
+}
+
+void sim_run(const struct sim_run_options *options, struct sim_run_report *ret_report)
+{
+    struct gm_prng prng;
+    struct cluster *cluster = calloc(1, sizeof *cluster);
+    GM_CHECK(cluster != NULL);
+    *ret_report = (struct sim_run_report){0};
+    gm_prng_init(&prng, options->seed);
+    make_machine(cluster, &prng);
+    make_flow(cluster, &prng);
+    sim_world_init(&cluster->world, gm_prng_next(&prng), cluster->executor_count + 1);
+    cluster->world.sabotage = options->sabotage;
+    cluster->world.print_trace = options->print_trace;
+    if (cluster->error.code == 0) {
+        make_region(cluster, &prng);
+        GM_CHECK(gm_executor_counts_init(&cluster->counts, &cluster->plan) == 0);
+        describe(cluster, ret_report);
+        run_members(cluster);
+    }
+    judge(cluster, ret_report);
+    ret_report->trace = cluster->world.trace;
+    ret_report->ticks_count = cluster->world.ticks_count;
+    ret_report->sabotaged_count = cluster->world.sabotaged_count;
+    for (uint32_t i = 0; i < cluster->branch_count; i++) {
+        ret_report->trace ^= sim_table_hash(&cluster->branches[i].got);
+        sim_branch_free(&cluster->branches[i]);
+    }
+    sim_world_fini(&cluster->world);
+    gm_executor_counts_fini(&cluster->counts);
+    if (cluster->region.base != NULL)
+        gm_region_leave(&cluster->region);
+    gm_plan_fini(&cluster->plan);
+    gleam_flow_free(cluster->flow);
+    sim_text_free(&cluster->text);
+    free(cluster);
+}
