@@ -57,7 +57,7 @@ struct gm_sender {
     uint32_t partition_count;
     uint32_t output_count;
     uint32_t open_count; /* outputs with a frame */
-    uint32_t frame_bytes;
+    uint32_t frame_bytes; /* that are used: the slack at the end stays the reader's to look at */
     uint32_t staging_bytes; /* per partition; 0: rows go straight to the frames */
     uint32_t large_bytes;   /* of the row that is being sent in fragments: how many are gone */
     uint32_t flushed_count; /* partitions that gm_sender_finish is done with */
@@ -90,7 +90,9 @@ int gm_sender_create(const struct gm_region *region, uint16_t exchange, uint16_t
     sender->participant = participant;
     sender->partition_count = partition_count;
     sender->output_count = output_count;
-    sender->frame_bytes = spec->frame_bytes;
+    /* Kernels load whole vectors: what they read behind the last value must not be the next frame,
+     * which another participant may be filling. */
+    sender->frame_bytes = spec->frame_bytes - GM_BYTES_SLACK;
     sender->bytes = bytes;
     for (uint32_t i = 0; i < output_count; i++)
         sender->outputs[i].participant = (uint16_t)(to_driver ? spec->executor_count : i);
