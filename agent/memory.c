@@ -11,6 +11,8 @@
 #define HEAP_BYTES_MIN (8u << 20)
 /* Frames that a source has on their way per exchange beyond one open one per destination. */
 #define QUOTA_EXTRA 6
+/* More frames than this per exchange and source bring nothing: a 64 KiB frame is 10 us of work. */
+#define QUOTA_MAX 4096
 /* The region may take this part of the memory before its frames get smaller. */
 #define REGION_SHARE 4
 
@@ -23,7 +25,7 @@ static uint32_t power_of_two_above(uint32_t number)
 }
 
 static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint32_t frame_bytes,
-                      struct gm_region_spec *spec)
+                      uint32_t quota_extra, struct gm_region_spec *spec)
 {
     spec->executor_count = executor_count;
     spec->exchange_count = plan->exchange_count;
@@ -32,10 +34,27 @@ static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint3
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
         const bool to_driver = plan->exchanges[i].kind == GM_EXCHANGE_OUTPUT;
         const uint32_t destinations = to_driver ? 1 : executor_count;
-        const uint32_t quota = destinations + QUOTA_EXTRA;
+        const uint32_t quota = destinations + quota_extra;
         spec->exchanges[i] = (struct gm_exchange_shape){
             .to_driver = to_driver, .quota_frames = quota, .ring_slots = power_of_two_above(quota)};
     }
+}
+
+/* --hugepages SIZE is the region's size: frames fill it, as far as they are of use. */
+static void fill_huge(const struct gm_plan *plan, const struct gm_options *options,
+                      uint32_t frame_bytes, struct gm_region_spec *spec)
+{
+    uint64_t most = options->huge_bytes;
+    if (most > options->memory_bytes / 2)
+        most = options->memory_bytes / 2;
+    uint32_t extra = QUOTA_EXTRA;
+    for (uint32_t more = extra; more <= QUOTA_MAX; more += more / 4 + 1) {
+        fill_spec(plan, options->executor_count, frame_bytes, more, spec);
+        if (gm_region_footprint(spec) > most)
+            break;
+        extra = more;
+    }
+    fill_spec(plan, options->executor_count, frame_bytes, extra, spec);
 }
 
 int gm_job_divide(const struct gm_plan *plan, const struct gm_options *options,
@@ -48,10 +67,14 @@ int gm_job_divide(const struct gm_plan *plan, const struct gm_options *options,
     uint64_t region = 0;
     uint32_t frame = GM_FRAME_BYTES_DEFAULT;
     for (;; frame /= 2) {
-        fill_spec(plan, executors, frame, ret_spec);
+        fill_spec(plan, executors, frame, QUOTA_EXTRA, ret_spec);
         region = gm_region_footprint(ret_spec);
         if (frame == GM_FRAME_BYTES_MIN || region <= options->memory_bytes / REGION_SHARE)
             break;
+    }
+    if (options->pages == GM_PAGES_HUGE) {
+        fill_huge(plan, options, frame, ret_spec);
+        region = gm_region_footprint(ret_spec);
     }
     const uint64_t least = region + processes + (uint64_t)HEAP_BYTES_MIN * (executors + 1);
     if (options->memory_bytes < least) {

@@ -13,7 +13,7 @@ const char gm_options_help[] =
     "  --executors N         number of executors (default: one per core)\n"
     "  --memory SIZE         memory for everything: 512M, 4G (default: half of what is free)\n"
     "  --hugepages SIZE|auto|off\n"
-    "                        huge pages for the shared region: SIZE must be there; auto takes\n"
+    "                        huge pages: a shared region of SIZE, or an error; auto takes\n"
     "                        what there is (default: auto)\n"
     "  --stats FILE|-        write counters as JSON\n"
     "  --quiet               no progress line\n"

@@ -139,17 +139,17 @@ static int write_all(struct gm_output_writer *writer, const uint8_t *data, size_
     if (writer->fd < 0)
         return write_stream(writer, data, bytes);
     while (bytes > 0) {
+        /* An interrupted write may also come back short. */
+        if (writer->stop != NULL && *writer->stop != 0)
+            return -EINTR;
         const ssize_t written = write(writer->fd, data, bytes);
         const int why = written < 0 ? errno : 0;
         if (why == EAGAIN) {
             struct pollfd ready = {.fd = writer->fd, .events = POLLOUT};
             poll(&ready, 1, POLL_MS);
         }
-        if (why == EAGAIN || why == EINTR) {
-            if (writer->stop != NULL && *writer->stop != 0)
-                return -EINTR;
+        if (why == EAGAIN || why == EINTR)
             continue;
-        }
         if (why == EPIPE && writer->output->kind == GM_OUTPUT_STREAM) {
             writer->closed = true;
             return 0;
