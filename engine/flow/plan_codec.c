@@ -160,7 +160,7 @@ static char *read_text(struct gm_cursor *cursor, uint32_t bytes_max, uint64_t *r
     const uint8_t *data = gm_cursor_blob(cursor, bytes_max, &bytes);
     if (data == NULL)
         return NULL;
-    char *text = table(bytes + 1, 1);
+    char *text = table(bytes + GM_BYTES_SLACK, 1); /* a string may become a row's value */
     if (bytes > 0)
         memcpy(text, data, bytes);
     if (ret_bytes != NULL)
