@@ -347,6 +347,24 @@ static void drive(void *argument)
 
 /* ---- what is checked -------------------------------------------------------------------------------- */
 
+/* True when nothing lies in any ring. */
+static bool rings_are_empty(const struct gm_region *region)
+{
+    for (uint32_t e = 0; e < region->spec.exchange_count; e++)
+        for (uint32_t s = 0; s < region->spec.executor_count; s++)
+            for (uint32_t d = 0; d <= region->spec.executor_count; d++) {
+                struct gm_ring_consumer consumer;
+                void *ring = gm_region_ring(region, e, s, d);
+                if (ring == NULL)
+                    continue;
+                if (gm_ring_join_consumer(ring, region->spec.exchanges[e].ring_slots,
+                                          &consumer) != 0 ||
+                    gm_ring_ready(&consumer) != 0)
+                    return false;
+            }
+    return true;
+}
+
 /* Every frame came back and every byte.  Returns NULL or what is missing. */
 static const char *check_nothing_left(const struct cluster *cluster)
 {
@@ -357,6 +375,8 @@ static const char *check_nothing_left(const struct cluster *cluster)
                 return "an account has frames out";
     if (gm_pool_free_count(region->pool) != gm_pool_frame_count(region->pool))
         return "frames are missing from the pool";
+    if (!rings_are_empty(region))
+        return "a frame lies in a ring";
     for (uint32_t i = 0; i < cluster->executor_count; i++) {
         const struct gm_ledger_entry *ledger = gm_region_ledger(region, i);
         if (atomic_load_explicit(&ledger->heap_bytes, memory_order_relaxed) != 0)
