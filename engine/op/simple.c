@@ -152,6 +152,13 @@ static int cast_value(const struct gm_op *op, uint32_t column, const struct glea
         to->any[row] = *value;
         return 0;
     }
+    to->nulls[row] = value->kind == GLEAM_NULL && op->step->schema.fields[column].nullable;
+    if (to->nulls[row]) {
+        to->has_nulls = true;
+        memset((uint8_t *)to->data + (size_t)row * gm_vector_stride(to->kind), 0,
+               gm_vector_stride(to->kind));
+        return 0;
+    }
     if (to->kind == GLEAM_F64 && value->kind == GLEAM_I64) {
         to->f64[row] = (double)value->i64;
         return 0;
@@ -180,6 +187,7 @@ static int cast_process(struct gm_op *op, void *state, const struct gm_batch *in
             out->columns[c] = in->columns[c];
             continue;
         }
+        own->columns[c].has_nulls = false;
         for (uint32_t row = 0; row < in->row_count; row++) {
             const struct gleam_value value = gm_vector_get(&in->columns[c], row);
             int rc = cast_value(op, c, &value, &own->columns[c], row);

@@ -158,7 +158,8 @@ static int sort_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
             return rc;
         state->sorted = true;
     }
-    return gm_row_codec_emit(op->self, state->entries, state->count, &state->next, out);
+    int rc = gm_row_codec_emit(op->self, state->entries, state->count, &state->next, out);
+    return rc == GM_ETASK_MEMORY ? refuse_memory(op) : rc;
 }
 
 const struct gm_op_ops gm_op_sort = {

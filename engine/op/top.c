@@ -191,7 +191,8 @@ static int top_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
         }
         state->sorted = true;
     }
-    return gm_row_codec_emit(&self->codec, state->heap, state->count, &state->next, out);
+    int rc = gm_row_codec_emit(&self->codec, state->heap, state->count, &state->next, out);
+    return rc == GM_ETASK_MEMORY ? refuse_memory(op) : rc;
 }
 
 const struct gm_op_ops gm_op_top = {
