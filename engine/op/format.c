@@ -13,7 +13,13 @@ struct format {
     struct gm_text text;
     struct gm_bytes value;
     uint32_t next_row;
+    struct gm_error why; /* of a row that cannot be printed */
 };
+
+static int refuse(const struct gm_op *op, int rc, const char *why)
+{
+    return gm_error_set(op->error, rc, "%s: step '%s': %s", op->step->where, op->step->name, why);
+}
 
 static int format_open(struct gm_op *op)
 {
@@ -22,7 +28,9 @@ static int format_open(struct gm_op *op)
         return GM_ETASK_MEMORY;
     op->self = self;
     self->text.heap = op->heap;
-    return gm_format_parse(op->step->format, op->input_schema, &self->format, op->error);
+    struct gm_error why = {0};
+    int rc = gm_format_parse(op->step->format, op->input_schema, &self->format, &why);
+    return rc < 0 ? refuse(op, rc, why.text) : 0;
 }
 
 static void format_close(struct gm_op *op)
@@ -43,14 +51,12 @@ static int format_process(struct gm_op *op, void *state, const struct gm_batch *
     (void)state;
     self->text.length = 0;
     while (self->next_row < in->row_count && self->text.length < TEXT_BYTES) {
-        int rc = gm_format_row(&self->format, in, self->next_row, &self->text, op->error);
+        int rc = gm_format_row(&self->format, in, self->next_row, &self->text, &self->why);
         if (rc == GM_ETASK_MEMORY)
-            gm_error_set(op->error, rc,
-                         "%s: step '%s': the text of a row does not fit this executor's share of "
-                         "the memory: give more with --memory",
-                         op->step->where, op->step->name);
+            return refuse(op, rc, "the text of a row does not fit this executor's share of the "
+                                  "memory: give more with --memory");
         if (rc < 0)
-            return rc;
+            return refuse(op, rc, self->why.text);
         self->next_row++;
     }
     self->value.data = (const uint8_t *)self->text.data;
