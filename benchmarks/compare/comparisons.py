@@ -62,7 +62,8 @@ def row_of(contender, runs, base_runs, file_bytes):
            "cpu_seconds": statistics.median(run.cpu_seconds for run in runs),
            "mb_per_s": file_bytes / 1e6 / statistics.median(run.seconds for run in runs),
            "speed": spread([base.seconds / run.seconds for base, run in zip(base_runs, runs)]),
-           "all_seconds": [run.seconds for run in runs]}
+           "all_seconds": [run.seconds for run in runs],
+           "all_cpu_seconds": [run.cpu_seconds for run in runs]}
     if runs[0].peak_bytes:
         row["peak_bytes"] = spread([run.peak_bytes for run in runs])
     return row
@@ -101,12 +102,13 @@ def run_comparison(comparison, setting):
     figures = [measure(figure, runs) for figure in comparison.figures]
     return {"name": comparison.name, "title": comparison.title, "rounds": rounds,
             "bytes": file_bytes, "base": chosen[0].name,
+            "others": max(run.others for each in runs.values() for run in each),
             "answer": {key: answer[key] for key in ("words", "distinct") if key in answer},
             "rows": [row_of(each, runs[each.name], base, file_bytes) for each in chosen],
             "figures": [figure for figure in figures if figure]}
 
 
-# ---- the rings have a program of their own, which takes its turns itself --------------------------
+# ---- the rings have a program of their own, which takes its turns itself -------------------------
 
 RING_FIGURES = {
     "frames of 64 KiB": ("64 KiB frames, processes against threads", 0.9, 0.97),
@@ -147,7 +149,7 @@ def run_ring(setting):
     return {"rounds": rounds, "ring_rows": rows, "figures": figures}
 
 
-# ---- the list -------------------------------------------------------------------------------------
+# ---- the list ------------------------------------------------------------------------------------
 
 def wordcount(build, name, words):
     label = LABEL[words]

@@ -62,7 +62,7 @@ def stamp(result, build):
     return {**result, "date": today, "revision": revision(), "machine": machine(build)}
 
 
-# ---- Markdown -------------------------------------------------------------------------------------
+# ---- Markdown ------------------------------------------------------------------------------------
 
 def number(value):
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -133,6 +133,8 @@ def section(result):
     if "bytes" in result:
         facts.append(f"{result['bytes']:,} bytes")
     facts += [f"{count:,} {what}" for what, count in result.get("answer", {}).items()]
+    if result.get("others"):
+        facts.append(f"others took at most {100 * result['others']:.0f} % of a core")
     lines = [f"### `{result['name']}`: {result['title']}", "", ", ".join(facts) + ".", ""]
     return lines + (ring_table(result) if "ring_rows" in result else rows_table(result)) + [""]
 

@@ -4,6 +4,10 @@ Each round runs every contender once, in an order that rotates, so that a machin
 is slow for all of them.  What is timed is the whole process, from before its start until it has been
 waited for.  Memory is the proportional share (Pss) of all processes of the tree plus their huge
 pages, at its highest; a page that two processes share counts once.
+
+What other programs take of the processors meanwhile is measured, too.  Rounds in which that was much
+are run again, up to twice as many in all, and the quietest are kept: chosen by what others did, never
+by the result.
 """
 
 import contextlib
@@ -18,6 +22,8 @@ import time
 
 SAMPLE_SECONDS = 0.02
 TIMEOUT_SECONDS = 1800
+QUIET_SHARE = 0.1  # of one core, taken by others
+SHORT_SECONDS = 0.2  # the kernel counts in hundredths: what others took meanwhile is not known
 
 
 class Failed(Exception):
@@ -29,7 +35,15 @@ class Run:
     seconds: float
     cpu_seconds: float  # of all its processes
     peak_bytes: int  # 0 when not sampled
+    others: float  # cores that other programs used meanwhile
     answer: object
+
+
+def busy_seconds():
+    """What all processors did so far, and what the machine below them took away."""
+    fields = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    user, nice, system, _idle, _wait, hard, soft, stolen = map(int, fields[:8])
+    return (user + nice + system + hard + soft + stolen) / os.sysconf("SC_CLK_TCK")
 
 
 def process_tree(root):
@@ -113,14 +127,17 @@ def start_and_wait(command, out, err, sample):
 
 def run_once(contender, task, sample=False):
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        before = busy_seconds()
         with on_cores(contender.cores):
             status, seconds, cpu, peak = start_and_wait(contender.command(task), out, err, sample)
+        foreign = max(0.0, busy_seconds() - before - cpu)
+        others = foreign / seconds if seconds >= SHORT_SECONDS else 0.0
         out.seek(0)
         err.seek(0)
         if status != 0:
             message = err.read().decode(errors="replace").strip()
             raise Failed(f"{contender.name} ended with status {status}: {message}")
-        return Run(seconds, cpu, peak, contender.read_answer(out.read().decode(), task))
+        return Run(seconds, cpu, peak, others, contender.read_answer(out.read().decode(), task))
 
 
 def available(contenders):
@@ -136,18 +153,32 @@ def available(contenders):
     return chosen
 
 
+def run_round(contenders, number, task, sample):
+    """One run of each, beginning with another one each time; [Run] in the order of `contenders`."""
+    runs = {}
+    turn = number % len(contenders)
+    for contender in contenders[turn:] + contenders[:turn]:
+        runs[contender.name] = run = run_once(contender, task, sample)
+        if run.seconds >= SHORT_SECONDS:
+            print(f"round {number + 1} {contender.name}: {run.seconds:.3f} s, others took "
+                  f"{run.others:.2f} cores", file=sys.stderr)
+    return [runs[contender.name] for contender in contenders]
+
+
 def run_rounds(contenders, task, rounds, sample=False):
-    """Returns {name: [Run]}; each round has one of each."""
+    """Returns {name: [Run]} of the quietest rounds; each round has one of each."""
     signal.signal(signal.SIGALRM, too_long)
-    runs = {contender.name: [] for contender in contenders}
-    for number in range(rounds):
-        turn = number % len(contenders)
-        for contender in contenders[turn:] + contenders[:turn]:
-            run = run_once(contender, task, sample)
-            runs[contender.name].append(run)
-            if rounds <= 10:
-                print(f"round {number + 1} {contender.name}: {run.seconds:.3f} s", file=sys.stderr)
-    return runs
+
+    def disturbance(runs):
+        return max(run.others for run in runs)
+
+    kept, number = [], 0
+    while number < rounds or (number < 2 * rounds and disturbance(kept[rounds - 1]) > QUIET_SHARE):
+        kept.append(run_round(contenders, number, task, sample))
+        kept.sort(key=disturbance)
+        number += 1
+    return {contender.name: [runs[index] for runs in kept[:rounds]]
+            for index, contender in enumerate(contenders)}
 
 
 def check_answers(runs):
