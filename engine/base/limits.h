@@ -72,8 +72,9 @@
 #define GM_DISK_DEPTH_DEFAULT 4
 #define GM_DISK_BLOCK_BYTES_DEFAULT (256u << 10)
 
-/* Descriptors that a sleeper watches beside its bell: 32 pollfds are 256 bytes of stack. */
-#define GM_BELL_EXTRA_MAX 32
+/* Descriptors that a sleeper watches beside its bell.  The driver has a control socket of each
+ * executor: 256 pollfds are 2 KiB of stack; an executor has a disk per source. */
+#define GM_BELL_EXTRA_MAX GM_EXECUTORS_MAX
 
 /* Idle loops before an executor sleeps: about 50 us of empty polls. */
 #define GM_SPIN_NS 50000
