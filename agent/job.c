@@ -25,6 +25,8 @@
 
 /* How long the driver sleeps at most: then it looks whether an executor died without a word. */
 #define SLEEP_NS_MAX UINT64_C(100000000)
+/* After so long without a result the region is looked at. */
+#define CHECK_NS UINT64_C(500000000)
 /* Runs taken from the outputs before the control sockets are looked at. */
 #define RUNS_PER_LOOK 256
 
@@ -230,11 +232,25 @@ static void wait_for_work(struct job *job)
     gm_link_awake(job->link);
 }
 
+/* A step that wrote over the region may have made it stand still, or have lost rows unseen. */
+static int check_region(struct job *job)
+{
+    const char *what = gm_region_damage(&job->region);
+    if (what == NULL)
+        return 0;
+    return gm_error_set(job->error, GM_EFRAME_CORRUPT,
+                        "an executor wrote over the shared memory (%s): one of the steps writes "
+                        "where it may not; look for it with a build under -fsanitize=address, or "
+                        "with --in-process under valgrind",
+                        what);
+}
+
 /* Until every output has ended and every executor has said so.  Returns 0, GM_END when nobody reads
  * any more, or < 0; -EINTR, without a text, when a signal stopped it. */
 static int run_loop(struct job *job, struct gm_executor_counts *counts)
 {
     bool executors_done = false;
+    uint64_t check_ns = 0; /* when the region is looked at again; 0: it gets on */
     for (;;) {
         bool progressed = false, outputs_done;
         int rc = stop_signal != 0 ? -EINTR : drain_all(job, &progressed, &outputs_done);
@@ -250,12 +266,21 @@ static int run_loop(struct job *job, struct gm_executor_counts *counts)
             progressed = progressed || executors_done;
         }
         if (outputs_done && executors_done)
-            return 0;
+            return check_region(job);
         /* An executor that has ended has sent all it had: what is not there now never comes. */
         if (executors_done && !progressed)
             return gm_error_set(job->error, GM_EFRAME_CORRUPT,
                                 "the executors ended without ending their outputs");
-        gm_progress_tick(&job->progress, &job->region, gm_clock_now_ns(&job->clock));
+        const uint64_t now_ns = gm_clock_now_ns(&job->clock);
+        gm_progress_tick(&job->progress, &job->region, now_ns);
+        if (progressed || check_ns == 0)
+            check_ns = now_ns + CHECK_NS;
+        if (now_ns >= check_ns) {
+            rc = check_region(job);
+            if (rc < 0)
+                return rc;
+            check_ns = 0;
+        }
         if (!progressed)
             wait_for_work(job);
     }
@@ -288,7 +313,8 @@ static void fill_report(struct job *job, struct gm_job_report *report)
         report->heap_peak_bytes += report->executor_peak_bytes[i];
     }
     for (uint32_t i = 0; i < job->flow->output_count; i++)
-        report->output_bytes += gm_output_writer_bytes(job->drains[i].writer);
+        if (job->drains[i].writer != NULL) /* a target that could not be opened */
+            report->output_bytes += gm_output_writer_bytes(job->drains[i].writer);
 }
 
 /* Everything between a made region and its end.  Returns as run_loop. */

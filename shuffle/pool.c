@@ -185,6 +185,24 @@ uint32_t gm_pool_frame_count(const struct gm_pool *pool)
     return pool->frame_count;
 }
 
+bool gm_pool_is_sound(const struct gm_pool *pool, uint32_t frame_count, uint32_t account_count)
+{
+    if (pool->magic != POOL_MAGIC || pool->frame_count != frame_count ||
+        pool->account_count != account_count)
+        return false;
+    uint32_t head = (uint32_t)atomic_load_explicit(&pool->head, memory_order_relaxed);
+    if (head >= frame_count && head != POOL_NONE)
+        return false;
+    for (uint32_t i = 0; i < account_count; i++) {
+        const struct pool_account *account = &pool->accounts[i];
+        uint32_t out = atomic_load_explicit(&account->out_count, memory_order_relaxed);
+        /* A taker that finds the quota used up has counted itself for a moment. */
+        if (account->quota_frames > frame_count || out > account->quota_frames + 1)
+            return false;
+    }
+    return true;
+}
+
 uint32_t gm_pool_free_count(const struct gm_pool *pool)
 {
     uint32_t count = 0;

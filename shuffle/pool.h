@@ -15,6 +15,7 @@
 #ifndef GM_SHUFFLE_POOL_H
 #define GM_SHUFFLE_POOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct gm_pool; /* lives in the region; opaque */
@@ -37,6 +38,8 @@ void gm_pool_give(struct gm_pool *pool, uint32_t account, uint32_t index);
 
 uint32_t gm_pool_out(const struct gm_pool *pool, uint32_t account); /* frames out on an account */
 uint32_t gm_pool_frame_count(const struct gm_pool *pool);
+/* False when its counters, its quotas or the list's head cannot be.  For anybody, at any time. */
+bool gm_pool_is_sound(const struct gm_pool *pool, uint32_t frame_count, uint32_t account_count);
 /* Frames on the free list; walks it, so only when nobody else takes or gives. */
 uint32_t gm_pool_free_count(const struct gm_pool *pool);
 

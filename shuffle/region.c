@@ -358,6 +358,27 @@ void gm_region_leave(struct gm_region *region)
 
 /* ---- looking up ----------------------------------------------------------------------------- */
 
+const char *gm_region_damage(const struct gm_region *region)
+{
+    const struct region_header *header = (const struct region_header *)region->base;
+    const struct gm_region_spec *spec = &region->spec;
+    if (atomic_load_explicit(&header->magic, memory_order_relaxed) != REGION_MAGIC ||
+        header->version != REGION_VERSION || header->bytes != region->bytes ||
+        header->spec.secret != spec->secret || header->spec.frame_bytes != spec->frame_bytes)
+        return "its header";
+    if (!gm_pool_is_sound(region->pool, region->frame_count,
+                          spec->exchange_count * spec->executor_count))
+        return "its pool of frames";
+    for (uint32_t exchange = 0; exchange < spec->exchange_count; exchange++)
+        for (uint32_t source = 0; source < spec->executor_count; source++)
+            for (uint32_t peer = 0; peer <= spec->executor_count; peer++) {
+                const void *ring = gm_region_ring(region, exchange, source, peer);
+                if (ring != NULL && !gm_ring_is_sound(ring, spec->exchanges[exchange].ring_slots))
+                    return "a ring";
+            }
+    return NULL;
+}
+
 struct gm_ledger_entry *gm_region_ledger(const struct gm_region *region, uint32_t participant)
 {
     GM_CHECK(participant <= region->spec.executor_count);

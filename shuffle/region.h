@@ -85,6 +85,11 @@ void gm_region_share(const struct gm_region *region, struct gm_region *ret_view)
 /* Unmaps (a shared view: forgets) and closes the fd that create made. */
 void gm_region_leave(struct gm_region *region);
 
+/* What of the region was written over by somebody who may not, as far as its fixed words and the
+ * possible range of its counters tell; NULL when nothing seems to be.  Such a region may stand
+ * still instead of failing.  For any participant, at any time; looks at every ring. */
+const char *gm_region_damage(const struct gm_region *region);
+
 struct gm_ledger_entry *gm_region_ledger(const struct gm_region *region, uint32_t participant);
 _Atomic uint64_t *gm_region_claim(const struct gm_region *region, uint32_t claim);
 /* Memory of the ring from source to destination in an exchange; NULL where there is none. */

@@ -202,3 +202,15 @@ uint32_t gm_ring_ready(struct gm_ring_consumer *consumer)
 {
     return (uint32_t)look_for_work(consumer);
 }
+
+bool gm_ring_is_sound(const void *memory, uint32_t slot_count)
+{
+    const struct gm_ring *ring = memory;
+    if (ring->magic != RING_MAGIC || ring->slot_count != slot_count)
+        return false;
+    uint64_t read = atomic_load_explicit(&ring->read, memory_order_acquire);
+    uint64_t write = atomic_load_explicit(&ring->write, memory_order_acquire);
+    /* With a consumer at work the two loads are of different times. */
+    return write - read <= slot_count ||
+           atomic_load_explicit(&ring->read, memory_order_relaxed) != read;
+}

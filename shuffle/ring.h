@@ -17,6 +17,7 @@
 #ifndef GM_SHUFFLE_RING_H
 #define GM_SHUFFLE_RING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct gm_ring; /* lives in the region; opaque */
@@ -55,5 +56,7 @@ uint32_t gm_ring_push(struct gm_ring_producer *producer, const uint64_t *values,
 uint32_t gm_ring_pop(struct gm_ring_consumer *consumer, uint64_t *ret_values, uint32_t count);
 /* What a consumer could take now, as far as one look tells. */
 uint32_t gm_ring_ready(struct gm_ring_consumer *consumer);
+/* False when the ring holds what its two ends cannot have written.  For anybody, at any time. */
+bool gm_ring_is_sound(const void *memory, uint32_t slot_count);
 
 #endif

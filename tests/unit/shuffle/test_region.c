@@ -230,6 +230,33 @@ static void huge_pages_work_or_name_the_command(void **state)
         assert_non_null(strstr(error.text, "; make them with: echo 15"));
 }
 
+/* Every byte before the frames is written over, one line at a time, and put back.  Slots, lists and
+ * the ledger may hold anything; the fixed words may not. */
+static void damage_is_seen_and_named(void **state)
+{
+    (void)state;
+    struct gm_region_spec spec = {.executor_count = 2, .exchange_count = 1, .claim_count = 1,
+                                  .frame_bytes = GM_FRAME_BYTES_MIN, .secret = 7};
+    spec.exchanges[0] = (struct gm_exchange_shape){.quota_frames = 2, .ring_slots = 2};
+    struct gm_region region;
+    assert_int_equal(gm_region_create_private(&spec, &region, NULL), 0);
+    assert_null(gm_region_damage(&region));
+    bool header = false, pool = false, ring = false;
+    for (uint64_t at = 0; at + GM_LINE_BYTES <= region.frames_offset; at += GM_LINE_BYTES) {
+        uint8_t saved[GM_LINE_BYTES];
+        memcpy(saved, region.base + at, sizeof saved);
+        memset(region.base + at, 0xa5, sizeof saved);
+        const char *what = gm_region_damage(&region);
+        header = header || (what != NULL && strcmp(what, "its header") == 0);
+        pool = pool || (what != NULL && strcmp(what, "its pool of frames") == 0);
+        ring = ring || (what != NULL && strcmp(what, "a ring") == 0);
+        memcpy(region.base + at, saved, sizeof saved);
+        assert_null(gm_region_damage(&region));
+    }
+    assert_true(header && pool && ring);
+    gm_region_leave(&region);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +267,7 @@ int main(void)
         cmocka_unit_test(header_that_was_written_over_is_refused),
         cmocka_unit_test(file_that_is_no_region_is_refused),
         cmocka_unit_test(huge_pages_work_or_name_the_command),
+        cmocka_unit_test(damage_is_seen_and_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
