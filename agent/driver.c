@@ -2,10 +2,13 @@
 #define GLEAM_NO_PLACES
 #include "agent/driver.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/files.h"
 #include "agent/stats.h"
@@ -39,8 +42,19 @@ static void stop_session(void)
     gm_session_stop(&session);
 }
 
+/* A descriptor of ours must never become number 0, 1 or 2, where this program and its libraries
+ * read and write.  What a program prints to a closed standard output fails, as it would have. */
+static void keep_standard_streams(void)
+{
+    static const int modes[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[fd]) != fd)
+            _exit(2); /* there is nowhere to say so */
+}
+
 void gleam_init(int *argc, char ***argv)
 {
+    keep_standard_streams();
     gm_trampoline();
     signal(SIGPIPE, SIG_IGN);
     atexit(stop_session);
@@ -87,6 +101,7 @@ int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
                   struct gm_job_report *ret_report)
 {
     struct gm_options settled = options;
+    keep_standard_streams();
     if (!flow->broken)
         flow->error.code = 0;
     int rc = gm_options_settle(&settled, &flow->error);

@@ -64,19 +64,23 @@ int gm_job_divide(const struct gm_plan *plan, const struct gm_options *options,
     const uint32_t executors = options->executor_count;
     const uint64_t processes =
         (uint64_t)PROCESS_BYTES * (options->in_process ? 1 : executors + 1);
+    /* What is not the region: frames get smaller before this does not fit. */
+    const uint64_t rest = processes + (uint64_t)HEAP_BYTES_MIN * (executors + 1);
     uint64_t region = 0;
     uint32_t frame = GM_FRAME_BYTES_DEFAULT;
     for (;; frame /= 2) {
         fill_spec(plan, executors, frame, QUOTA_EXTRA, ret_spec);
         region = gm_region_footprint(ret_spec);
-        if (frame == GM_FRAME_BYTES_MIN || region <= options->memory_bytes / REGION_SHARE)
+        const bool fits = region <= options->memory_bytes / REGION_SHARE &&
+                          region + rest <= options->memory_bytes;
+        if (frame == GM_FRAME_BYTES_MIN || fits)
             break;
     }
-    if (options->pages == GM_PAGES_HUGE) {
+    if (options->pages == GM_PAGES_HUGE && region + rest <= options->memory_bytes) {
         fill_huge(plan, options, frame, ret_spec);
         region = gm_region_footprint(ret_spec);
     }
-    const uint64_t least = region + processes + (uint64_t)HEAP_BYTES_MIN * (executors + 1);
+    const uint64_t least = region + rest;
     if (options->memory_bytes < least) {
         char have[32], need[32];
         gm_text_format_size(options->memory_bytes, have, sizeof have);
