@@ -46,7 +46,7 @@ main = tap.main
 
 def binary(name):
     """The path of a built program; it fails where there is none, since a skip would hide that."""
-    for folder in ("", "cli", "examples", "tests/it", "tests/sim"):
+    for folder in ("", "cli", "examples", "tests/it", "tests/it/drivers", "tests/sim"):
         path = os.path.join(BIN_DIR, folder, name)
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
