@@ -229,6 +229,8 @@ static struct gleam_dataset *add_function(struct gleam_dataset *node,
         return NULL;
     if (function.name == NULL)
         return mistake(node->flow, "the function of this step has no name");
+    if (strlen(function.name) >= GM_STEP_NAME_BYTES_MAX)
+        return mistake(node->flow, "the function's name is longer than 63 bytes");
     if (function.parameter_length > GM_PARAM_BYTES_MAX)
         return mistake(node->flow, "the function's parameter is larger than 1 MiB");
     node->function = function;

@@ -91,12 +91,13 @@ static void print_source(const struct gm_source *source, FILE *file)
                 " claimed by free executors");
         break;
     case GM_SOURCE_STRINGS:
-        fprintf(file, "  strings, %u rows, %u partitions", source->string_count,
-                source->partition_count);
+        fprintf(file, "  strings, %u row%s, %u partition%s", source->string_count,
+                source->string_count == 1 ? "" : "s", source->partition_count,
+                source->partition_count == 1 ? "" : "s");
         break;
     case GM_SOURCE_INTS:
-        fprintf(file, "  ints %" PRId64 "..%" PRId64 ", %u partitions", source->from, source->to,
-                source->partition_count);
+        fprintf(file, "  ints %" PRId64 "..%" PRId64 ", %u partition%s", source->from, source->to,
+                source->partition_count, source->partition_count == 1 ? "" : "s");
         break;
     case GM_SOURCE_EXCHANGE:
         fprintf(file, "  from exchange %u, %u partition%s", source->exchange,
@@ -118,8 +119,10 @@ static void print_step(const struct gm_step *step, FILE *file)
     case GM_STEP_REDUCE:
         fprintf(file, " by column ");
         print_order(&step->order, false, file);
-        fprintf(file, " with %s%s%s", reduce_name(step->reduce), step->function[0] ? " " : "",
-                step->function);
+        if (step->reduce == GM_REDUCE_FUNCTION)
+            fprintf(file, " with function %s", step->function);
+        else
+            fprintf(file, " with %s", reduce_name(step->reduce));
         break;
     case GM_STEP_TOP:
         fprintf(file, " %" PRIu64, step->count);

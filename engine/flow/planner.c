@@ -19,7 +19,8 @@ struct planner {
     struct gm_plan plan;
     struct gm_chain_plan *chain; /* the one that grows */
     struct gm_schema schema;     /* at its end */
-    uint32_t partition_count;    /* of the dataset at its end */
+    /* Of the dataset at its end, as the person counts: a text source may have been cut finer. */
+    uint32_t partition_count;
 };
 
 static int refuse(struct planner *planner, const struct gleam_dataset *node, const char *text)
@@ -250,6 +251,8 @@ static int reduce_kind(struct planner *planner, const struct gleam_dataset *node
         *ret_kind = GM_REDUCE_FUNCTION;
         return 0;
     }
+    if (node->function.kind != 1)
+        return refuse(planner, node, "a reduce takes a kernel or a reducer, not a mapper");
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
         if (strcmp(kernels[i].name, node->function.name) == 0) {
             *ret_kind = kernels[i].kind;
@@ -372,7 +375,7 @@ static int plan_reduce(struct planner *planner, const struct gleam_dataset *node
 
 static int gather(struct planner *planner, const struct gleam_dataset *node)
 {
-    if (planner->partition_count == 1)
+    if (planner->chain->source.partition_count == 1)
         return 0;
     return cut(planner, node,
                (struct gm_exchange_plan){.kind = GM_EXCHANGE_GATHER, .partition_count = 1});
@@ -401,7 +404,7 @@ static int plan_top(struct planner *planner, const struct gleam_dataset *node)
     int rc = check_order(planner, node, &node->order);
     if (rc < 0)
         return rc;
-    if (node->local || planner->partition_count > 1)
+    if (node->local || planner->chain->source.partition_count > 1)
         add_top(planner, node);
     if (node->local)
         return 0;

@@ -62,7 +62,9 @@ static const char *read_spec(const char *cursor, struct gm_format_piece *piece)
         if (piece->precision == -1)
             piece->precision = 0;
     }
-    if (piece->width == -2 || piece->precision == -2)
+    /* Zeros in front can make a small number long. */
+    if (piece->width == -2 || piece->precision == -2 ||
+        (size_t)(cursor - begin) + 2 > sizeof piece->spec)
         return NULL;
     piece->plain = cursor == begin;
     snprintf(piece->spec, sizeof piece->spec, "%%%.*s", (int)(cursor - begin), begin);
@@ -188,6 +190,8 @@ static int append_padded(struct gm_text *text, const struct gm_format_piece *pie
     const size_t pad = piece->width > 0 && (size_t)piece->width > bytes
                            ? (size_t)piece->width - bytes
                            : 0;
+    if (pad + bytes == 0)
+        return 0;
     if (!reserve(text, pad + bytes))
         return GM_ETASK_MEMORY;
     char *out = text->data + text->length;
@@ -222,6 +226,10 @@ static size_t print_i64(int64_t number, char *out)
 static size_t print_f64(double number, char *out, size_t out_bytes)
 {
     int length = 0;
+    if (number != number) {
+        memcpy(out, "nan", 4); /* the C library shows a sign that differs between processors */
+        return 3;
+    }
     for (int digits = 15; digits <= 17; digits++) {
         length = snprintf(out, out_bytes, "%.*g", digits, number);
         if (strtod(out, NULL) == number)
