@@ -238,8 +238,13 @@ static int sleep_on_bell(struct gm_executor *executor)
     if (rc == GM_AGAIN) {
         for (uint32_t i = 0; i < executor->spec.plan->chain_count; i++) {
             struct runner *runner = &executor->runners[i];
-            if (runner->has_disk && !runner->done)
-                extra[extra_count++] = runner->disk.ops->descriptor(runner->disk.self);
+            if (!runner->has_disk || runner->done)
+                continue;
+            /* Asked for in any case: that starts the reads.  But a read that is over wakes up only a
+             * chain that waits for it; one that waits for its exchange would spin. */
+            const int descriptor = runner->disk.ops->descriptor(runner->disk.self);
+            if (gm_reader_waits(runner->reader))
+                extra[extra_count++] = descriptor;
         }
         const struct gm_bell *bell = &executor->spec.ports.bell;
         bell->ops->wait(bell->self, extra, extra_count, SLEEP_NS_MAX);

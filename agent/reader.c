@@ -49,6 +49,7 @@ struct gm_reader {
     struct gm_heap *heap;
     struct gm_error *error;
     uint64_t bytes;
+    bool waits; /* the last next found nothing to use */
 
     struct open_file files[OPEN_FILES];
     struct block blocks[GM_READER_BLOCKS]; /* a ring: [use_block, issue_block) */
@@ -582,7 +583,7 @@ static int locate(struct gm_reader *reader, struct gm_span *ret_span)
     return 0;
 }
 
-int gm_reader_next(struct gm_reader *reader, struct gm_span *ret_span)
+static int next_span(struct gm_reader *reader, struct gm_span *ret_span)
 {
     if (reader->carry_lent) {
         reader->carry_lent = false;
@@ -607,4 +608,16 @@ int gm_reader_next(struct gm_reader *reader, struct gm_span *ret_span)
         if (rc != GM_AGAIN)
             return rc;
     }
+}
+
+int gm_reader_next(struct gm_reader *reader, struct gm_span *ret_span)
+{
+    const int rc = next_span(reader, ret_span);
+    reader->waits = rc == GM_AGAIN;
+    return rc;
+}
+
+bool gm_reader_waits(const struct gm_reader *reader)
+{
+    return reader->waits;
 }

@@ -45,6 +45,9 @@ struct gm_span {
  * ret_span->partition set; GM_AGAIN; GM_END; or < 0 with the error set. */
 int gm_reader_next(struct gm_reader *reader, struct gm_span *ret_span);
 
+/* True when the last gm_reader_next returned GM_AGAIN: the disk is what it waits for. */
+bool gm_reader_waits(const struct gm_reader *reader);
+
 uint64_t gm_reader_bytes(const struct gm_reader *reader); /* read so far */
 
 #endif

@@ -142,6 +142,7 @@ static uint32_t disk_poll(void *self, struct gm_disk_completion *ret, uint32_t c
     struct sim_disk *disk = self;
     struct sim_world *world = disk->participant->world;
     sim_world_tick(world, "poll", 0, 0);
+    disk->participant->vain_waits = 0;
     start_queued(disk);
     uint32_t found = 0;
     const uint32_t first = (uint32_t)gm_prng_below(&world->prng, disk->depth);

@@ -47,6 +47,7 @@ struct sim_participant {
     uint32_t weight; /* how often it gets its turn, beside the others */
     int watched[SIM_WATCHED_MAX];
     uint32_t watched_count;
+    uint32_t vain_waits; /* ended by a readable disk that was then not polled */
 };
 
 /* Something that happens at a time: a bell rings, or a descriptor may have become readable. */
