@@ -22,15 +22,15 @@ static const char usage[] =
 GLEAM_MAPPER(split_words)
 {
     struct gleam_value words[WORDS_AT_ONCE];
+    const struct gleam_value one = gleam_i64(1);
+    const struct gleam_column columns[] = {{words, false}, {&one, true}};
     size_t offset = 0, count;
     (void)column_count;
-    while ((count = gleam_words(&row[0], &offset, words, WORDS_AT_ONCE)) > 0)
-        for (size_t i = 0; i < count; i++) {
-            const struct gleam_value pair[] = {words[i], gleam_i64(1)};
-            int rc = gleam_emit(call, pair, 2);
-            if (rc != 0)
-                return rc;
-        }
+    while ((count = gleam_words(&row[0], &offset, words, WORDS_AT_ONCE)) > 0) {
+        int rc = gleam_emit_columns(call, columns, 2, count);
+        if (rc != 0)
+            return rc;
+    }
     return 0;
 }
 

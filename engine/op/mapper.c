@@ -186,6 +186,80 @@ int gleam_emit(struct gleam_call *call, const struct gleam_value *values, uint32
     return 0;
 }
 
+/* Rows [first, first + count) of one column whose kind is the vector's.  Returns the number of values
+ * that were as expected: the next one needs the slow way. */
+static size_t emit_same_kind(const struct gleam_call *call, struct gm_vector *vector, size_t first,
+                             const struct gleam_column *column, size_t count)
+{
+    const size_t step = column->shared ? 0 : 1;
+    const struct gleam_value *value = column->values;
+    size_t i = 0;
+    switch (vector->kind) {
+    case GLEAM_BYTES:
+        for (; i < count && value->kind == GLEAM_BYTES && lies_in_input(call, value);
+             i++, value += step)
+            vector->bytes[first + i] = (struct gm_bytes){
+                .data = (const uint8_t *)value->bytes.data, .length = value->bytes.length};
+        return i;
+    case GLEAM_BOOL:
+        for (; i < count && value->kind == GLEAM_BOOL; i++, value += step)
+            vector->boolean[first + i] = value->boolean;
+        return i;
+    case GLEAM_ANY:
+        return 0;
+    default:
+        for (; i < count && value->kind == vector->kind; i++, value += step)
+            vector->i64[first + i] = value->i64; /* an f64's bits as well */
+        return i;
+    }
+}
+
+static int emit_column(struct gleam_call *call, uint32_t column_index,
+                       const struct gleam_column *column, size_t row_count)
+{
+    struct gm_batch *out = call->out;
+    struct gm_vector *vector = &out->columns[column_index];
+    const uint32_t first = out->row_count;
+    int rc = 0;
+    for (size_t i = 0; i < row_count && rc == 0;) {
+        const struct gleam_column rest = {
+            .values = column->shared ? column->values : column->values + i,
+            .shared = column->shared};
+        i += emit_same_kind(call, vector, first + i, &rest, row_count - i);
+        if (i == row_count)
+            break;
+        const struct gleam_value *value = column->shared ? column->values : column->values + i;
+        /* The slow ways store at the batch's end: let it be this row. */
+        out->row_count = first + (uint32_t)i;
+        rc = value->kind == GLEAM_BYTES && vector->kind == GLEAM_BYTES
+                 ? emit_copy(call, vector, column_index, value)
+                 : emit_other(call, vector, column_index, value);
+        i++;
+    }
+    out->row_count = first;
+    return rc;
+}
+
+int gleam_emit_columns(struct gleam_call *call, const struct gleam_column *columns,
+                       uint32_t column_count, size_t row_count)
+{
+    struct gm_batch *out = call->out;
+    if (out == NULL || column_count != out->column_count)
+        return refuse_count(call, column_count);
+    while (call->capacity - out->row_count < row_count) {
+        int rc = make_room(call);
+        if (rc < 0)
+            return rc;
+    }
+    for (uint32_t c = 0; c < column_count; c++) {
+        int rc = emit_column(call, c, &columns[c], row_count);
+        if (rc < 0)
+            return rc;
+    }
+    out->row_count += (uint32_t)row_count;
+    return 0;
+}
+
 const void *gleam_parameter(const struct gleam_call *call, size_t *ret_length)
 {
     if (ret_length != NULL)
