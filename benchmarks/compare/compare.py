@@ -43,6 +43,8 @@ def parse_arguments():
     parser.add_argument("--build", default=os.environ.get("GLEAM_BUILD", "build"),
                         help="build folder (default: GLEAM_BUILD, or build)")
     parser.add_argument("--rounds", type=int, default=0, help="instead of 5, or 50 for short ones")
+    parser.add_argument("--patience", type=int, default=0, metavar="SECONDS",
+                        help="wait so long at most, before each round, for others to be quiet")
     parser.add_argument("--text", type=parse_size, default=10**9, metavar="SIZE",
                         help="size of texts (default: 1G)")
     parser.add_argument("--file", help="a text to count instead of generated ones")
@@ -95,8 +97,8 @@ class Texts:
 
 def run_all(chosen, arguments, folder):
     texts = Texts(arguments, arguments.texts or folder)
-    setting = comparisons.Setting(arguments.build, arguments.rounds, arguments.small, texts,
-                                  os.path.join(folder, "stats.json"))
+    setting = comparisons.Setting(arguments.build, arguments.rounds, arguments.small,
+                                  arguments.patience, texts, os.path.join(folder, "stats.json"))
     results, failed = [], False
     for comparison in chosen:
         print(f"== {comparison.name}: {comparison.title}", file=sys.stderr)

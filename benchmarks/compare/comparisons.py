@@ -48,6 +48,7 @@ class Setting:
     build: str
     rounds: int  # 0 for what the comparison says
     small: bool
+    patience: int  # seconds to wait for a quiet machine before a round
     text: Callable[[int], str]  # the file with so many distinct words
     stats: str
 
@@ -96,7 +97,7 @@ def run_comparison(comparison, setting):
     file = setting.text(comparison.words)
     file_bytes = os.path.getsize(file)
     runs = runner.run_rounds(chosen, contenders.Task(file, setting.stats), rounds,
-                             comparison.memory)
+                             setting.patience, comparison.memory)
     answer = runner.check_answers(runs)
     base = runs[chosen[0].name]
     figures = [measure(figure, runs) for figure in comparison.figures]

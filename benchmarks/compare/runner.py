@@ -153,6 +153,16 @@ def available(contenders):
     return chosen
 
 
+def wait_for_quiet(patience):
+    """Until others leave the processors alone for half a second, at most `patience` seconds."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        before, start = busy_seconds(), time.monotonic()
+        time.sleep(0.5)
+        if busy_seconds() - before <= QUIET_SHARE * (time.monotonic() - start):
+            return
+
+
 def run_round(contenders, number, task, sample):
     """One run of each, beginning with another one each time; [Run] in the order of `contenders`."""
     runs = {}
@@ -165,7 +175,7 @@ def run_round(contenders, number, task, sample):
     return [runs[contender.name] for contender in contenders]
 
 
-def run_rounds(contenders, task, rounds, sample=False):
+def run_rounds(contenders, task, rounds, patience=0, sample=False):
     """Returns {name: [Run]} of the quietest rounds; each round has one of each."""
     signal.signal(signal.SIGALRM, too_long)
 
@@ -174,6 +184,7 @@ def run_rounds(contenders, task, rounds, sample=False):
 
     kept, number = [], 0
     while number < rounds or (number < 2 * rounds and disturbance(kept[rounds - 1]) > QUIET_SHARE):
+        wait_for_quiet(patience)
         kept.append(run_round(contenders, number, task, sample))
         kept.sort(key=disturbance)
         number += 1
