@@ -96,6 +96,8 @@ class Texts:
 
 
 def run_all(chosen, arguments, folder):
+    if arguments.texts:
+        os.makedirs(arguments.texts, exist_ok=True)
     texts = Texts(arguments, arguments.texts or folder)
     setting = comparisons.Setting(arguments.build, arguments.rounds, arguments.small,
                                   arguments.patience, texts, os.path.join(folder, "stats.json"))
