@@ -160,7 +160,12 @@ static char *read_text(struct gm_cursor *cursor, uint32_t bytes_max, uint64_t *r
     const uint8_t *data = gm_cursor_blob(cursor, bytes_max, &bytes);
     if (data == NULL)
         return NULL;
-    char *text = table(bytes + GM_BYTES_SLACK, 1); /* a string may become a row's value */
+    /* Who doesn't ask for the length ends it at the first NUL. */
+    if (ret_bytes == NULL && bytes > 0 && memchr(data, '\0', bytes) != NULL) {
+        gm_cursor_fail(cursor);
+        return NULL;
+    }
+    char *text = table((size_t)bytes + GM_BYTES_SLACK, 1); /* a string may become a row's value */
     if (bytes > 0)
         memcpy(text, data, bytes);
     if (ret_bytes != NULL)
