@@ -211,6 +211,7 @@ static int drain(struct gm_chain *chain, bool *progressed)
                                            chain->partition);
             if (rc != 0)
                 return rc;
+            *progressed = true;
             chain->sink_batch = NULL;
         }
         int rc = process_deepest(chain);
