@@ -8,6 +8,8 @@
 
 #define STRINGS_MAX 3000
 #define INTS_MAX 20000
+/* A table of 40,000 keys takes 2 MiB. */
+#define WIDE_INTS_MIN 40000
 
 /* ---- functions of the flows -------------------------------------------------------------------- */
 
@@ -89,6 +91,15 @@ void sim_branch_make(struct sim_branch *branch, struct gm_prng *prng)
     branch->own_reducer = gm_prng_below(prng, 3) == 0;
     branch->order = gleam_order_by(1, gm_prng_below(prng, 2) == 0);
     branch->string_count = (uint32_t)gm_prng_below(prng, STRINGS_MAX);
+}
+
+void sim_branch_make_wide(struct sim_branch *branch, struct gm_prng *prng)
+{
+    static const enum sim_shape shapes[] = {SIM_COUNT_WORDS, SIM_COUNT_LINES, SIM_FOLD_INTS};
+    sim_branch_make(branch, prng);
+    branch->shape = shapes[gm_prng_below(prng, 3)];
+    branch->to = branch->from + WIDE_INTS_MIN + (int64_t)gm_prng_below(prng, WIDE_INTS_MIN);
+    branch->key_modulus = WIDE_INTS_MIN + gm_prng_below(prng, WIDE_INTS_MIN);
 }
 
 void sim_branch_free(struct sim_branch *branch)

@@ -43,6 +43,8 @@ struct sim_branch {
 
 /* A random one. */
 void sim_branch_make(struct sim_branch *branch, struct gm_prng *prng);
+/* One whose many distinct keys a combiner cannot all hold. */
+void sim_branch_make_wide(struct sim_branch *branch, struct gm_prng *prng);
 void sim_branch_free(struct sim_branch *branch);
 const char *sim_branch_name(const struct sim_branch *branch);
 /* It depends on where the planner puts files: all sizes must be known. */

@@ -23,6 +23,7 @@
 #define RUNS_PER_LOOK 256
 #define MEMORY_AMPLE (UINT64_C(256) << 20)
 #define MEMORY_TIGHT (UINT64_C(3) << 20)
+#define MEMORY_WIDE (UINT64_C(5) << 20)
 
 struct cluster;
 
@@ -45,6 +46,7 @@ struct cluster {
     struct gm_executor_counts counts;
 
     uint32_t executor_count;
+    bool wide; /* more keys than a combiner holds, and just enough memory for the result */
     uint64_t memory_bytes;
     uint64_t spin_ns;
     uint64_t late_ns; /* executors begin up to this late */
@@ -85,14 +87,22 @@ static uint64_t pick(struct gm_prng *prng, const uint64_t *choices, uint32_t cou
 static void make_flow(struct cluster *cluster, struct gm_prng *prng)
 {
     bool sizes_known = false;
-    cluster->branch_count =
-        gm_prng_below(prng, 4) > 0 ? 1 : 1 + (uint32_t)gm_prng_below(prng, BRANCHES_MAX);
+    cluster->branch_count = 1;
+    if (!cluster->wide && gm_prng_below(prng, 4) == 0)
+        cluster->branch_count = 1 + (uint32_t)gm_prng_below(prng, BRANCHES_MAX);
     for (uint32_t i = 0; i < cluster->branch_count; i++) {
-        sim_branch_make(&cluster->branches[i], prng);
+        if (cluster->wide)
+            sim_branch_make_wide(&cluster->branches[i], prng);
+        else
+            sim_branch_make(&cluster->branches[i], prng);
         sizes_known = sizes_known || sim_branch_needs_order(&cluster->branches[i]);
     }
-    const uint32_t size = gm_prng_below(prng, 12) == 0 ? 3 : 1 + (uint32_t)gm_prng_below(prng, 2);
-    sim_text_make(&cluster->text, prng, size, !sizes_known);
+    const bool large = cluster->wide || gm_prng_below(prng, 12) == 0;
+    const struct sim_text_spec text = {
+        .size_scale = large ? 3 : 1 + (uint32_t)gm_prng_below(prng, 2),
+        .distinct = cluster->wide,
+        .may_be_unknown = !sizes_known};
+    sim_text_make(&cluster->text, prng, &text);
     cluster->flow = gleam_flow_new("sim");
     for (uint32_t i = 0; i < cluster->branch_count; i++)
         sim_branch_build(&cluster->branches[i], cluster->flow, "all");
@@ -114,6 +124,11 @@ static void make_machine(struct cluster *cluster, struct gm_prng *prng)
         cluster->memory_bytes = MEMORY_TIGHT + gm_prng_below(prng, UINT64_C(8) << 20);
     cluster->spin_ns = gm_prng_below(prng, 2) == 0 ? 0 : gm_prng_below(prng, 50000);
     cluster->late_ns = gm_prng_below(prng, 2) == 0 ? 0 : 1000000;
+    cluster->wide = gm_prng_below(prng, 15) == 0;
+    if (cluster->wide) {
+        cluster->executor_count = 1 + (uint32_t)gm_prng_below(prng, 3);
+        cluster->memory_bytes = MEMORY_WIDE + gm_prng_below(prng, UINT64_C(6) << 20);
+    }
     const uint64_t error_odds = gm_prng_below(prng, 8) == 0 ? 1 + gm_prng_below(prng, 40) : 0;
     cluster->disk = (struct sim_disk_spec){
         .text = &cluster->text,

@@ -76,10 +76,10 @@ static void put_line(struct writer *writer, enum style style)
     }
 }
 
-static void make_file(struct sim_file *file, struct gm_prng *prng, uint64_t bytes)
+static void make_file(struct sim_file *file, struct gm_prng *prng, uint64_t bytes, bool distinct)
 {
     struct writer writer = {.file = file, .prng = prng};
-    const enum style style = (enum style)gm_prng_below(prng, STYLES);
+    const enum style style = distinct ? DISTINCT : (enum style)gm_prng_below(prng, STYLES);
     const bool carriage_returns = gm_prng_below(prng, 4) == 0;
     const bool last_newline = gm_prng_below(prng, 3) > 0;
     while (file->bytes < bytes) {
@@ -96,22 +96,21 @@ static void make_file(struct sim_file *file, struct gm_prng *prng, uint64_t byte
         file->bytes--;
 }
 
-void sim_text_make(struct sim_text *text, struct gm_prng *prng, uint32_t size_scale,
-                   bool may_be_unknown)
+void sim_text_make(struct sim_text *text, struct gm_prng *prng, const struct sim_text_spec *spec)
 {
     static const uint64_t bytes_max[] = {0, 6000, 60000, 1200000};
     *text = (struct sim_text){0};
     const bool many = gm_prng_below(prng, 4) == 0;
     text->file_count = 1 + (uint32_t)gm_prng_below(prng, many ? SIM_FILES_MAX : 4);
-    const uint64_t bytes = 1 + gm_prng_below(prng, bytes_max[size_scale]);
+    const uint64_t bytes = 1 + gm_prng_below(prng, bytes_max[spec->size_scale]);
     for (uint32_t i = 0; i < text->file_count; i++) {
         struct sim_file *file = &text->files[i];
         snprintf(file->path, sizeof file->path, "file-%u", i);
         const uint64_t share = 1 + 2 * bytes / text->file_count;
         if (gm_prng_below(prng, 8) > 0)
-            make_file(file, prng, gm_prng_below(prng, share));
+            make_file(file, prng, gm_prng_below(prng, share), spec->distinct);
         GM_CHECK(file->bytes <= FILE_BYTES_MAX);
-        file->size_unknown = may_be_unknown && gm_prng_below(prng, 10) == 0;
+        file->size_unknown = spec->may_be_unknown && gm_prng_below(prng, 10) == 0;
         if (!file->size_unknown)
             text->bytes += file->bytes;
         /* The exact size, so that a sanitizer sees a read behind the end. */

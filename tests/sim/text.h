@@ -25,9 +25,13 @@ struct sim_text {
     uint64_t bytes; /* of the files whose size is known */
 };
 
-/* size_scale: 1 small, 2 and 3 larger. */
-void sim_text_make(struct sim_text *text, struct gm_prng *prng, uint32_t size_scale,
-                   bool may_be_unknown);
+struct sim_text_spec {
+    uint32_t size_scale; /* 1 small, 2 and 3 larger */
+    bool distinct;       /* hardly a word comes twice */
+    bool may_be_unknown; /* the size of some files */
+};
+
+void sim_text_make(struct sim_text *text, struct gm_prng *prng, const struct sim_text_spec *spec);
 void sim_text_free(struct sim_text *text);
 const struct sim_file *sim_text_find(const struct sim_text *text, const char *path);
 
