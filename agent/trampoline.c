@@ -2,6 +2,7 @@
 #include "agent/trampoline.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -172,6 +173,10 @@ static void close_inherited(const struct parameters *parameters)
     const uint32_t count = parameters->bell_count + 1;
     memcpy(keep, parameters->bells, parameters->bell_count * sizeof keep[0]);
     keep[parameters->bell_count] = parameters->control;
+    /* A child that a step starts must not hold the socket open: the driver takes its end for this
+     * executor's. */
+    for (uint32_t i = 0; i < count; i++)
+        fcntl(keep[i], F_SETFD, FD_CLOEXEC);
     qsort(keep, count, sizeof keep[0], compare_descriptors);
     unsigned next = 3;
     for (uint32_t i = 0; i < count; i++) {

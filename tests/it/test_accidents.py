@@ -34,6 +34,11 @@ class BadSteps(driver.DriverCase):
             self.fault(name, "executor ", "(core ", "signal 11 (Segmentation fault)", "--in-process",
                        *IN_STEP)
 
+    def test_a_mapper_that_dies_beside_a_child_of_its_own(self):
+        begin = time.monotonic()
+        self.fault("orphan", "signal 11", *IN_STEP)
+        self.assert_quick(begin, "the death was noticed only with the child's end")
+
     def test_a_mapper_that_aborts(self):
         self.fault("abort", "executor ", "signal 6 (Aborted)", *IN_STEP)
 

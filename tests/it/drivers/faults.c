@@ -25,7 +25,7 @@
 /* So many that every executor finds some of the poison, even when one stops at its first. */
 #define PARTITIONS 64
 
-/* ---- the shared region, as a stray pointer finds it ------------------------------------------- */
+/* ---- the shared region, as a stray pointer finds it ------------------------------------------ */
 
 struct mapping {
     uint8_t *begin;
@@ -80,7 +80,7 @@ static void scribble(const char *what)
     }
 }
 
-/* ---- steps ------------------------------------------------------------------------------------ */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static void crash(const char *fault)
 {
@@ -93,6 +93,11 @@ static void crash(const char *fault)
     }
     if (strcmp(fault, "abort") == 0)
         abort();
+    /* Dies with a child that lives on for a while, and holds what it was given. */
+    if (strcmp(fault, "orphan") == 0) {
+        if (system("sleep 2 >/dev/null 2>&1 &") == 0)
+            raise(SIGSEGV);
+    }
     if (strcmp(fault, "exit") == 0)
         exit(7);
     if (strcmp(fault, "kill") == 0)
@@ -196,7 +201,7 @@ GLEAM_REDUCER(reduce_badly)
     return 0;
 }
 
-/* ---- flows ------------------------------------------------------------------------------------ */
+/* ---- flows ----------------------------------------------------------------------------------- */
 
 static int refuse_rows(void *argument, const struct gleam_value *row, uint32_t column_count)
 {
