@@ -40,11 +40,13 @@ static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint3
     }
 }
 
-/* --hugepages SIZE is the region's size: frames fill it, as far as they are of use. */
+/* --hugepages SIZE is the region's size: frames fill it, as far as they are of use and there are at
+ * most `most` bytes for it. */
 static void fill_huge(const struct gm_plan *plan, const struct gm_options *options,
-                      uint32_t frame_bytes, struct gm_region_spec *spec)
+                      uint32_t frame_bytes, uint64_t most, struct gm_region_spec *spec)
 {
-    uint64_t most = options->huge_bytes;
+    if (most > options->huge_bytes)
+        most = options->huge_bytes;
     if (most > options->memory_bytes / 2)
         most = options->memory_bytes / 2;
     uint32_t extra = QUOTA_EXTRA;
@@ -77,7 +79,7 @@ int gm_job_divide(const struct gm_plan *plan, const struct gm_options *options,
             break;
     }
     if (options->pages == GM_PAGES_HUGE && region + rest <= options->memory_bytes) {
-        fill_huge(plan, options, frame, ret_spec);
+        fill_huge(plan, options, frame, options->memory_bytes - rest, ret_spec);
         region = gm_region_footprint(ret_spec);
     }
     const uint64_t least = region + rest;
