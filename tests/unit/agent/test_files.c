@@ -1,0 +1,161 @@
+/* test_files.c - goal: files, directories and patterns give their files in order with their sizes, and
+ * everything that would read nothing is an error with the path and the reason.
+ * Method: a small tree in a temporary directory.
+ */
+#include "agent/files.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char root[64];
+static struct gm_file_list list;
+static struct gm_error error;
+
+static const char *const names[] = {"b.txt", "a.txt", "c[1].log", ".hidden"};
+static const char *const folders[] = {"empty", "deep"};
+
+static const char *place(const char *name)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "%s%s%s", root, name[0] != '\0' ? "/" : "", name);
+    return path;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(root, "/tmp/gleam-files-XXXXXX");
+    if (mkdtemp(root) == NULL)
+        return -1;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        FILE *file = fopen(place(names[i]), "we");
+        if (file == NULL)
+            return -1;
+        fprintf(file, "%.*s", (int)i + 1, "12345678");
+        fclose(file);
+    }
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (mkdir(place(folders[i]), 0700) < 0)
+            return -1;
+    return mkfifo(place("pipe"), 0600);
+}
+
+static void forget(void)
+{
+    for (uint32_t i = 0; i < list.count; i++)
+        free(list.files[i].path);
+    free(list.files);
+    list = (struct gm_file_list){0};
+    error = (struct gm_error){0};
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    forget();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unlink(place(names[i]));
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        rmdir(place(folders[i]));
+    unlink(place("pipe"));
+    return rmdir(root);
+}
+
+static void expect(const char *name, uint32_t index, uint64_t bytes)
+{
+    assert_true(index < list.count);
+    const char *slash = strrchr(list.files[index].path, '/');
+    assert_string_equal(slash + 1, name);
+    assert_int_equal(list.files[index].bytes, bytes);
+}
+
+static void refused(const char *path, const char *why)
+{
+    forget();
+    assert_int_equal(gm_files_list(path, &list, &error), GM_EJOB_INPUT);
+    assert_non_null(strstr(error.text, path));
+    assert_non_null(strstr(error.text, why));
+    assert_int_equal(list.count, 0);
+}
+
+static void a_directory_gives_its_files_in_order(void **state)
+{
+    (void)state;
+    assert_int_equal(gm_files_list(root, &list, &error), 0);
+    assert_int_equal(list.count, 3); /* no hidden one, no directory, no FIFO */
+    expect("a.txt", 0, 2);
+    expect("b.txt", 1, 1);
+    expect("c[1].log", 2, 3);
+}
+
+static void several_paths_are_appended(void **state)
+{
+    (void)state;
+    forget();
+    assert_int_equal(gm_files_list(place("b.txt"), &list, &error), 0);
+    assert_int_equal(gm_files_list(place("a.txt"), &list, &error), 0);
+    assert_int_equal(gm_files_list(place("*.txt"), &list, &error), 0);
+    assert_int_equal(gm_files_list(place(".hidden"), &list, &error), 0);
+    assert_int_equal(list.count, 5);
+    expect("b.txt", 0, 1);
+    expect("a.txt", 1, 2);
+    expect("a.txt", 2, 2);
+    expect("b.txt", 3, 1);
+    expect(".hidden", 4, 4);
+}
+
+static void a_name_with_brackets_is_that_file(void **state)
+{
+    (void)state;
+    forget();
+    assert_int_equal(gm_files_list(place("c[1].log"), &list, &error), 0);
+    assert_int_equal(list.count, 1);
+    expect("c[1].log", 0, 3);
+    forget();
+    assert_int_equal(gm_files_list(place("[ab].txt"), &list, &error), 0);
+    assert_int_equal(list.count, 2);
+}
+
+static void what_has_no_size_is_a_stream(void **state)
+{
+    (void)state;
+    forget();
+    assert_int_equal(gm_files_list(place("pipe"), &list, &error), 0);
+    expect("pipe", 0, UINT64_MAX);
+    forget();
+    assert_int_equal(gm_files_list("/proc/version", &list, &error), 0);
+    expect("version", 0, UINT64_MAX);
+}
+
+static void what_gives_nothing_is_refused(void **state)
+{
+    (void)state;
+    refused(place("missing"), "No such file");
+    refused(place("a.txt/deeper"), "Not a directory");
+    refused(place("*.none"), "no file matches");
+    refused(place("d*"), "only directories match");
+    refused(place("empty"), "has no files");
+    forget();
+    assert_int_equal(gm_files_list("", &list, &error), GM_EJOB_INPUT);
+    assert_non_null(strstr(error.text, "empty"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_directory_gives_its_files_in_order),
+        cmocka_unit_test(several_paths_are_appended),
+        cmocka_unit_test(a_name_with_brackets_is_that_file),
+        cmocka_unit_test(what_has_no_size_is_a_stream),
+        cmocka_unit_test(what_gives_nothing_is_refused),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,98 @@
+/* test_memory.c - goal: --memory is divided so that the parts fit it, and a size that is too small is
+ * refused with one that does.
+ * Method: plans of one to many exchanges, executors from 1 to 256, every size around the least.
+ */
+#include "agent/job.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct gm_exchange_plan exchanges[GM_EXCHANGES_MAX];
+
+static struct gm_plan plan_with(uint32_t exchange_count)
+{
+    for (uint32_t i = 0; i < exchange_count; i++)
+        exchanges[i] = (struct gm_exchange_plan){
+            .kind = i + 1 < exchange_count ? GM_EXCHANGE_HASH : GM_EXCHANGE_OUTPUT,
+            .partition_count = 4};
+    return (struct gm_plan){
+        .chain_count = exchange_count, .exchanges = exchanges, .exchange_count = exchange_count};
+}
+
+static int divide(uint64_t memory, uint32_t executors, uint32_t exchange_count, bool huge,
+                  struct gm_memory_split *split, struct gm_error *error)
+{
+    const struct gm_plan plan = plan_with(exchange_count);
+    const struct gm_options options = {.executor_count = executors,
+                                       .core_count = executors,
+                                       .memory_bytes = memory,
+                                       .pages = huge ? GM_PAGES_HUGE : GM_PAGES_AUTO,
+                                       .huge_bytes = huge ? UINT64_C(1) << 40 : 0};
+    static struct gm_region_spec spec;
+    spec = (struct gm_region_spec){0};
+    *error = (struct gm_error){0};
+    const int rc = gm_job_divide(&plan, &options, &spec, split, error);
+    if (rc == 0) {
+        assert_int_equal(gm_region_footprint(&spec), split->region_bytes);
+        assert_int_equal(spec.frame_bytes, split->frame_bytes);
+    }
+    return rc;
+}
+
+/* The parts of every split that is made stay inside the promise; a refusal names a size that then
+ * is enough. */
+static void parts_fit_and_the_advice_is_right(void **state)
+{
+    (void)state;
+    static const uint32_t executors[] = {1, 2, 7, 64, 256};
+    static const uint32_t counts[] = {1, 3, 12};
+    for (size_t e = 0; e < sizeof executors / sizeof *executors; e++)
+        for (size_t x = 0; x < sizeof counts / sizeof *counts; x++)
+            for (int huge = 0; huge < 2; huge++) {
+                struct gm_memory_split split;
+                struct gm_error error;
+                const uint32_t n = executors[e];
+                assert_int_equal(divide(1 << 20, n, counts[x], huge, &split, &error),
+                                 GM_EJOB_OPTION);
+                const char *advice = strstr(error.text, "give --memory ");
+                assert_non_null(advice);
+                uint64_t least;
+                assert_int_equal(sscanf(advice, "give --memory %" SCNu64 "M", &least), 1);
+                for (uint64_t memory = least << 20; memory < (least << 20) * 40;
+                     memory += memory / 5) {
+                    assert_int_equal(divide(memory, n, counts[x], huge, &split, &error), 0);
+                    assert_true(split.region_bytes + split.process_bytes +
+                                    (n + 1) * split.heap_bytes <=
+                                memory);
+                    assert_true(split.heap_bytes >= 8 << 20);
+                    assert_true(split.frame_bytes >= GM_FRAME_BYTES_MIN);
+                }
+                assert_int_equal(
+                    divide((least - 2) << 20, n, counts[x], huge, &split, &error),
+                    GM_EJOB_OPTION);
+            }
+}
+
+static void frames_are_large_when_memory_is(void **state)
+{
+    (void)state;
+    struct gm_memory_split split;
+    struct gm_error error;
+    assert_int_equal(divide(UINT64_C(1) << 30, 2, 3, false, &split, &error), 0);
+    assert_int_equal(split.frame_bytes, GM_FRAME_BYTES_DEFAULT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_fit_and_the_advice_is_right),
+        cmocka_unit_test(frames_are_large_when_memory_is),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
