@@ -11,7 +11,7 @@
 /* A table of 40,000 keys takes 2 MiB. */
 #define WIDE_INTS_MIN 40000
 
-/* ---- functions of the flows -------------------------------------------------------------------- */
+/* ---- functions of the flows ------------------------------------------------------------------ */
 
 /* n -> (n mod parameter, n) */
 GLEAM_MAPPER(sim_modulo)
@@ -63,7 +63,7 @@ GLEAM_REDUCER(sim_add_boxed)
     return 0;
 }
 
-/* ---- making ------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static const char *const shape_names[SIM_SHAPES] = {
     "count words",     "count lines",    "fold ints",     "sum floats", "sort lines",
@@ -233,7 +233,7 @@ void sim_branch_build(struct sim_branch *branch, struct gleam_flow *flow, const 
     gleam_output_row(rows, collect, branch);
 }
 
-/* ---- the plain answer ------------------------------------------------------------------------------ */
+/* ---- the plain answer ------------------------------------------------------------------------ */
 
 static void add_pair(struct sim_table *table, struct gleam_value key, struct gleam_value value,
                      uint32_t origin, bool copy)

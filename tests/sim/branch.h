@@ -1,4 +1,4 @@
-/* branch.h - one source-to-output path of a random flow, built with the public API, and its plain answer.
+/* branch.h - one path of a random flow, built with the public API, and its plain answer.
  */
 #ifndef GM_TESTS_SIM_BRANCH_H
 #define GM_TESTS_SIM_BRANCH_H

@@ -1,4 +1,4 @@
-/* cluster.c - executors and a driver as fibers, what they run, and what is checked when they are home.
+/* cluster.c - executors and a driver as fibers, what they run, and what is checked at their end.
  *
  * The executors are the engine's own, with gm_executor_run as their loop.  The driver does what
  * agent/job.c does: it drains the output exchanges through the real writers.
@@ -59,7 +59,7 @@ struct cluster {
     struct gm_error error; /* the first one */
 };
 
-/* ---- what to run --------------------------------------------------------------------------------- */
+/* ---- what to run ----------------------------------------------------------------------------- */
 
 static const struct sim_text *files_now; /* gm_list_files_fn has no argument of its own */
 
@@ -98,8 +98,10 @@ static void make_flow(struct cluster *cluster, struct gm_prng *prng)
         sizes_known = sizes_known || sim_branch_needs_order(&cluster->branches[i]);
     }
     const bool large = cluster->wide || gm_prng_below(prng, 12) == 0;
+    /* Alone, an executor still gets several partitions, if there is text enough for them. */
+    const bool huge = cluster->executor_count == 1 && gm_prng_below(prng, 2) == 0;
     const struct sim_text_spec text = {
-        .size_scale = large ? 3 : 1 + (uint32_t)gm_prng_below(prng, 2),
+        .size_scale = huge ? 4 : large ? 3 : 1 + (uint32_t)gm_prng_below(prng, 2),
         .distinct = cluster->wide,
         .may_be_unknown = !sizes_known};
     sim_text_make(&cluster->text, prng, &text);
@@ -171,7 +173,7 @@ static void make_region(struct cluster *cluster, struct gm_prng *prng)
     GM_CHECK(gm_region_create_private(&spec, &cluster->region, &cluster->error) == 0);
 }
 
-/* ---- the executors --------------------------------------------------------------------------------- */
+/* ---- the executors --------------------------------------------------------------------------- */
 
 static int disk_open(void *self, struct gm_heap *heap, struct gm_disk *ret_disk)
 {
@@ -246,7 +248,7 @@ static void execute(void *argument)
     gm_executor_destroy(executor);
 }
 
-/* ---- the driver -------------------------------------------------------------------------------------- */
+/* ---- the driver ------------------------------------------------------------------------------ */
 
 struct driver {
     struct cluster *cluster;
@@ -360,7 +362,7 @@ static void drive(void *argument)
     gm_heap_fini(&cluster->driver_heap);
 }
 
-/* ---- what is checked -------------------------------------------------------------------------------- */
+/* ---- what is checked ------------------------------------------------------------------------- */
 
 /* True when nothing lies in any ring. */
 static bool rings_are_empty(const struct gm_region *region)
@@ -413,8 +415,10 @@ static const char *check_answers(struct cluster *cluster)
     static char text[800];
     for (uint32_t i = 0; i < cluster->plan.exchange_count; i++) {
         const struct gm_exchange_plan *exchange = &cluster->plan.exchanges[i];
-        if (exchange->kind == GM_EXCHANGE_OUTPUT &&
-            cluster->counts.exchanges[i].rows_count != cluster->branches[exchange->output].got.count)
+        if (exchange->kind != GM_EXCHANGE_OUTPUT)
+            continue;
+        const struct sim_table *got = &cluster->branches[exchange->output].got;
+        if (cluster->counts.exchanges[i].rows_count != got->count)
             return "the counters of an output do not agree with its rows";
     }
     for (uint32_t i = 0; i < cluster->branch_count; i++) {

@@ -1,8 +1,8 @@
 /* disk.h - the disk port over files in memory.
  *
  * Reads take their time, end in any order, come back short, and may fail.  Like a ring of requests,
- * a read starts only when the disk is polled or asked for its descriptor.  The bytes arrive when the
- * read completes, not before: until then the buffer holds rubbish.
+ * a read starts only when the disk is polled or asked for its descriptor.  The bytes arrive when
+ * the read completes, not before: until then the buffer holds rubbish.
  */
 #ifndef GM_TESTS_SIM_DISK_H
 #define GM_TESTS_SIM_DISK_H

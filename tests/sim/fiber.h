@@ -1,7 +1,7 @@
 /* fiber.h - a function with a stack of its own, which one thread enters and leaves.
  *
- * So the real, blocking-looking code of an executor runs here: where it calls a port, the simulator may
- * take the processor away and give it to another.
+ * So the real, blocking-looking code of an executor runs here: where it calls a port, the simulator
+ * may take the processor away and give it to another.
  *
  * Threads: one, for all fibers of a program.
  */

@@ -1,7 +1,7 @@
 /* main.c - runs of the simulator: given, fixed and fresh seeds; and whether it sees what is wrong.
  *
- * Without options, or in the tests, it runs the seeds 1..runs, and then `fresh` others that are new each
- * time.  What fails is printed with the command that runs it again, the same in every step.
+ * Without --seed it runs the seeds 1..runs, and then `fresh` others that are new each time.  What
+ * fails is printed with the command that runs it again, the same in every step.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -61,9 +61,8 @@ static struct sim_run_report run(const struct options *options, uint64_t seed)
 
 static void show_failure(uint64_t seed, const struct sim_run_report *report)
 {
-    printf("sim: seed %" PRIu64 " went wrong: %s\n    %s\n    run it again with: sim --seed %" PRIu64
-           " --verbose\n",
-           seed, report->verdict, report->what, seed);
+    printf("sim: seed %" PRIu64 " went wrong: %s\n    %s\n", seed, report->verdict, report->what);
+    printf("    run it again with: sim --seed %" PRIu64 " --verbose\n", seed);
     fflush(stdout);
 }
 

@@ -42,8 +42,8 @@ struct sim_sorting {
 void sim_table_sort(struct sim_table *table, const struct sim_sorting *sorting);
 bool sim_table_is_sorted(const struct sim_table *table, const struct sim_sorting *sorting);
 
-/* Folds rows of equal column 1 into one; column 2 by the kind ('s' sum, 'c' count, '<' min, '>' max).
- * Rows end up sorted by key. */
+/* Folds rows of equal column 1 into one; column 2 by the kind ('s' sum, 'c' count, '<' min, '>'
+ * max).  Rows end up sorted by key. */
 void sim_table_reduce(struct sim_table *table, char kind);
 
 /* Row by row.  Returns NULL when they are the same (origins too where asked), or what differs, in a

@@ -7,7 +7,7 @@
 
 #include "engine/base/check.h"
 
-#define FILE_BYTES_MAX (UINT64_C(8) << 20)
+#define FILE_BYTES_MAX (UINT64_C(16) << 20)
 #define LONG_LINE_BYTES (200u << 10)
 
 enum style { PROSE, DISTINCT, SKEWED, BINARY, EMPTY_LINES, LONG_LINES, STYLES };
@@ -98,7 +98,7 @@ static void make_file(struct sim_file *file, struct gm_prng *prng, uint64_t byte
 
 void sim_text_make(struct sim_text *text, struct gm_prng *prng, const struct sim_text_spec *spec)
 {
-    static const uint64_t bytes_max[] = {0, 6000, 60000, 1200000};
+    static const uint64_t bytes_max[] = {0, 6000, 60000, 1200000, 4000000};
     *text = (struct sim_text){0};
     const bool many = gm_prng_below(prng, 4) == 0;
     text->file_count = 1 + (uint32_t)gm_prng_below(prng, many ? SIM_FILES_MAX : 4);

@@ -1,6 +1,6 @@
 /* text.h - the files of a simulated run, and what lines and words they hold.
  *
- * The lines here are cut in the plainest way there is: they are what the engine's are compared with.
+ * The lines here are cut in the plainest way there is: the engine's are compared with them.
  */
 #ifndef GM_TESTS_SIM_TEXT_H
 #define GM_TESTS_SIM_TEXT_H
@@ -26,7 +26,7 @@ struct sim_text {
 };
 
 struct sim_text_spec {
-    uint32_t size_scale; /* 1 small, 2 and 3 larger */
+    uint32_t size_scale; /* 1 small, 2, 3 and 4 larger */
     bool distinct;       /* hardly a word comes twice */
     bool may_be_unknown; /* the size of some files */
 };

@@ -73,7 +73,7 @@ void sim_world_start(struct sim_world *world, uint16_t participant, void (*funct
     self->state = SIM_READY;
 }
 
-/* ---- events ----------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static bool earlier(const struct sim_event *a, const struct sim_event *b)
 {
@@ -153,7 +153,7 @@ static void happen_due(struct sim_world *world)
     }
 }
 
-/* ---- turns ------------------------------------------------------------------------------------ */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 void sim_world_tick(struct sim_world *world, const char *what, uint64_t a, uint64_t b)
 {
@@ -263,7 +263,7 @@ void sim_world_run(struct sim_world *world)
     }
 }
 
-/* ---- clock and bell ----------------------------------------------------------------------------- */
+/* ---- clock and bell -------------------------------------------------------------------------- */
 
 static uint64_t clock_now(void *self)
 {
@@ -296,7 +296,7 @@ static bool has_reason_to_wake(struct sim_participant *self)
     for (uint32_t i = 0; i < self->watched_count; i++)
         if (is_readable(self->world, self->watched[i])) {
             if (++self->vain_waits > VAIN_WAITS_MAX && self->world->failure == NULL)
-                give_up(self->world, "a participant spins: it watches a disk that it does not poll");
+                give_up(self->world, "somebody spins: it watches a disk that it does not poll");
             return true;
         }
     return false;
