@@ -17,7 +17,7 @@
 
 #define PARTITIONS 5
 
-/* ---- the world around a chain ---------------------------------------------------------------------- */
+/* ---- the world around a chain ---------------------------------------------------------------- */
 
 struct event {
     enum { EVENT_BATCH, EVENT_END, EVENT_PAUSE } kind;
@@ -163,7 +163,7 @@ static void world_fini(struct world *world)
     rows_free(&world->out);
 }
 
-/* ---- chains ---------------------------------------------------------------------------------------- */
+/* ---- chains ---------------------------------------------------------------------------------- */
 
 /* Forgets odd numbers, and says everything else twice. */
 GLEAM_MAPPER(even_twice)
@@ -260,7 +260,7 @@ static int run_chain(struct under_test *test, struct world *world, uint32_t runs
     return 0;
 }
 
-/* ---- the plain answer ------------------------------------------------------------------------------ */
+/* ---- the plain answer ------------------------------------------------------------------------ */
 
 /* Sums of the second value per (partition and) word. */
 static void sum_words(const struct rows *in, bool by_partition, struct rows *ret_sums)
@@ -338,7 +338,7 @@ static void assert_same_rows(const struct world *world, enum shape shape)
     rows_free(&got);
 }
 
-/* ---- facts ------------------------------------------------------------------------------------------- */
+/* ---- facts ----------------------------------------------------------------------------------- */
 
 static void sink_that_stalls_gets_every_row_once(void **state)
 {

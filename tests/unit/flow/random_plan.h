@@ -1,5 +1,5 @@
-/* random_plan.h - plans out of a seed, for the test and the fuzzer of their encoding.  What they say
- * makes no sense to run; their indices and counts are those of a plan. */
+/* random_plan.h - plans out of a seed, for the test and the fuzzer of their encoding.  What they
+ * say makes no sense to run; their indices and counts are those of a plan. */
 #ifndef GM_TESTS_RANDOM_PLAN_H
 #define GM_TESTS_RANDOM_PLAN_H
 

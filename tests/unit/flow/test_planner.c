@@ -263,7 +263,7 @@ static void count_is_summed_behind_the_exchange(void **state)
     gleam_flow_free(flow);
 }
 
-/* ---- refusals ------------------------------------------------------------------------------------ */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static struct gleam_dataset *wide(struct gleam_flow *flow, uint32_t columns)
 {

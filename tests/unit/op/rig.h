@@ -185,7 +185,7 @@ static inline void input_free(struct input *input)
     free(input->pool);
 }
 
-/* ---- one operator ------------------------------------------------------------------------------ */
+/* ---- one operator ---------------------------------------------------------------------------- */
 
 struct rig {
     struct gm_heap heap;

@@ -180,13 +180,14 @@ static void forms_are_equal_when_the_values_are(void **state)
             a[c] = random_small(&random, kind, nullable);
             b[c] = random_below(&random, 3) ? a[c] : random_small(&random, kind, nullable);
         }
-        const bool same = gm_value_compare(&a[2], &b[2]) == 0 && gm_value_compare(&a[0], &b[0]) == 0;
+        const bool same =
+            gm_value_compare(&a[2], &b[2]) == 0 && gm_value_compare(&a[0], &b[0]) == 0;
         assert_int_equal(
             same_form(form_of(&schema, &order, a), form_of(&schema, &order, b)), same);
     }
 }
 
-/* One list of rows as a constant vector, as plain vectors and under `any` with a kind of its own. */
+/* One list of rows as constant and plain vectors, and under `any` with a kind of its own. */
 static void batches_of_one_edge_give_one_form(void **state)
 {
     (void)state;

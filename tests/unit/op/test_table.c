@@ -187,7 +187,8 @@ static void equal_hashes_are_told_apart(void **state)
     (void)state;
     struct gm_heap heap;
     struct gm_table table;
-    static const uint8_t text[2][20 + GM_BYTES_SLACK] = {"twenty bytes of a AAA", "twenty bytes of a BBB"};
+    static const uint8_t text[2][20 + GM_BYTES_SLACK] = {"twenty bytes of AAAA",
+                                                         "twenty bytes of BBBB"};
     struct gm_key keys[4];
     struct gm_slot *slots[4];
     uint64_t new_slots;

@@ -135,7 +135,8 @@ static void random_prefixes_never_contradict_the_order(void **state)
     for (uint32_t i = 0; i < 200000; i++) {
         const uint32_t number_kind = GLEAM_I64 + random_below(&random, 2);
         const struct gleam_value a = random_value(rows, &random, number_kind);
-        const struct gleam_value b = random_value(rows, &random, GLEAM_I64 + random_below(&random, 2));
+        const struct gleam_value b =
+            random_value(rows, &random, GLEAM_I64 + random_below(&random, 2));
         const int order = gm_value_compare(&a, &b);
         assert_int_equal(sign(order), -sign(gm_value_compare(&b, &a)));
         if (order < 0)
