@@ -30,7 +30,7 @@ class BadSteps(driver.DriverCase):
         return done
 
     def test_a_mapper_that_segfaults(self):
-        for name in ("segfault", "null_pointer"):
+        for name in ("segfault", "wild_pointer"):
             self.fault(name, "executor ", "(core ", "signal 11 (Segmentation fault)", "--in-process",
                        *IN_STEP)
 

@@ -1,6 +1,7 @@
-/* test_control.c - goal: what the driver and an executor tell each other arrives as it was sent, and
- * nonsense is refused, not believed.
- * Method: both ends of a socket pair in one thread; every cut and many random changes of an outcome.
+/* test_control.c - goal: what the driver and an executor tell each other arrives as it was sent,
+ * and nonsense is refused, not believed.
+ * Method: both ends of a socket pair in one thread; every cut and many random changes of an
+ * outcome.
  */
 #include "agent/control.h"
 

@@ -1,5 +1,5 @@
-/* test_files.c - goal: files, directories and patterns give their files in order with their sizes, and
- * everything that would read nothing is an error with the path and the reason.
+/* test_files.c - goal: files, directories and patterns give their files in order with their sizes,
+ * and everything that would read nothing is an error with the path and the reason.
  * Method: a small tree in a temporary directory.
  */
 #include "agent/files.h"

@@ -1,5 +1,5 @@
-/* test_memory.c - goal: --memory is divided so that the parts fit it, and a size that is too small is
- * refused with one that does.
+/* test_memory.c - goal: --memory is divided so that the parts fit it, and a size that is too small
+ * is refused with one that does.
  * Method: plans of one to many exchanges, executors from 1 to 256, every size around the least.
  */
 #include "agent/job.h"

@@ -1,5 +1,5 @@
-/* test_options.c - goal: run options are taken out of argv in every form, and wrong ones are refused
- * with the option and the reason.
+/* test_options.c - goal: run options are taken out of argv in every form, and wrong ones are
+ * refused with the option and the reason.
  * Method: argument lists in, options and what is left of argv out.
  */
 #include "agent/options.h"

@@ -1,5 +1,5 @@
-/* test_output.c - goal: text arrives whole, a file appears at commit only and replaces what was there,
- * a reader that left is no failure, and rows that do not fit their run are refused.
+/* test_output.c - goal: text arrives whole, a file appears at commit only and replaces what was
+ * there, a reader that left is no failure, and rows that do not fit their run are refused.
  * Method: runs of packed rows made by hand, files in a temporary directory, pipes and /dev/full.
  */
 #include "agent/output.h"
@@ -237,7 +237,8 @@ static void large_and_small_texts_keep_their_order(void **state)
     char *all = malloc(20 * one + 1);
     assert_int_equal(read_file(f->path, all, 20 * one + 1), 20 * one);
     for (size_t i = 0; i < 20; i++)
-        assert_true(all[i * one] == 'a' && all[i * one + 1] == 'L' && all[i * one + one - 1] == 'b');
+        assert_true(all[i * one] == 'a' && all[i * one + 1] == 'L' &&
+                    all[i * one + one - 1] == 'b');
     free(all);
 }
 

@@ -209,7 +209,7 @@ static void run_and_check(uint32_t partitions, uint32_t readers, uint64_t seed)
     free_splits();
 }
 
-/* ---- cases ------------------------------------------------------------------------------------ */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 static void every_cut_of_a_small_file_gives_each_line_once(void **state)
 {
