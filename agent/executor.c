@@ -240,8 +240,8 @@ static int sleep_on_bell(struct gm_executor *executor)
             struct runner *runner = &executor->runners[i];
             if (!runner->has_disk || runner->done)
                 continue;
-            /* Asked for in any case: that starts the reads.  But a read that is over wakes up only a
-             * chain that waits for it; one that waits for its exchange would spin. */
+            /* Asked for in any case: that starts the reads.  But a read that is over wakes up only
+             * a chain that waits for it; one that waits for its exchange would spin. */
             const int descriptor = runner->disk.ops->descriptor(runner->disk.self);
             if (gm_reader_waits(runner->reader))
                 extra[extra_count++] = descriptor;

@@ -1,8 +1,8 @@
 /* world.h - time, turns and bells of one simulated run.
  *
  * Participants are fibers.  Every call of a port is a tick: virtual time passes, the trace grows,
- * and the participant may lose its turn.  Nothing ends a sleep but a bell or a readable disk: there are
- * no timeouts here, so a wake-up that is lost is a run that stands still, and that is noticed.
+ * and the participant may lose its turn.  Nothing ends a sleep but a bell or a readable disk: there
+ * are no timeouts here, so a wake-up that is lost is a run that stands still, and that is noticed.
  *
  * Threads: one.  Every decision comes from the seed, so the same seed gives the same trace.
  */
