@@ -508,6 +508,64 @@ static void combiner_comes_back_to_combining(void **state)
     rows_free(&out);
 }
 
+/* What combined well first and doesn't any more passes: only the last flush counts. */
+static void combiner_judges_by_the_last_flush(void **state)
+{
+    (void)state;
+    struct reduce_case test = word_counts(0, 1);
+    struct rig rig = {.step = step_of(&test, true), .input = test.input};
+    struct rows alike = {0}, unlike = {0}, out = {0};
+    assert_int_equal(rig_open(&rig, UINT64_MAX, 1u << 20), 0);
+    for (uint32_t i = 0; i < GM_BATCH_ROWS_MAX; i++) {
+        const struct gleam_value same[] = {text_value("same"), gleam_i64(1)};
+        rows_add(&alike, same, 2);
+    }
+    for (uint32_t i = 0; i < 300; i++)
+        assert_int_equal(rig_push(&rig, &alike, 0, GM_BATCH_ROWS_MAX, 0, &out), 0);
+    /* Flushed by a budget of nothing; what follows is judged alone. */
+    rig.op.budget_bytes = 1;
+    for (uint32_t i = 0; i < 2 * GM_BATCH_ROWS_MAX; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "%u", i);
+        const struct gleam_value values[] = {text_value(text), gleam_i64(1)};
+        rows_add(&unlike, values, 2);
+    }
+    assert_int_equal(rig_push(&rig, &unlike, 0, GM_BATCH_ROWS_MAX, 0, &out), 0);
+    const uint64_t before = out.row_count;
+    assert_int_equal(rig_push(&rig, &unlike, GM_BATCH_ROWS_MAX, GM_BATCH_ROWS_MAX, 0, &out), 0);
+    assert_int_equal(out.row_count - before, GM_BATCH_ROWS_MAX); /* all at once: none is kept */
+    rig_close(&rig);
+    rows_free(&alike);
+    rows_free(&unlike);
+    rows_free(&out);
+}
+
+/* When the heap ends before the budget does, the combiner makes room and goes on. */
+static void combiner_without_memory_flushes(void **state)
+{
+    (void)state;
+    uint64_t random = 9;
+    struct reduce_case test = word_counts(20000, 3000);
+    struct rows expected = {0}, sums = {0};
+    reference(&test, &expected);
+    for (uint64_t limit = 150000; limit < 400000; limit += 50000) {
+        struct rig rig = {.step = step_of(&test, true), .input = test.input};
+        struct reduce_case after = {.kind = GM_REDUCE_SUM_I64,
+                                    .input = rig.step.schema,
+                                    .keys = test.keys};
+        assert_int_equal(rig_open(&rig, limit, UINT64_C(1) << 40), 0);
+        assert_int_equal(rig_push_all(&rig, &test.rows, &random, &after.rows), 0);
+        assert_int_equal(rig_finish(&rig, &after.rows), 0);
+        rig_close(&rig);
+        run_reduce(&after, &random, &sums);
+        assert_rows_equal(&sums, &expected);
+        rows_free(&after.rows);
+        rows_free(&sums);
+    }
+    rows_free(&expected);
+    rows_free(&test.rows);
+}
+
 static int reduce_two(struct reduce_case *test, struct gleam_value a, struct gleam_value b,
                       struct rig *rig, struct rows *out)
 {
@@ -660,6 +718,8 @@ int main(void)
         cmocka_unit_test(combiner_past_its_budget_still_combines),
         cmocka_unit_test(combiner_lets_pass_what_does_not_shrink),
         cmocka_unit_test(combiner_comes_back_to_combining),
+        cmocka_unit_test(combiner_judges_by_the_last_flush),
+        cmocka_unit_test(combiner_without_memory_flushes),
         cmocka_unit_test(i64_sum_that_overflows_is_an_error),
         cmocka_unit_test(largest_i64_sum_is_none),
         cmocka_unit_test(wrong_functions_are_refused),
