@@ -12,7 +12,6 @@ exit status is 1.  The texts are made in /dev/shm and removed; --texts DIR keeps
 """
 
 import argparse
-import contextlib
 import json
 import os
 import pathlib
@@ -111,7 +110,17 @@ def run_all(chosen, arguments, folder):
             failed = True
             continue
         results.append(report.stamp(result, arguments.build))
+        save(arguments, results, comparisons.all_comparisons(arguments.build))
     return results, failed
+
+
+def save(arguments, results, known):
+    """After each comparison, so that a run that is ended early leaves what it has."""
+    text = json.dumps(results, indent=1) + "\n"
+    if arguments.json and arguments.json != "-":
+        pathlib.Path(arguments.json).write_text(text)
+    if arguments.docs:
+        report.keep(arguments.docs, results, [comparison.name for comparison in known])
 
 
 def main():
@@ -128,14 +137,10 @@ def main():
     place = None if arguments.small or not os.path.isdir("/dev/shm") else "/dev/shm"
     with tempfile.TemporaryDirectory(dir=place, prefix="gleam-compare-") as folder:
         results, failed = run_all(chosen, arguments, folder)
-    if arguments.json:
-        target = sys.stdout if arguments.json == "-" else open(arguments.json, "w")
-        with contextlib.nullcontext(target) if target is sys.stdout else target as file:
-            file.write(json.dumps(results, indent=1) + "\n")
-    if arguments.json != "-" and results:
+    if arguments.json == "-":
+        print(json.dumps(results, indent=1))
+    elif results:
         print(report.markdown(results), end="")
-    if arguments.docs and results:
-        report.keep(arguments.docs, results, names)
     return 1 if failed else 0
 
 
