@@ -133,7 +133,8 @@ def main():
     unknown = set(arguments.names) - set(names)
     if unknown:
         sys.exit(f"compare.py: no such comparison: {', '.join(sorted(unknown))}; see --list")
-    chosen = [one for one in known if not arguments.names or one.name in arguments.names]
+    by_name = {comparison.name: comparison for comparison in known}
+    chosen = [by_name[name] for name in arguments.names or names]
     place = None if arguments.small or not os.path.isdir("/dev/shm") else "/dev/shm"
     with tempfile.TemporaryDirectory(dir=place, prefix="gleam-compare-") as folder:
         results, failed = run_all(chosen, arguments, folder)
