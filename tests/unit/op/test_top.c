@@ -127,6 +127,32 @@ static void ties_are_decided_by_the_whole_row(void **state)
     }
 }
 
+/* However many rows come, what is kept is the best ones and one batch. */
+static void memory_does_not_grow_with_the_input(void **state)
+{
+    (void)state;
+    struct gm_schema schema = {0};
+    struct rows got = {0};
+    const struct gleam_order order = {.count = 1, .columns = {{.column = 1}}};
+    gm_schema_add(&schema, "n", GLEAM_I64, false);
+    struct rig rig = {.step = top_step(&schema, &order, 10), .input = schema};
+    assert_int_equal(rig_open(&rig, 1u << 20, 0), 0);
+    for (uint32_t batch = 0; batch < 500; batch++) {
+        struct rows in = {0};
+        for (uint32_t i = 0; i < GM_BATCH_ROWS_MAX; i++) {
+            const struct gleam_value value = gleam_i64(batch * GM_BATCH_ROWS_MAX + i);
+            rows_add(&in, &value, 1);
+        }
+        assert_int_equal(rig_push(&rig, &in, 0, GM_BATCH_ROWS_MAX, 0, &got), 0);
+        rows_free(&in);
+    }
+    assert_int_equal(rig_finish(&rig, &got), 0);
+    assert_int_equal(got.row_count, 10);
+    assert_int_equal(got.values[0].i64, 500 * GM_BATCH_ROWS_MAX - 1);
+    rows_free(&got);
+    rig_close(&rig);
+}
+
 static void too_little_memory_names_step_and_option(void **state)
 {
     (void)state;
@@ -173,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_rows_match_sort_and_cut),
         cmocka_unit_test(ties_are_decided_by_the_whole_row),
+        cmocka_unit_test(memory_does_not_grow_with_the_input),
         cmocka_unit_test(too_little_memory_names_step_and_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
