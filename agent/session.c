@@ -102,13 +102,24 @@ static int start_process(struct gm_session *session, uint32_t index, struct gm_e
     return 0;
 }
 
+/* Looks, and leaves the exit status to be taken. */
+static bool is_dead(const struct gm_session_executor *executor)
+{
+    siginfo_t info = {0};
+    return executor->pid > 0 &&
+           waitid(P_PID, (id_t)executor->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == executor->pid;
+}
+
+/* The executors that run are those that the options ask for, and none was killed while idle. */
 static bool same_session(const struct gm_session *session, const struct gm_options *options)
 {
     if (session->executor_count != options->executor_count ||
         session->in_process != options->in_process)
         return false;
     for (uint32_t i = 0; i < session->executor_count; i++)
-        if (session->executors[i].core != options->cores[i % options->core_count])
+        if (session->executors[i].core != options->cores[i % options->core_count] ||
+            is_dead(&session->executors[i]))
             return false;
     return true;
 }
@@ -338,6 +349,12 @@ static int collect_one(struct gm_session *session, const struct gm_region *regio
     int rc = session->in_process
                  ? collect_thread(executor, plan, counts, &outcome)
                  : gm_control_receive_outcome(executor->socket, plan, &outcome, counts);
+    /* A child that a step forked may hold the socket open: the process itself tells as well.  Its last
+     * words may have come just before it went. */
+    if (rc == GM_AGAIN && is_dead(executor)) {
+        rc = gm_control_receive_outcome(executor->socket, plan, &outcome, counts);
+        rc = rc == GM_AGAIN ? GM_END : rc;
+    }
     if (rc == GM_AGAIN)
         return rc;
     if (rc == GM_END)

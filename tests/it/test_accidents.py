@@ -242,6 +242,11 @@ class Warm(driver.DriverCase):
         pids = {pid for line in lines for pid in line.split("executors")[1].split()}
         self.assertIn(len(pids), (1, 2), done.out)
 
+    def test_idle_executors_that_were_killed_are_started_again(self):
+        path = self.file("line\n" * 20000)
+        done = self.run_ok(self.flows("--cores", 2, "killed", 5, path))
+        self.assertEqual(len(done.out.splitlines()), 5)
+
 
 if __name__ == "__main__":
     lib.main()

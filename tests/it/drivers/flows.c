@@ -9,13 +9,16 @@
  *     long COUNT BYTES                COUNT lines of BYTES letters, all the same within a line
  *     slowly PATH...                  every line, a millisecond each
  *     warm TIMES PATH                 the executors and open descriptors of TIMES runs of a flow
+ *     killed TIMES PATH               the same, with the executors killed between the runs
  *     closed PATH                     every line, to a standard output that was closed
  *     nothing                         a flow without an output */
 #include <dirent.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -153,7 +156,7 @@ static int count_descriptors(void)
     return count;
 }
 
-static int run_warm(char **arguments)
+static int run_warm(char **arguments, bool kill_between)
 {
     for (int i = 0; i < atoi(arguments[0]); i++) {
         struct pids pids = {0};
@@ -170,6 +173,11 @@ static int run_warm(char **arguments)
         for (size_t p = 0; p < pids.count; p++)
             printf(" %" PRId64, pids.known[p]);
         printf("\n");
+        for (size_t p = 0; p < pids.count && kill_between; p++) {
+            siginfo_t info;
+            kill((pid_t)pids.known[p], SIGKILL);
+            waitid(P_PID, (id_t)pids.known[p], &info, WEXITED | WNOWAIT);
+        }
     }
     return 0;
 }
@@ -187,8 +195,8 @@ static const struct {
 int main(int argc, char **argv)
 {
     gleam_init(&argc, &argv);
-    if (argc == 4 && strcmp(argv[1], "warm") == 0)
-        return run_warm(argv + 2);
+    if (argc == 4 && (strcmp(argv[1], "warm") == 0 || strcmp(argv[1], "killed") == 0))
+        return run_warm(argv + 2, strcmp(argv[1], "killed") == 0);
     for (size_t i = 0; argc > 1 && i < sizeof flows / sizeof *flows; i++) {
         if (strcmp(argv[1], flows[i].name) != 0 || argc - 2 < flows[i].arguments_min)
             continue;
