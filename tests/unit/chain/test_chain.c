@@ -49,6 +49,8 @@ struct world {
     bool finished;
     struct rows out;       /* the sink's rows, with their partition in front */
     uint32_t ended_count;  /* EVENT_ENDs so far */
+    _Atomic uint32_t *step_shown;
+    uint32_t step_count;
 };
 
 static void world_stop_lending(struct world *world)
@@ -64,6 +66,7 @@ static int source_next(void *self, const struct gm_batch **ret_batch, uint32_t *
     /* The sink holds nothing of the batch lent before. */
     assert_null(world->refused);
     assert_false(world->source_ended);
+    assert_int_equal(*world->step_shown, GM_STEP_SHOWN_SOURCE);
     world_stop_lending(world);
     if (world->source_error != 0 && world->next >= world->error_at)
         return world->source_error;
@@ -93,6 +96,7 @@ static int sink_push(void *self, const struct gm_batch *batch, uint32_t partitio
     struct world *world = self;
     assert_false(world->finished);
     assert_true(batch->row_count > 0);
+    assert_int_equal(*world->step_shown, world->step_count);
     if (world->keeps_origin)
         assert_int_equal(batch->origin, partition);
     if (world->refused != NULL)
@@ -151,7 +155,8 @@ static void world_init(struct world *world, uint64_t seed, const struct gm_schem
         for (uint32_t j = 0; j < count; j++) {
             char text[64];
             const uint32_t number = random_below(&world->random, 300);
-            snprintf(text, sizeof text, number % 2 ? "%u" : "word number %u of many, many, many more", number);
+            snprintf(text, sizeof text,
+                     number % 2 ? "%u" : "word number %u of many, many, many more", number);
             const struct gleam_value values[] = {
                 text_value(text), gleam_i64((int64_t)world->in.row_count % 1000)};
             rows_add(&world->in, values, 2);
@@ -232,6 +237,8 @@ static int open_chain(struct under_test *test, const struct gm_chain_plan *plan,
 {
     test->error = (struct gm_error){0};
     test->chain = NULL;
+    world->step_shown = &test->step_shown;
+    world->step_count = plan->step_count;
     assert_int_equal(gm_heap_init(&test->heap, limit_bytes), 0);
     const struct gm_chain_spec spec = {.plan = plan,
                                        .chain_index = 3,

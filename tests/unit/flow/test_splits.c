@@ -78,8 +78,9 @@ static void every_byte_is_in_one_segment(void **state)
         const uint32_t file_count = random_below(&random, FILES_MAX + 1);
         uint64_t total = 0;
         for (uint32_t i = 0; i < file_count; i++) {
-            static const uint64_t sizes[] = {0, 1, 2, 100, 4096, 1u << 20, UINT64_C(1) << 40};
-            const uint64_t size = sizes[random_below(&random, 7)];
+            static const uint64_t sizes[] = {0, 1, 2, 100, 4096, 1u << 20,
+                                             UINT64_C(1) << 40, UINT64_C(1) << 58};
+            const uint64_t size = sizes[random_below(&random, 8)];
             files[i].bytes = random_below(&random, 5) == 0 ? UINT64_MAX
                              : size > 2 ? random_next(&random) % size
                                         : size;
