@@ -349,8 +349,8 @@ static int collect_one(struct gm_session *session, const struct gm_region *regio
     int rc = session->in_process
                  ? collect_thread(executor, plan, counts, &outcome)
                  : gm_control_receive_outcome(executor->socket, plan, &outcome, counts);
-    /* A child that a step forked may hold the socket open: the process itself tells as well.  Its last
-     * words may have come just before it went. */
+    /* A child that a step forked may hold the socket open: the process itself tells as well.  Its
+     * last words may have come just before it went. */
     if (rc == GM_AGAIN && is_dead(executor)) {
         rc = gm_control_receive_outcome(executor->socket, plan, &outcome, counts);
         rc = rc == GM_AGAIN ? GM_END : rc;

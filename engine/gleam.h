@@ -164,8 +164,8 @@ struct gleam_column {
     bool shared; /* values[0] stands in every row */
 };
 
-/* Emits row_count rows at once, column by column: about three times as fast as one by one.  Returns as
- * gleam_emit. */
+/* Emits row_count rows at once, column by column: about three times as fast as one by one.  Returns
+ * as gleam_emit. */
 int gleam_emit_columns(struct gleam_call *call, const struct gleam_column *columns,
                        uint32_t column_count, size_t row_count);
 /* The parameter given with the function; *ret_length may be NULL. */

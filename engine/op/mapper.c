@@ -108,8 +108,8 @@ static inline bool lies_in_input(const struct gleam_call *call, const struct gle
 #define OUT_OF_LINE __attribute__((noinline, cold))
 
 /* A value whose kind is not its column's: right for an `any` column, else refused. */
-OUT_OF_LINE static int emit_other(struct gleam_call *call, struct gm_vector *vector, uint32_t column,
-                                  const struct gleam_value *value)
+OUT_OF_LINE static int emit_other(struct gleam_call *call, struct gm_vector *vector,
+                                  uint32_t column, const struct gleam_value *value)
 {
     if (vector->kind != GLEAM_ANY)
         return refuse_kind(call, column, value->kind, vector->kind);
@@ -125,8 +125,8 @@ OUT_OF_LINE static int emit_other(struct gleam_call *call, struct gm_vector *vec
     return 0;
 }
 
-OUT_OF_LINE static int emit_copy(struct gleam_call *call, struct gm_vector *vector, uint32_t column,
-                                 const struct gleam_value *value)
+OUT_OF_LINE static int emit_copy(struct gleam_call *call, struct gm_vector *vector,
+                                 uint32_t column, const struct gleam_value *value)
 {
     const char *copy = copy_bytes(call, column, value);
     if (copy == NULL)
@@ -186,8 +186,8 @@ int gleam_emit(struct gleam_call *call, const struct gleam_value *values, uint32
     return 0;
 }
 
-/* Rows [first, first + count) of one column whose kind is the vector's.  Returns the number of values
- * that were as expected: the next one needs the slow way. */
+/* Rows [first, first + count) of one column whose kind is the vector's.  Returns the number of
+ * values that were as expected: the next one needs the slow way. */
 static size_t emit_same_kind(const struct gleam_call *call, struct gm_vector *vector, size_t first,
                              const struct gleam_column *column, size_t count)
 {

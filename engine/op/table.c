@@ -76,8 +76,8 @@ static int grow(struct gm_table *table)
     return 0;
 }
 
-/* The slots as the hot loops see them.  stride is a constant in the common case: a shift in the place
- * of a multiplication for every probe. */
+/* The slots as the hot loops see them.  stride is a constant in the common case: a shift in the
+ * place of a multiplication for every probe. */
 struct view {
     uint8_t *slots;
     uint64_t mask;
