@@ -43,7 +43,7 @@ def parse_arguments():
                         help="build folder (default: GLEAM_BUILD, or build)")
     parser.add_argument("--rounds", type=int, default=0, help="instead of 5, or 50 for short ones")
     parser.add_argument("--patience", type=int, default=0, metavar="SECONDS",
-                        help="wait so long at most, before each round, for others to be quiet")
+                        help="wait so long at most, a comparison, for others to be quiet")
     parser.add_argument("--text", type=parse_size, default=10**9, metavar="SIZE",
                         help="size of texts (default: 1G)")
     parser.add_argument("--file", help="a text to count instead of generated ones")

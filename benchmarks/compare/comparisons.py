@@ -48,7 +48,7 @@ class Setting:
     build: str
     rounds: int  # 0 for what the comparison says
     small: bool
-    patience: int  # seconds to wait for a quiet machine before a round
+    patience: int  # seconds to wait for a quiet machine, a comparison
     text: Callable[[int], str]  # the file with so many distinct words
     stats: str
 

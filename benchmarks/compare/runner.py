@@ -154,13 +154,15 @@ def available(contenders):
 
 
 def wait_for_quiet(patience):
-    """Until others leave the processors alone for half a second, at most `patience` seconds."""
+    """Until others leave the processors alone for half a second, at most `patience` seconds.
+    Returns what is left of them."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
         before, start = busy_seconds(), time.monotonic()
         time.sleep(0.5)
         if busy_seconds() - before <= QUIET_SHARE * (time.monotonic() - start):
-            return
+            break
+    return max(0.0, end - time.monotonic())
 
 
 def run_round(contenders, number, task, sample):
@@ -184,7 +186,7 @@ def run_rounds(contenders, task, rounds, patience=0, sample=False):
 
     kept, number = [], 0
     while number < rounds or (number < 2 * rounds and disturbance(kept[rounds - 1]) > QUIET_SHARE):
-        wait_for_quiet(patience)
+        patience = wait_for_quiet(patience)
         kept.append(run_round(contenders, number, task, sample))
         kept.sort(key=disturbance)
         number += 1
