@@ -1,13 +1,13 @@
 """runner.py - starts contenders by turns, takes their time, samples their memory.
 
 Each round runs every contender once, in an order that rotates, so that a machine that grows slower
-is slow for all of them.  What is timed is the whole process, from before its start until it has been
-waited for.  Memory is the proportional share (Pss) of all processes of the tree plus their huge
-pages, at its highest; a page that two processes share counts once.
+is slow for all of them.  What is timed is the whole process, from before its start until it has
+been waited for.  Memory is the proportional share (Pss) of all processes of the tree plus their
+huge pages, at its highest; a page that two processes share counts once.
 
-What other programs take of the processors meanwhile is measured, too.  Rounds in which that was much
-are run again, up to twice as many in all, and the quietest are kept: chosen by what others did, never
-by the result.
+What other programs take of the processors meanwhile is measured, too.  Rounds in which that was
+much are run again, up to twice as many in all, and the quietest are kept: chosen by what others
+did, never by the result.
 """
 
 import contextlib
