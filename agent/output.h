@@ -1,8 +1,8 @@
 /* output.h - where rows leave the flow, in the driver: a stream, a file or a function.
  *
- * Threads: the driver's.  A stream whose reader went away takes what follows and forgets it: that
- *          is
- * no failure.  A file appears under its name only at commit.
+ * Threads: the driver's.
+ * A stream whose reader went away takes what follows and forgets it: that is no failure.  A file
+ * appears under its name only at commit.
  */
 #ifndef GM_AGENT_OUTPUT_H
 #define GM_AGENT_OUTPUT_H

@@ -7,8 +7,7 @@
  * A Treiber stack of indices with a 32-bit generation beside the head against ABA.  Last in, first
  * out, so that a shuffle which needs few frames stays in few (and in the cache).
  *
- * Quota: every (exchange, source) may have quota_frames frames out at a time.  The sum of the
- *        quotas
+ * Quota: every (exchange, source) may have quota_frames frames out at a time.  The sum of the quotas
  * is at most the number of frames, so a take within its quota finds one: no exchange can starve
  * another, and downstream always has frames of its own (that is the no-deadlock argument).
  */

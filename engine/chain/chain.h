@@ -1,14 +1,11 @@
 /* chain.h - runs one chain of the plan: source, operators, sink, in one cooperative loop.
  *
  * Threads:   one executor's thread.
- * Blocking:  never.  A full sink leaves everything where it is, and the next gm_chain_run goes on
- *            there.
+ * Blocking:  never.  A full sink leaves everything where it is; the next gm_chain_run goes on there.
  * Partitions: a source may mix batches of several partitions (an exchange) or give one after the
- *             other
- *            (files).  Operators keep a state per partition, made at its first batch.
+ *            other (files).  Operators keep a state per partition, made at its first batch.
  *
- * Pure: the source and the sink are tables of functions; the executor gives real ones, tests and
- *       the
+ * Pure: the source and the sink are tables of functions; the executor gives real ones, tests and the
  * simulator theirs.
  */
 #ifndef GM_CHAIN_CHAIN_H

@@ -112,7 +112,6 @@ struct gm_chain_plan {
     struct gm_step *steps;
     uint32_t step_count;
     uint32_t exchange; /* where its rows go */
-    double budget_share; /* of the executor's memory, for operators with state */
 };
 
 enum gm_exchange_kind {

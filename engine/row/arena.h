@@ -1,8 +1,8 @@
 /* arena.h - memory for bytes that live and die together.
  *
- * Threads: one.  Memory: chunks of a heap, doubling from 4 to 512 KiB; a larger request gets a
- *          chunk
- * of its own.  Every block has GM_BYTES_SLACK readable bytes behind it.
+ * Threads: one.
+ * Memory:  chunks of a heap, doubling from 4 to 512 KiB; a larger request gets a chunk of its own.
+ *          Every block has GM_BYTES_SLACK readable bytes behind it.
  */
 #ifndef GM_ROW_ARENA_H
 #define GM_ROW_ARENA_H

@@ -292,7 +292,10 @@ int gm_format_row(const struct gm_format *format, const struct gm_batch *batch, 
                 return rc;
             continue;
         }
-        const struct gleam_value value = gm_vector_get(&batch->columns[i], row);
+        struct gleam_value value = gm_vector_get(&batch->columns[i], row);
+        /* Where a column is `any`, an integral number may be an i64 by accident. */
+        if (piece->verb == 'f' && value.kind == GLEAM_I64)
+            value = gleam_f64((double)value.i64);
         if (piece->verb == 'v')
             rc = append_value(text, piece, &value);
         else if (value.kind == GLEAM_NULL)

@@ -1,9 +1,8 @@
 /* format.h - rows as text: "%s\t%d\n" and its like.
  *
  * Verbs: %s bytes, %d i64, %f f64, %v any value, %% a percent sign; flags, width and precision as
- *        in
- * C (they count bytes).  Null prints as "null" through %v and as nothing, padded, through the
- * others.
+ * in C (they count bytes).  In an `any` column %f takes an i64 as well.  Null prints as "null"
+ * through %v and as nothing, padded, through the others.
  */
 #ifndef GM_SINK_FORMAT_H
 #define GM_SINK_FORMAT_H

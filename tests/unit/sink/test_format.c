@@ -251,8 +251,10 @@ static void any_is_checked_per_row(void **state)
             assert_int_equal(gm_format_parse(text_format, &schema, &format, &error), 0);
             struct gm_text text = {.heap = &heap};
             const int rc = gm_format_row(&format, &batch, 0, &text, &error);
-            assert_int_equal(rc, v == i ? 0 : GM_EJOB_FLOW);
-            if (v != i) {
+            /* An integral number in such a column may be an i64 by accident: %f takes it. */
+            const bool fits = v == i || (verbs[v] == 'f' && value.kind == GLEAM_I64);
+            assert_int_equal(rc, fits ? 0 : GM_EJOB_FLOW);
+            if (!fits) {
                 assert_non_null(strstr(error.text, "column 1 is"));
                 assert_non_null(strstr(error.text, gm_kind_name(value.kind)));
                 assert_non_null(strstr(error.text, text_format));
