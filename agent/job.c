@@ -104,8 +104,11 @@ static int open_outputs(struct job *job)
             continue;
         struct drain *drain = &job->drains[exchange->output];
         const uint16_t self = (uint16_t)job->region.spec.executor_count;
-        int rc = gm_output_writer_create(&job->flow->outputs[exchange->output], &exchange->schema,
+        int rc;
+        do /* a FIFO is waited for until it has a reader */
+            rc = gm_output_writer_create(&job->flow->outputs[exchange->output], &exchange->schema,
                                          &job->heap, job->error, &drain->writer);
+        while (rc == -EINTR && stop_signal == 0);
         if (rc < 0)
             return rc;
         gm_output_writer_watch(drain->writer, &stop_signal);

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/check.h"
@@ -17,16 +18,20 @@
 #define BUFFER_BYTES (256u << 10)
 /* How long a full stream without blocking is waited for before it is asked again. */
 #define POLL_MS 100
+/* Symbolic links followed from a target's name, as the kernel does. */
+#define LINKS_MAX 40
 
 struct gm_output_writer {
     const struct gm_output *output;
     struct gm_heap *heap;
     int fd;           /* -1: a FILE without descriptor, or a function */
     bool own_fd;
+    bool direct;      /* the target is no regular file, and is written as it is */
     bool closed;      /* the reader went away */
     const _Atomic int *stop; /* NULL: nobody stops it */
     bool linked;      /* a fall-back file that has a temporary name */
     char *temporary;  /* its name */
+    char *path;       /* of the target, behind symbolic links */
     const char *what; /* for messages */
     uint8_t *buffer;
     size_t buffered;
@@ -42,23 +47,77 @@ static int refuse(const struct gm_output_writer *writer, int rc, struct gm_error
                         writer->what, gm_error_name(rc), writer->bytes);
 }
 
+/* The name behind the symbolic links that the last part of path may be: what is replaced is the
+ * file, not the link to it.  The file need not exist.  The caller frees it. */
+static int follow_links(const char *path, char **ret_path)
+{
+    char *name = strdup(path);
+    GM_CHECK(name != NULL);
+    for (int i = 0; i < LINKS_MAX; i++) {
+        char target[GM_PATH_BYTES_MAX];
+        const ssize_t bytes = readlink(name, target, sizeof target - 1);
+        if (bytes < 0) { /* no link, or nothing there: whoever opens it finds out why */
+            *ret_path = name;
+            return 0;
+        }
+        target[bytes] = '\0';
+        char *next = NULL;
+        if (target[0] == '/')
+            next = strdup(target);
+        else if (asprintf(&next, "%s/%s", dirname(name), target) < 0)
+            next = NULL;
+        GM_CHECK(next != NULL);
+        free(name);
+        name = next;
+    }
+    free(name);
+    return -ELOOP;
+}
+
 /* A file without a name, so that nothing is left behind whatever happens; where the file system has
  * no such thing, one with a temporary name beside the target. */
 static int open_temporary(struct gm_output_writer *writer)
 {
-    char *copy = strdup(writer->output->path);
+    char *copy = strdup(writer->path);
     GM_CHECK(copy != NULL);
     const char *directory = dirname(copy);
     writer->fd = open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
     int rc = writer->fd < 0 ? -errno : 0;
     if (rc == -EOPNOTSUPP || rc == -EISDIR || rc == -ENOENT) {
-        GM_CHECK(asprintf(&writer->temporary, "%s.gleam-%d", writer->output->path, getpid()) >= 0);
+        GM_CHECK(asprintf(&writer->temporary, "%s.gleam-%d", writer->path, getpid()) >= 0);
         writer->fd = open(writer->temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
         rc = writer->fd < 0 ? -errno : 0;
         writer->linked = rc == 0;
     }
     writer->own_fd = rc == 0;
     free(copy);
+    return rc;
+}
+
+/* The new file gets the rights of the one that it replaces, and its owner where that is allowed. */
+static int take_rights(const struct gm_output_writer *writer, const struct stat *old)
+{
+    if (fchown(writer->fd, old->st_uid, old->st_gid) < 0 && errno != EPERM)
+        return -errno;
+    return fchmod(writer->fd, old->st_mode & 0777) < 0 ? -errno : 0;
+}
+
+/* A device or a FIFO is written as it is; everything else is replaced at commit. */
+static int open_path(struct gm_output_writer *writer)
+{
+    struct stat old;
+    const bool exists = stat(writer->output->path, &old) == 0;
+    writer->direct = exists && !S_ISREG(old.st_mode);
+    if (writer->direct) {
+        writer->fd = open(writer->output->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        writer->own_fd = writer->fd >= 0;
+        return writer->fd < 0 ? -errno : 0;
+    }
+    int rc = follow_links(writer->output->path, &writer->path);
+    if (rc == 0)
+        rc = open_temporary(writer);
+    if (rc == 0 && exists)
+        rc = take_rights(writer, &old);
     return rc;
 }
 
@@ -76,7 +135,7 @@ static int open_target(struct gm_output_writer *writer, const struct gm_schema *
         return -ENOMEM;
     if (output->kind == GM_OUTPUT_PATH) {
         writer->what = output->path;
-        return open_temporary(writer);
+        return open_path(writer);
     }
     fflush(output->stream);
     writer->fd = fileno(output->stream);
@@ -97,9 +156,10 @@ int gm_output_writer_create(const struct gm_output *output, const struct gm_sche
     writer->heap = heap;
     int rc = open_target(writer, schema);
     if (rc < 0) {
-        refuse(writer, rc, error);
+        if (rc != -EINTR)
+            rc = refuse(writer, rc, error);
         gm_output_writer_destroy(writer);
-        return error->code;
+        return rc;
     }
     *ret_writer = writer;
     return 0;
@@ -114,6 +174,7 @@ void gm_output_writer_destroy(struct gm_output_writer *writer)
     if (writer->linked)
         unlink(writer->temporary);
     free(writer->temporary);
+    free(writer->path);
     gm_heap_free(writer->heap, writer->buffer, BUFFER_BYTES);
     gm_batch_fini(&writer->batch, writer->heap);
     gm_heap_free(writer->heap, writer, sizeof *writer);
@@ -150,7 +211,7 @@ static int write_all(struct gm_output_writer *writer, const uint8_t *data, size_
         }
         if (why == EAGAIN || why == EINTR)
             continue;
-        if (why == EPIPE && writer->output->kind == GM_OUTPUT_STREAM) {
+        if (why == EPIPE && (writer->output->kind == GM_OUTPUT_STREAM || writer->direct)) {
             writer->closed = true;
             return 0;
         }
@@ -264,7 +325,7 @@ static int link_file(struct gm_output_writer *writer)
 {
     char descriptor[32];
     snprintf(descriptor, sizeof descriptor, "/proc/self/fd/%d", writer->fd);
-    const char *path = writer->output->path;
+    const char *path = writer->path;
     if (linkat(AT_FDCWD, descriptor, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
         return 0;
     if (errno != EEXIST)
@@ -280,9 +341,9 @@ int gm_output_writer_commit(struct gm_output_writer *writer, struct gm_error *er
 {
     if (writer->output->kind != GM_OUTPUT_PATH)
         return 0;
-    int rc = writer->linked ? 0 : link_file(writer);
+    int rc = writer->linked || writer->direct ? 0 : link_file(writer);
     if (rc == 0 && writer->linked) {
-        rc = rename(writer->temporary, writer->output->path) < 0 ? -errno : 0;
+        rc = rename(writer->temporary, writer->path) < 0 ? -errno : 0;
         writer->linked = rc < 0;
     }
     /* Some file systems tell of a full disk only here. */

@@ -2,7 +2,8 @@
  *
  * Threads: the driver's.
  * A stream whose reader went away takes what follows and forgets it: that is no failure.  A file
- * appears under its name only at commit.
+ * appears under its name only at commit, with the rights of the one that it replaces; a path that
+ * is a FIFO or a device is written like a stream.
  */
 #ifndef GM_AGENT_OUTPUT_H
 #define GM_AGENT_OUTPUT_H
@@ -13,7 +14,8 @@
 
 struct gm_output_writer;
 
-/* Opens the target.  Borrows output and schema.  Returns 0 or < 0 with error. */
+/* Opens the target.  Borrows output and schema.  Returns 0 or < 0 with error; -EINTR, without, when
+ * a signal came while a FIFO had no reader yet. */
 int gm_output_writer_create(const struct gm_output *output, const struct gm_schema *schema,
                             struct gm_heap *heap, struct gm_error *error,
                             struct gm_output_writer **ret_writer);

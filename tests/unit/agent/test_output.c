@@ -137,6 +137,81 @@ static void a_file_without_commit_leaves_nothing(void **state)
     assert_int_equal(files_in(f->directory), 0);
 }
 
+/* One row "one\n" to path, with all steps. */
+static void write_one(struct fixture *f, char *path)
+{
+    const struct gm_output output = {.kind = GM_OUTPUT_PATH, .path = path};
+    const char *const texts[] = {"one\n"};
+    struct gm_output_writer *writer = open_writer(f, &output);
+    assert_int_equal(gm_output_writer_rows(writer, run_of(f, texts, 1), &f->error), 0);
+    assert_int_equal(gm_output_writer_finish(writer, &f->error), 0);
+    assert_int_equal(gm_output_writer_commit(writer, &f->error), 0);
+    gm_output_writer_destroy(writer);
+}
+
+static void a_fifo_is_written_and_stays_a_fifo(void **state)
+{
+    struct fixture *f = *state;
+    struct stat after;
+    char text[16] = "";
+    assert_int_equal(mkfifo(f->path, 0600), 0);
+    const int reader = open(f->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    write_one(f, f->path);
+    assert_int_equal(read(reader, text, sizeof text), 4);
+    assert_string_equal(text, "one\n");
+    close(reader);
+    assert_int_equal(lstat(f->path, &after), 0);
+    assert_true(S_ISFIFO(after.st_mode));
+    assert_int_equal(files_in(f->directory), 1);
+}
+
+/* By way of a link: were it replaced, the machine's device would not be lost. */
+static void a_device_is_written_and_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct stat after;
+    assert_int_equal(symlink("/dev/null", f->path), 0);
+    write_one(f, f->path);
+    assert_int_equal(lstat(f->path, &after), 0);
+    assert_true(S_ISLNK(after.st_mode));
+    assert_int_equal(stat("/dev/null", &after), 0);
+    assert_true(S_ISCHR(after.st_mode));
+}
+
+static void a_link_is_followed(void **state)
+{
+    struct fixture *f = *state;
+    struct stat after;
+    char target[128], text[16];
+    snprintf(target, sizeof target, "%s/target", f->directory);
+    assert_int_equal(symlink("target", f->path), 0);
+    /* At first it leads to nothing. */
+    for (int round = 0; round < 2; round++) {
+        write_one(f, f->path);
+        assert_int_equal(lstat(f->path, &after), 0);
+        assert_true(S_ISLNK(after.st_mode));
+        assert_int_equal(lstat(target, &after), 0);
+        assert_true(S_ISREG(after.st_mode));
+        assert_int_equal(read_file(target, text, sizeof text), 4);
+    }
+    unlink(target);
+}
+
+static void a_file_keeps_its_rights(void **state)
+{
+    struct fixture *f = *state;
+    struct stat after;
+    const int file = open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(file >= 0);
+    assert_int_equal(fchmod(file, 0604), 0);
+    close(file);
+    write_one(f, f->path);
+    assert_int_equal(stat(f->path, &after), 0);
+    assert_int_equal(after.st_mode & 0777, 0604);
+    assert_int_equal(after.st_size, 4);
+}
+
 static void a_target_that_cannot_be_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -269,6 +344,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_file_appears_at_commit_and_replaces, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_without_commit_leaves_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_fifo_is_written_and_stays_a_fifo, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_device_is_written_and_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_link_is_followed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_file_keeps_its_rights, setup, teardown),
         cmocka_unit_test_setup_teardown(a_target_that_cannot_be_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_device_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_that_left_is_no_failure, setup, teardown),
