@@ -47,7 +47,7 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* Names of a directory's entries that are not hidden, sorted; the caller frees each and the
- * table. */
+ * table, also after an error. */
 static int read_names(const char *path, char ***ret_names, size_t *ret_count)
 {
     DIR *directory = opendir(path);
@@ -55,7 +55,14 @@ static int read_names(const char *path, char ***ret_names, size_t *ret_count)
         return -errno;
     char **names = NULL;
     size_t count = 0;
-    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    int rc = 0;
+    for (;;) {
+        errno = 0; /* readdir returns NULL for the end and for errors */
+        const struct dirent *entry = readdir(directory);
+        if (entry == NULL) {
+            rc = -errno;
+            break;
+        }
         if (entry->d_name[0] == '.')
             continue;
         if ((count & (count - 1)) == 0) {
@@ -71,7 +78,7 @@ static int read_names(const char *path, char ***ret_names, size_t *ret_count)
         qsort(names, count, sizeof *names, compare_names);
     *ret_names = names;
     *ret_count = count;
-    return 0;
+    return rc;
 }
 
 static int add_directory(const char *path, struct gm_file_list *list, struct gm_error *error)
@@ -81,7 +88,7 @@ static int add_directory(const char *path, struct gm_file_list *list, struct gm_
     const uint32_t before = list->count;
     int rc = read_names(path, &names, &count);
     if (rc < 0)
-        return refuse(error, path, gm_error_name(rc));
+        refuse(error, path, gm_error_name(rc));
     for (size_t i = 0; i < count; i++) {
         char *file = NULL;
         struct stat stat_buffer;
@@ -95,7 +102,9 @@ static int add_directory(const char *path, struct gm_file_list *list, struct gm_
         free(names[i]);
     }
     free(names);
-    if (rc == 0 && list->count == before)
+    if (rc < 0)
+        return error->code;
+    if (list->count == before)
         return refuse(error, path,
                       "the directory has no files (directories in it are not searched)");
     return rc;
@@ -111,14 +120,79 @@ static int add_path(const char *path, struct gm_file_list *list, struct gm_error
     return add_file(path, &stat_buffer, list, error);
 }
 
+/* ---- patterns -------------------------------------------------------------------------------- */
+
+/* glob takes a directory that cannot be read for an empty one, and its callbacks have no argument:
+ * the first failure of the search that this thread is at is noted here. */
+static _Thread_local struct {
+    char path[GM_PATH_BYTES_MAX];
+    char directory[GM_PATH_BYTES_MAX]; /* the one that is being read */
+    int rc;
+} search;
+
+static void note_failure(const char *path, int why)
+{
+    /* A name that does not go on there, or a dangling link, is only no match. */
+    if (why == ENOENT || why == ENOTDIR || search.rc != 0)
+        return;
+    search.rc = -why;
+    snprintf(search.path, sizeof search.path, "%s", path);
+}
+
+static void *search_open(const char *path)
+{
+    DIR *directory = opendir(path);
+    snprintf(search.directory, sizeof search.directory, "%s", path);
+    if (directory == NULL)
+        note_failure(path, errno);
+    return directory;
+}
+
+static struct dirent *search_read(void *directory)
+{
+    errno = 0;
+    struct dirent *entry = readdir(directory);
+    if (entry == NULL && errno != 0)
+        note_failure(search.directory, errno);
+    return entry;
+}
+
+static void search_close(void *directory)
+{
+    closedir(directory);
+}
+
+static int search_stat(const char *path, struct stat *ret)
+{
+    const int rc = stat(path, ret);
+    if (rc < 0)
+        note_failure(path, errno);
+    return rc;
+}
+
+static int search_lstat(const char *path, struct stat *ret)
+{
+    const int rc = lstat(path, ret);
+    if (rc < 0)
+        note_failure(path, errno);
+    return rc;
+}
+
 static int add_glob(const char *pattern, struct gm_file_list *list, struct gm_error *error)
 {
-    glob_t matches;
-    const int found = glob(pattern, 0, NULL, &matches);
-    if (found != 0)
-        return refuse(error, pattern,
-                      found == GLOB_NOMATCH ? "no file matches" : "the pattern cannot be searched");
+    glob_t matches = {.gl_opendir = search_open,
+                      .gl_readdir = search_read,
+                      .gl_closedir = search_close,
+                      .gl_stat = search_stat,
+                      .gl_lstat = search_lstat};
+    search.rc = 0;
+    const int found = glob(pattern, GLOB_ALTDIRFUNC, NULL, &matches);
     int rc = 0;
+    if (search.rc != 0)
+        rc = refuse(error, search.path, gm_error_name(search.rc));
+    else if (found != 0)
+        rc = refuse(error, pattern,
+                    found == GLOB_NOMATCH ? "no file matches" : "the pattern cannot be searched");
     const uint32_t before = list->count;
     for (size_t i = 0; i < matches.gl_pathc && rc == 0; i++) {
         struct stat stat_buffer;

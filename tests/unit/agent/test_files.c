@@ -9,6 +9,9 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +24,24 @@ static struct gm_error error;
 
 static const char *const names[] = {"b.txt", "a.txt", "c[1].log", ".hidden"};
 static const char *const folders[] = {"empty", "deep"};
+
+static uint32_t read_fails_after = UINT32_MAX;
+
+/* In the place of the C library's, which it calls: it fails after so many entries. */
+struct dirent *readdir(DIR *directory)
+{
+    static struct dirent *(*real)(DIR *);
+    if (real == NULL) {
+        void *symbol = dlsym(RTLD_NEXT, "readdir64");
+        memcpy(&real, &symbol, sizeof real);
+    }
+    if (read_fails_after == 0) {
+        errno = EIO;
+        return NULL;
+    }
+    read_fails_after--;
+    return real(directory);
+}
 
 static const char *place(const char *name)
 {
@@ -148,6 +169,40 @@ static void what_gives_nothing_is_refused(void **state)
     assert_non_null(strstr(error.text, "empty"));
 }
 
+/* Nobody may read it, and root reads everything: the case is somebody else for a while. */
+static void a_directory_that_cannot_be_read_is_refused(void **state)
+{
+    (void)state;
+    const bool is_root = geteuid() == 0;
+    char closed[256];
+    snprintf(closed, sizeof closed, "%s", place("empty"));
+    chmod(root, 0755);
+    chmod(closed, 0000);
+    assert_int_equal(is_root ? seteuid(65534) : 0, 0);
+    static const char *const patterns[] = {"*/x*", "*/x", "e*/*"};
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        forget();
+        assert_int_equal(gm_files_list(place(patterns[i]), &list, &error), GM_EJOB_INPUT);
+        assert_non_null(strstr(error.text, closed));
+        assert_non_null(strstr(error.text, "Permission denied"));
+    }
+    assert_int_equal(is_root ? seteuid(0) : 0, 0);
+    chmod(closed, 0700);
+}
+
+static void a_directory_that_stops_half_way_is_refused(void **state)
+{
+    (void)state;
+    read_fails_after = 2;
+    refused(place(""), "Input/output error");
+    read_fails_after = 2;
+    forget();
+    assert_int_equal(gm_files_list(place("*.txt"), &list, &error), GM_EJOB_INPUT);
+    assert_non_null(strstr(error.text, root));
+    assert_non_null(strstr(error.text, "Input/output error"));
+    read_fails_after = UINT32_MAX;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +211,8 @@ int main(void)
         cmocka_unit_test(a_name_with_brackets_is_that_file),
         cmocka_unit_test(what_has_no_size_is_a_stream),
         cmocka_unit_test(what_gives_nothing_is_refused),
+        cmocka_unit_test(a_directory_that_cannot_be_read_is_refused),
+        cmocka_unit_test(a_directory_that_stops_half_way_is_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
