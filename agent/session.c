@@ -27,6 +27,11 @@ extern char **environ;
 #define VARIABLE_BYTES (64 + 12 * GM_PARTICIPANTS_MAX)
 /* Ctrl-C ends everything within a second; threads that sleep look every 0.1 s. */
 #define THREAD_PATIENCE_NS 500000000
+/* An executor that closed its connection is mostly about to be gone: it gets 0.1 s, in ten looks. */
+#define DEATH_LOOKS 10
+#define DEATH_LOOK_MS 10
+/* A death shows at once as a closed socket, unless a child of a step holds it open as well. */
+#define DEATH_CHECK_NS UINT64_C(50000000)
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
@@ -320,20 +325,50 @@ static void describe_place(const struct gm_region *region, const struct gm_plan 
         snprintf(text, text_bytes, "while sending to exchange %u", chain->exchange);
 }
 
+/* Takes an exit status.  Returns 1; 0 when it is not there yet (with WNOHANG); -ECHILD when somebody
+ * else has taken it, as a program that ignores SIGCHLD does. */
+static int take_status(pid_t pid, int options, int *ret_status)
+{
+    pid_t got;
+    do
+        got = waitpid(pid, ret_status, options);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got > 0;
+}
+
+/* What became of an executor that closed its connection; it is gone then. */
+static void end_dead(struct gm_session_executor *executor, char *text, size_t text_bytes)
+{
+    int status = 0;
+    int rc = take_status(executor->pid, WNOHANG, &status);
+    for (int i = 0; i < DEATH_LOOKS && rc == 0; i++) {
+        poll(NULL, 0, DEATH_LOOK_MS);
+        rc = take_status(executor->pid, WNOHANG, &status);
+    }
+    const bool lived = rc == 0;
+    if (lived) {
+        kill(executor->pid, SIGKILL);
+        rc = take_status(executor->pid, 0, &status);
+    }
+    executor->pid = 0;
+    if (lived)
+        snprintf(text, text_bytes, "closed its connection to the driver and went on");
+    else if (rc < 0)
+        snprintf(text, text_bytes, "ended");
+    else if (WIFSIGNALED(status))
+        snprintf(text, text_bytes, "was killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(text, text_bytes, "ended with exit status %d", WEXITSTATUS(status));
+}
+
 static int refuse_dead(struct gm_session *session, const struct gm_region *region,
                        const struct gm_plan *plan, uint32_t index, struct gm_error *error)
 {
     struct gm_session_executor *executor = &session->executors[index];
     char place[256], cause[128];
-    int status = 0;
     describe_place(region, plan, index, place, sizeof place);
-    waitpid(executor->pid, &status, 0);
-    executor->pid = 0;
-    if (WIFSIGNALED(status))
-        snprintf(cause, sizeof cause, "was killed by signal %d (%s)", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
-    else
-        snprintf(cause, sizeof cause, "ended with exit status %d", WEXITSTATUS(status));
+    end_dead(executor, cause, sizeof cause);
     return gm_error_set(error, GM_EPEER_DIED,
                         "executor %u (core %u) %s %s; run with --in-process under a debugger to "
                         "see where",
@@ -421,8 +456,9 @@ bool gm_session_stop(struct gm_session *session)
     }
     for (uint32_t i = 0; i < session->executor_count; i++) {
         struct gm_session_executor *executor = &session->executors[i];
+        int status;
         if (executor->pid > 0)
-            waitpid(executor->pid, NULL, 0);
+            take_status(executor->pid, 0, &status);
         if (executor->has_thread) {
             if (pthread_timedjoin_np(executor->thread, NULL, &deadline) == 0)
                 gm_executor_counts_fini(&executor->thread_counts);

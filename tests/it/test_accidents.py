@@ -48,6 +48,11 @@ class BadSteps(driver.DriverCase):
     def test_a_mapper_that_is_killed(self):
         self.fault("kill", "executor ", "signal 9 (Killed)", *IN_STEP)
 
+    def test_a_mapper_that_closes_every_descriptor_and_stays(self):
+        begin = time.monotonic()
+        self.fault("hang_up", "executor ", "closed its connection", *IN_STEP, seconds=10)
+        self.assert_quick(begin, "an executor that does not end held its driver up")
+
     def test_a_mapper_that_returns_an_error(self):
         for options in ((), ("--in-process",)):
             self.fault("error", "faults.c:", "step 'trip over'", "returned 42", "poison",

@@ -101,7 +101,10 @@ static void crash(const char *fault)
         exit(7);
     if (strcmp(fault, "kill") == 0)
         raise(SIGKILL);
-    if (strcmp(fault, "forever") == 0)
+    if (strcmp(fault, "hang_up") == 0)
+        for (int fd = 3; fd < 256; fd++)
+            close(fd);
+    if (strcmp(fault, "forever") == 0 || strcmp(fault, "hang_up") == 0)
         for (;;)
             pause();
     if (strcmp(fault, "spin") == 0)
