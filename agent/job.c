@@ -294,6 +294,9 @@ static int finish_outputs(struct job *job)
     int rc = 0;
     for (uint32_t i = 0; i < job->flow->output_count && rc == 0; i++)
         rc = gm_output_writer_finish(job->drains[i].writer, job->error);
+    /* The last moment at which nothing has appeared yet. */
+    if (rc == 0 && stop_signal != 0)
+        rc = -EINTR;
     for (uint32_t i = 0; i < job->flow->output_count && rc == 0; i++)
         rc = gm_output_writer_commit(job->drains[i].writer, job->error);
     return rc;
@@ -368,6 +371,7 @@ int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
                       .clock = gm_clock_system()};
     struct gm_memory_split split;
     struct sigaction before[WATCHED_SIGNALS];
+    int late_signal = 0;
     const uint64_t begin_ns = gm_clock_now_ns(&job.clock);
     *ret_report = (struct gm_job_report){.memory_bytes = options->memory_bytes};
 
@@ -392,9 +396,13 @@ int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
         end_program(&job, rc);
     if (rc == GM_END)
         rc = 0; /* the reader had enough */
+    late_signal = rc == 0 ? stop_signal : 0;
 
 leave_region:
     gm_region_leave(&job.region);
     ret_report->elapsed_ns = gm_clock_now_ns(&job.clock) - begin_ns;
+    /* It came when there was nothing left to stop: the program itself is to have it. */
+    if (late_signal != 0)
+        raise(late_signal);
     return rc;
 }

@@ -225,6 +225,13 @@ class Signals(driver.DriverCase):
             os.kill(pid, signal.SIGSTOP)
         self.stops(process, pids, signal.SIGINT)
 
+    def test_an_interrupt_at_the_end_still_counts(self):
+        target = os.path.join(self.dir, "out.txt")
+        done = self.run_it(self.flows("--cores", 2, "late", target, self.file("a\nb\n")))
+        self.assertEqual(done.status, 130, done.err)
+        self.assertIn("stopped by signal 2", done.err)
+        self.assertFalse(os.path.exists(target))
+
     def test_ignored_signals_stay_ignored(self):
         path = self.file("".join("%d\n" % i for i in range(300)))
         args = ["nohup"] + self.flows("--cores", 2, "slowly", path)

@@ -11,6 +11,8 @@
  *     warm TIMES PATH                 the executors and open descriptors of TIMES runs of a flow
  *     killed TIMES PATH               the same, with the executors killed between the runs
  *     closed PATH                     every line, to a standard output that was closed
+ *     late TARGET PATH...             every line, into a file and to a stream whose last write is
+ *                                     interrupted by SIGINT
  *     nothing                         a flow without an output */
 #include <dirent.h>
 #include <inttypes.h>
@@ -111,6 +113,22 @@ static void closed(struct gleam_flow *flow, char **arguments)
     close(STDOUT_FILENO);
 }
 
+static ssize_t write_interrupted(void *cookie, const char *data, size_t bytes)
+{
+    (void)cookie;
+    (void)data;
+    raise(SIGINT);
+    return (ssize_t)bytes;
+}
+
+/* What is written stays in the stream until everything is there: the signal comes late. */
+static void late(struct gleam_flow *flow, char **arguments)
+{
+    const cookie_io_functions_t functions = {.write = write_interrupted};
+    write_lines(flow, arguments);
+    gleam_fprintf(read_from(flow, arguments + 1, 0), fopencookie(NULL, "w", functions), "%s\n");
+}
+
 static void nothing(struct gleam_flow *flow, char **arguments)
 {
     (void)arguments;
@@ -189,7 +207,7 @@ static const struct {
 } flows[] = {
     {"lines", lines, 2}, {"write", write_lines, 2}, {"words", words, 2},
     {"ints", ints, 1},   {"long", long_lines, 2},   {"slowly", slowly, 1},
-    {"closed", closed, 1}, {"nothing", nothing, 0},
+    {"closed", closed, 1}, {"late", late, 2},       {"nothing", nothing, 0},
 };
 
 int main(int argc, char **argv)
