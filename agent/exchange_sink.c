@@ -99,6 +99,11 @@ static int pack(struct gm_exchange_sink *sink, const struct gm_batch *batch)
     uint32_t count = 0;
     while (count < left && (count == 0 || bytes + sink->sizes[count] <= PACK_BYTES))
         bytes += sink->sizes[count++];
+    if (sink->sizes[0] > GM_ROW_BYTES_MAX)
+        return gm_error_set(sink->error, GM_EJOB_FLOW,
+                            "a row is longer than the %u MiB that can be sent at once: emit its "
+                            "values in several rows",
+                            GM_ROW_BYTES_MAX >> 20);
     uint64_t want = bytes + GM_BYTES_SLACK;
     if (want < PACK_BYTES + GM_BYTES_SLACK)
         want = PACK_BYTES + GM_BYTES_SLACK;

@@ -12,7 +12,7 @@
 
 /* Source batches of one chain before the others get their turn. */
 #define BATCHES_PER_TURN 8
-/* A combiner hands its rows on when it holds this part of the executor's memory. */
+/* Combiners hand their rows on when, all together, they hold this part of the executor's memory. */
 #define COMBINE_SHARE 4
 /* Sleeps end by a bell; this is only how often a cancelled job is noticed. */
 #define SLEEP_NS_MAX UINT64_C(100000000)
@@ -91,6 +91,16 @@ static int open_source(struct gm_executor *executor, struct runner *runner,
     return rc;
 }
 
+/* At least 1. */
+static uint32_t combiner_count(const struct gm_plan *plan)
+{
+    uint32_t count = 0;
+    for (uint32_t c = 0; c < plan->chain_count; c++)
+        for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
+            count += plan->chains[c].steps[s].kind == GM_STEP_COMBINE;
+    return count > 0 ? count : 1;
+}
+
 static int open_runner(struct gm_executor *executor, uint32_t index)
 {
     struct runner *runner = &executor->runners[index];
@@ -102,7 +112,7 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         .chain_index = index,
         .heap = &executor->heap,
         .error = &executor->error,
-        .budget_bytes = executor->spec.memory_bytes / COMBINE_SHARE,
+        .budget_bytes = executor->spec.memory_bytes / COMBINE_SHARE / combiner_count(plan),
         .chain_shown = &executor->ledger->chain,
         .step_shown = &executor->ledger->step,
     };

@@ -40,6 +40,7 @@ struct block {
     uint32_t want;
     uint32_t got;
     bool last; /* of its segment */
+    uint64_t count_begin, count_end; /* the file's bytes that are its segment's: those are counted */
 };
 
 struct gm_reader {
@@ -196,6 +197,8 @@ static int start_read(struct gm_reader *reader, struct block *block, uint32_t fi
     block->want = bytes;
     block->got = 0;
     block->last = false;
+    block->count_begin = 0;
+    block->count_end = 0;
     rc = submit(reader, block);
     if (rc != 0)
         return rc;
@@ -204,14 +207,23 @@ static int start_read(struct gm_reader *reader, struct block *block, uint32_t fi
     return 0;
 }
 
+/* What two partitions both look at, a long line's length at worst, is input only once. */
+static void count_bytes(struct gm_reader *reader, const struct block *block, uint64_t offset,
+                        uint64_t bytes)
+{
+    const uint64_t begin = offset > block->count_begin ? offset : block->count_begin;
+    const uint64_t end = offset + bytes < block->count_end ? offset + bytes : block->count_end;
+    reader->bytes += end > begin ? end - begin : 0;
+}
+
 static int complete(struct gm_reader *reader, const struct gm_disk_completion *completion)
 {
     struct block *block = completion->tag;
     const struct gm_file *file = &reader->source->files[block->open->file];
     if (completion->result < 0)
         return refuse(reader, file->path, "read", (int)completion->result);
+    count_bytes(reader, block, block->offset + block->got, (uint64_t)completion->result);
     block->got += (uint32_t)completion->result;
-    reader->bytes += (uint64_t)completion->result;
     const bool stream = file->bytes == UINT64_MAX;
     if (completion->result == 0 && !stream)
         return gm_error_set(reader->error, GM_EJOB_INPUT,
@@ -279,6 +291,7 @@ static int issue_stream(struct gm_reader *reader, struct block *block)
                         reader->issue_offset, GM_READER_BLOCK_BYTES);
     if (rc != 0)
         return rc;
+    block->count_end = UINT64_MAX;
     reader->stream_waits = true;
     reader->issue_block++;
     return 0;
@@ -305,6 +318,8 @@ static int issue_one(struct gm_reader *reader)
     if (rc != 0)
         return rc;
     block->last = last;
+    block->count_begin = segment->begin;
+    block->count_end = segment->end;
     reader->issue_block++;
     reader->issue_offset = offset + bytes;
     if (last) {

@@ -48,6 +48,7 @@ int gm_reader_next(struct gm_reader *reader, struct gm_span *ret_span);
 /* True when the last gm_reader_next returned GM_AGAIN: the disk is what it waits for. */
 bool gm_reader_waits(const struct gm_reader *reader);
 
-uint64_t gm_reader_bytes(const struct gm_reader *reader); /* read so far */
+/* Bytes of its partitions that were read so far; every byte of the input is counted once. */
+uint64_t gm_reader_bytes(const struct gm_reader *reader);
 
 #endif

@@ -74,23 +74,22 @@ static uint32_t lines_of(struct gm_text_source *self)
     return count;
 }
 
+/* A batch without rows is no end: the chain goes on to its neighbours, and comes back. */
 static int text_next(void *opaque, const struct gm_batch **ret_batch, uint32_t *ret_partition)
 {
     struct gm_text_source *self = opaque;
-    do {
-        if (!self->open) {
-            int rc = gm_reader_next(self->reader, &self->span);
-            *ret_partition = self->span.partition;
-            if (rc != 0)
-                return rc;
-            GM_CHECK(self->span.bytes > 0);
-            self->open = true;
-            self->cursor = self->span.data;
-            if (self->tokenize)
-                gm_tokenizer_init(&self->tokenizer, self->span.data, self->span.bytes);
-        }
-        self->batch.row_count = self->tokenize ? words_of(self) : lines_of(self);
-    } while (self->batch.row_count == 0);
+    if (!self->open) {
+        int rc = gm_reader_next(self->reader, &self->span);
+        *ret_partition = self->span.partition;
+        if (rc != 0)
+            return rc;
+        GM_CHECK(self->span.bytes > 0);
+        self->open = true;
+        self->cursor = self->span.data;
+        if (self->tokenize)
+            gm_tokenizer_init(&self->tokenizer, self->span.data, self->span.bytes);
+    }
+    self->batch.row_count = self->tokenize ? words_of(self) : lines_of(self);
     self->batch.origin = self->span.partition;
     *ret_partition = self->span.partition;
     *ret_batch = &self->batch;

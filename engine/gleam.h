@@ -128,7 +128,7 @@ struct gleam_function {
 #define GLEAM_TOKENIZE gleam_kernel("tokenize")     /* (bytes) -> a row per run of [A-Za-z0-9] */
 #define GLEAM_APPEND_ONE gleam_kernel("append_one") /* (columns...) -> (columns..., 1) */
 /* Kernels for reduce_by and reduce_by_key. */
-#define GLEAM_SUM_INT64 gleam_kernel("sum_int64") /* wraps never: overflow fails the job */
+#define GLEAM_SUM_INT64 gleam_kernel("sum_int64") /* a running sum beyond i64 fails the job */
 #define GLEAM_SUM_FLOAT64 gleam_kernel("sum_float64")
 #define GLEAM_COUNT gleam_kernel("count") /* replaces the value columns by the number of rows */
 #define GLEAM_MIN gleam_kernel("min")

@@ -26,8 +26,10 @@ static inline uint64_t gm_hash_fold(uint64_t a, uint64_t b)
 /* The hash of two words that hold `bytes` <= 16 bytes of a key, zero filled. */
 static inline uint64_t gm_hash_words(uint64_t low, uint64_t high, uint64_t bytes)
 {
+    /* A factor that is 0 would hide the other word: the sum keeps it. */
     const uint64_t mixed = gm_hash_fold(low ^ UINT64_C(0xa0761d6478bd642f),
-                                        high ^ UINT64_C(0xe7037ed1a0b428db) ^ (bytes << 56));
+                                        high ^ UINT64_C(0xe7037ed1a0b428db) ^ (bytes << 56)) ^
+                           (low + high);
     return gm_hash_fold(mixed ^ UINT64_C(0x8ebc6af09c88c6e3), UINT64_C(0x589965cc75374cc3));
 }
 

@@ -105,6 +105,7 @@ int gm_chain_create(const struct gm_chain_spec *spec, struct gm_chain **ret_chai
     return 0;
 }
 
+/* Ends what partitions still have of a level. */
 static void end_states(struct gm_chain *chain, struct level *level)
 {
     if (level->states == NULL)
@@ -113,6 +114,7 @@ static void end_states(struct gm_chain *chain, struct level *level)
         if (level->states[p] != NULL)
             level->op.ops->end(&level->op, level->states[p]);
     gm_heap_free(chain->spec.heap, level->states, chain->state_count * sizeof *level->states);
+    level->states = NULL;
 }
 
 void gm_chain_destroy(struct gm_chain *chain)
@@ -290,6 +292,8 @@ static int run_source(struct gm_chain *chain, bool *progressed)
             chain->phase = PHASE_PARTITION;
         return 0;
     }
+    if (batch->row_count == 0)
+        return 0;
     rc = begin_partition(chain);
     if (rc < 0)
         return rc;
@@ -331,9 +335,13 @@ static int run_phase(struct gm_chain *chain, bool *progressed)
         return 0;
     case PHASE_EXECUTOR:
         rc = finish_levels(chain, chain->level_count, progressed);
-        if (rc == 0)
-            chain->phase = PHASE_SINK;
-        return rc;
+        if (rc != 0)
+            return rc;
+        /* A combiner's table is of no use any more, and the chains behind it want the memory. */
+        for (uint32_t i = 0; i < chain->level_count; i++)
+            end_states(chain, &chain->levels[i]);
+        chain->phase = PHASE_SINK;
+        return 0;
     case PHASE_SINK:
         rc = chain->spec.sink.finish(chain->spec.sink.self);
         if (rc == 0) {

@@ -22,7 +22,7 @@
 
 struct gm_chain_source {
     void *self;
-    /* 0: *ret_batch is lent until the next call, and belongs to *ret_partition; GM_PARTITION_END:
+    /* 0: *ret_batch, maybe without rows, is lent until the next call, and belongs to *ret_partition; GM_PARTITION_END:
      * that partition has no more; GM_AGAIN: nothing now; GM_END: nothing ever again, every
      * partition has ended; < 0 with the chain's error set. */
     int (*next)(void *self, const struct gm_batch **ret_batch, uint32_t *ret_partition);

@@ -57,6 +57,8 @@ static int format_process(struct gm_op *op, void *state, const struct gm_batch *
                                   "memory: give more with --memory");
         if (rc < 0)
             return refuse(op, rc, self->why.text);
+        if (self->text.length > GM_VALUE_BYTES_MAX)
+            return refuse(op, GM_EJOB_FLOW, "the text of a row is longer than 1 GiB");
         self->next_row++;
     }
     self->value.data = (const uint8_t *)self->text.data;

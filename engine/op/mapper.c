@@ -81,6 +81,10 @@ static const char *copy_bytes(struct gleam_call *call, uint32_t column,
                               const struct gleam_value *value)
 {
     const size_t length = value->bytes.length;
+    if (value->bytes.data == NULL && length > 0) {
+        refuse_emit(call, column, "has a length, but its data is NULL");
+        return NULL;
+    }
     if (length > GM_VALUE_BYTES_MAX) {
         refuse_emit(call, column, "is longer than 1 GiB");
         return NULL;
@@ -99,7 +103,7 @@ static const char *copy_bytes(struct gleam_call *call, uint32_t column,
 static inline bool lies_in_input(const struct gleam_call *call, const struct gleam_value *value)
 {
     const uint8_t *data = (const uint8_t *)value->bytes.data;
-    return data >= call->input_begin &&
+    return call->input_begin != NULL && data >= call->input_begin &&
            value->bytes.length <= (size_t)(call->input_end - data) && data <= call->input_end;
 }
 

@@ -35,6 +35,9 @@ int gm_row_codec_pack(struct gm_row_codec *codec, const struct gm_batch *batch,
 {
     const uint32_t count = batch->row_count;
     const uint64_t bytes = gm_codec_sizes(&codec->layout, batch, 0, count, codec->sizes);
+    for (uint32_t i = 0; i < count; i++)
+        if (codec->sizes[i] > GM_ROW_BYTES_MAX)
+            return GM_ETASK_MEMORY;
     uint8_t *rows = gm_arena_alloc(arena, bytes);
     if (rows == NULL)
         return GM_ETASK_MEMORY;

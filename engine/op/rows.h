@@ -31,7 +31,7 @@ int gm_row_codec_open(struct gm_row_codec *codec, const struct gm_schema *schema
 void gm_row_codec_close(struct gm_row_codec *codec);
 
 /* Packs all rows of the batch into arena; entries (row_count of them) get prefix and row.  Returns
- * 0 or GM_ETASK_MEMORY. */
+ * 0, or GM_ETASK_MEMORY, also for a row over GM_ROW_BYTES_MAX. */
 int gm_row_codec_pack(struct gm_row_codec *codec, const struct gm_batch *batch,
                       struct gm_arena *arena, struct gm_row_entry *ret_entries);
 

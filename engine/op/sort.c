@@ -8,7 +8,7 @@
 #include "engine/op/op.h"
 #include "engine/op/rows.h"
 
-#define ENTRIES_MIN 4096
+#define ENTRIES_MIN 16
 /* Runs this long are sorted by insertion before the first merge. */
 #define RUN_ROWS 16
 /* Position: 20 bits of origin (GM_PARTITIONS_MAX needs 17) above 44 bits of arrival. */
@@ -75,7 +75,9 @@ static int sort_process(struct gm_op *op, void *opaque, const struct gm_batch *i
     struct sort_state *state = opaque;
     (void)out;
     if (state->count + in->row_count > state->capacity) {
-        const uint64_t capacity = state->capacity > 0 ? state->capacity * 2 : ENTRIES_MIN;
+        uint64_t capacity = state->capacity > 0 ? state->capacity * 2 : ENTRIES_MIN;
+        while (capacity < state->count + in->row_count)
+            capacity *= 2;
         struct gm_row_entry *entries =
             gm_heap_realloc(op->heap, state->entries, state->capacity * sizeof *entries,
                             capacity * sizeof *entries);

@@ -109,34 +109,38 @@ static int refuse_memory(const struct gm_op *op)
                         op->step->where, op->step->name, (unsigned long long)op->step->count);
 }
 
-/* A copy of the candidate's row in the heap. */
+/* A copy of the candidate's row, in the block of *entry if it is large enough: rows of one dataset
+ * have about the same length, so replacing one by a better one mostly allocates nothing. */
 static int copy_row(struct gm_op *op, const struct gm_row_entry *candidate,
-                    struct gm_row_entry *ret_entry)
+                    struct gm_row_entry *entry)
 {
     const struct top *self = op->self;
     const size_t bytes = gm_row_bytes(&self->codec.layout, candidate->row);
-    const size_t block = bytes > 0 ? bytes : 1;
-    uint8_t *row = gm_heap_alloc(op->heap, block);
-    if (row == NULL)
-        return refuse_memory(op);
+    uint8_t *row = (uint8_t *)(uintptr_t)entry->row;
+    size_t block = entry->position;
+    if (row == NULL || block < bytes) {
+        block = bytes > 0 ? bytes : 1;
+        row = gm_heap_alloc(op->heap, block);
+        if (row == NULL)
+            return refuse_memory(op);
+        if (entry->row != NULL)
+            gm_heap_free(op->heap, (void *)(uintptr_t)entry->row, entry->position);
+    }
     memcpy(row, candidate->row, bytes);
-    *ret_entry = (struct gm_row_entry){.prefix = candidate->prefix, .row = row, .position = block};
+    *entry = (struct gm_row_entry){.prefix = candidate->prefix, .row = row, .position = block};
     return 0;
 }
 
 static int add(struct gm_op *op, struct top_state *state, const struct gm_row_entry *candidate)
 {
     struct top *self = op->self;
-    struct gm_row_entry entry;
     if (state->count == op->step->count) {
         struct gm_row_entry *worst = &state->heap[0];
         if (candidate->prefix > worst->prefix || compare(self, candidate, worst) >= 0)
             return 0;
-        int rc = copy_row(op, candidate, &entry);
+        int rc = copy_row(op, candidate, worst);
         if (rc < 0)
             return rc;
-        gm_heap_free(op->heap, (void *)(uintptr_t)worst->row, worst->position);
-        *worst = entry;
         sift_down(self, state->heap, state->count, 0);
         return 0;
     }
@@ -150,10 +154,10 @@ static int add(struct gm_op *op, struct top_state *state, const struct gm_row_en
         state->heap = heap;
         state->capacity = capacity;
     }
-    int rc = copy_row(op, candidate, &entry);
+    state->heap[state->count] = (struct gm_row_entry){0};
+    int rc = copy_row(op, candidate, &state->heap[state->count]);
     if (rc < 0)
         return rc;
-    state->heap[state->count] = entry;
     sift_up(self, state->heap, state->count++);
     return 0;
 }

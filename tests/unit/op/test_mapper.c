@@ -98,6 +98,51 @@ GLEAM_MAPPER(returns_5)
     return 5;
 }
 
+/* An empty value without data, from a row that has no bytes. */
+GLEAM_MAPPER(nothing_of_a_number)
+{
+    const struct gleam_value value = gleam_bytes(NULL, 0);
+    (void)row;
+    (void)column_count;
+    return gleam_emit(call, &value, 1);
+}
+
+GLEAM_MAPPER(length_without_data)
+{
+    const struct gleam_value values[] = {gleam_bytes(NULL, 5), gleam_i64(0)};
+    (void)row;
+    (void)column_count;
+    return gleam_emit(call, values, 2);
+}
+
+/* The text n times, every third one from memory of its own, beside a shared number. */
+GLEAM_MAPPER(in_columns)
+{
+    struct gleam_value texts[300];
+    char copies[300][8];
+    const struct gleam_value number = gleam_i64(7);
+    const struct gleam_column columns[] = {{texts, false}, {&number, true}};
+    (void)column_count;
+    for (int64_t i = 0; i < row[1].i64; i++) {
+        texts[i] = row[0];
+        if (i % 3 == 1) {
+            memcpy(copies[i], row[0].bytes.data, row[0].bytes.length);
+            texts[i].bytes.data = copies[i];
+        }
+    }
+    const int rc = gleam_emit_columns(call, columns, 2, (size_t)row[1].i64);
+    memset(copies, '!', sizeof copies);
+    return rc;
+}
+
+GLEAM_MAPPER(in_wrong_columns)
+{
+    const struct gleam_value values[] = {row[0], gleam_i64(1)};
+    const struct gleam_column columns[] = {{values, false}, {&values[1], true}};
+    (void)column_count;
+    return gleam_emit_columns(call, columns, 2, 2);
+}
+
 GLEAM_MAPPER(no_kind)
 {
     struct gleam_value value = row[0];
@@ -221,6 +266,52 @@ static void pieces_of_the_input_are_not_copied(void **state)
     rig_close(&rig);
 }
 
+static void columns_of_rows_come_out_in_order(void **state)
+{
+    (void)state;
+    uint64_t random = 3;
+    struct rig rig = mapper_rig("in_columns", GLEAM_BYTES, GLEAM_I64);
+    struct rows in = {0}, got = {0};
+    assert_int_equal(rig_open(&rig, UINT64_MAX, 0), 0);
+    for (uint32_t i = 0; i < 3000; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "%u", i);
+        add_row(&in, text, random_below(&random, random_below(&random, 9) ? 4 : 300));
+    }
+    assert_int_equal(rig_push_all(&rig, &in, &random, &got), 0);
+    uint64_t at = 0;
+    for (uint64_t row = 0; row < in.row_count; row++)
+        for (int64_t i = 0; i < rows_at(&in, row)[1].i64; i++, at++) {
+            assert_true(at < got.row_count);
+            assert_true(same_value(rows_at(&got, at)[0], rows_at(&in, row)[0]));
+            assert_int_equal(rows_at(&got, at)[1].i64, 7);
+        }
+    assert_int_equal(got.row_count, at);
+    rows_free(&in);
+    rows_free(&got);
+    rig_close(&rig);
+}
+
+static void empty_values_may_have_no_data(void **state)
+{
+    (void)state;
+    struct rig rig = mapper_rig("nothing_of_a_number", GLEAM_BYTES, 0);
+    rig.input = (struct gm_schema){0};
+    gm_schema_add(&rig.input, "n", GLEAM_I64, false);
+    const struct gleam_value number = gleam_i64(1);
+    struct rows in = {0};
+    struct input input;
+    assert_int_equal(rig_open(&rig, UINT64_MAX, 0), 0);
+    rows_add(&in, &number, 1);
+    input_make(&input, &rig.input, &in, 0, 1);
+    assert_int_equal(rig_process(&rig, &input.batch), GM_OP_NEED_INPUT);
+    assert_int_equal(rig.out.columns[0].bytes[0].length, 0);
+    assert_non_null(rig.out.columns[0].bytes[0].data);
+    input_free(&input);
+    rows_free(&in);
+    rig_close(&rig);
+}
+
 static void any_column_takes_every_kind(void **state)
 {
     (void)state;
@@ -272,6 +363,9 @@ static void wrong_functions_are_refused(void **state)
         {"returns_5", "the mapper returned 5 for the row that begins with: abc", GLEAM_BYTES,
          GLEAM_I64, 0},
         {"no_kind", "value 1 of an emitted row has no kind", GLEAM_ANY, 0, 0},
+        {"length_without_data", "value 1 of an emitted row has a length", GLEAM_BYTES, GLEAM_I64, 0},
+        {"in_wrong_columns", "value 1 of an emitted row is i64, but the column is declared bytes",
+         GLEAM_BYTES, GLEAM_I64, 0},
         {"repeat", "negative: -2", GLEAM_BYTES, GLEAM_I64, -2}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct rig rig = mapper_rig(wrong[i].function, wrong[i].first, wrong[i].second);
@@ -337,6 +431,8 @@ int main(void)
         cmocka_unit_test(emitted_rows_come_out_once_and_in_order),
         cmocka_unit_test(memory_of_the_function_is_copied),
         cmocka_unit_test(pieces_of_the_input_are_not_copied),
+        cmocka_unit_test(columns_of_rows_come_out_in_order),
+        cmocka_unit_test(empty_values_may_have_no_data),
         cmocka_unit_test(any_column_takes_every_kind),
         cmocka_unit_test(parameter_reaches_the_function),
         cmocka_unit_test(wrong_functions_are_refused),

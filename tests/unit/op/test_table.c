@@ -174,7 +174,7 @@ static void table_that_does_not_fit_is_refused(void **state)
     (void)state;
     struct gm_heap heap;
     struct gm_table table;
-    assert_int_equal(gm_heap_init(&heap, 1000), 0);
+    assert_int_equal(gm_heap_init(&heap, 100), 0);
     assert_int_equal(gm_table_init(&table, 1, &heap), GM_ETASK_MEMORY);
     gm_table_fini(&table);
     assert_int_equal(heap.used_bytes, 0);
