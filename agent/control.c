@@ -40,6 +40,22 @@ int gm_control_send_job(int socket, const struct gm_job_message *job, int region
     return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/* The kernel has already made descriptors of this process of whatever came with a packet. */
+static void close_received(struct msghdr *message)
+{
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
+         header = CMSG_NXTHDR(message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+            close(fd);
+        }
+    }
+}
+
 int gm_control_receive_job(int socket, struct gm_job_message *ret_job, int *ret_region_fd,
                            int *ret_plan_fd)
 {
@@ -63,9 +79,11 @@ int gm_control_receive_job(int socket, struct gm_job_message *ret_job, int *ret_
         return -errno;
     const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (received != sizeof packet || packet.magic != JOB_MAGIC || header == NULL ||
-        header->cmsg_type != SCM_RIGHTS ||
-        header->cmsg_len != CMSG_LEN(JOB_DESCRIPTORS * sizeof(int)))
+        header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
+        header->cmsg_len != CMSG_LEN(JOB_DESCRIPTORS * sizeof(int))) {
+        close_received(&message);
         return GM_EPEER_PROTOCOL;
+    }
     int descriptors[JOB_DESCRIPTORS];
     memcpy(descriptors, CMSG_DATA(header), sizeof descriptors);
     *ret_job = packet.job;

@@ -77,6 +77,67 @@ static void a_job_without_descriptors_is_refused(void **state)
     assert_int_equal(gm_control_receive_job(ends[1], &got, &region, &plan_fd), GM_EPEER_PROTOCOL);
 }
 
+/* The next descriptor that would be given out: the same again when none was left open. */
+static int next_descriptor(void)
+{
+    const int fd = dup(ends[0]);
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
+static void descriptors_of_a_refused_packet_are_closed(void **state)
+{
+    (void)state;
+    const int before = next_descriptor();
+    for (int count = 1; count <= 2; count++) {
+        uint8_t junk[8] = {1};
+        struct iovec part = {.iov_base = junk, .iov_len = sizeof junk};
+        union {
+            struct cmsghdr header;
+            char bytes[CMSG_SPACE(2 * sizeof(int))];
+        } ancillary = {0};
+        struct msghdr message = {.msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = &ancillary,
+                                 .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        *header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+                                   .cmsg_type = SCM_RIGHTS,
+                                   .cmsg_len = CMSG_LEN((size_t)count * sizeof(int))};
+        const int passed[2] = {ends[0], ends[1]};
+        memcpy(CMSG_DATA(header), passed, (size_t)count * sizeof(int));
+        assert_int_equal(sendmsg(ends[0], &message, 0), sizeof junk);
+        struct gm_job_message got;
+        int region, plan_fd;
+        assert_int_equal(gm_control_receive_job(ends[1], &got, &region, &plan_fd),
+                         GM_EPEER_PROTOCOL);
+        assert_int_equal(next_descriptor(), before);
+    }
+}
+
+static void the_outcome_of_the_largest_plan_arrives(void **state)
+{
+    (void)state;
+    static struct gm_chain_plan many[GM_EXCHANGES_MAX];
+    for (uint32_t i = 0; i < GM_EXCHANGES_MAX; i++)
+        many[i].step_count = GM_CONTROL_STEPS_MAX / GM_EXCHANGES_MAX;
+    const struct gm_plan largest = {.chains = many,
+                                    .chain_count = GM_EXCHANGES_MAX,
+                                    .exchange_count = GM_EXCHANGES_MAX};
+    struct gm_executor_counts counts, total;
+    struct gm_error error = {0};
+    assert_int_equal(gm_executor_counts_init(&counts, &largest), 0);
+    assert_int_equal(gm_executor_counts_init(&total, &largest), 0);
+    counts.exchanges[GM_EXCHANGES_MAX - 1].frames_count = 17;
+    assert_int_equal(gm_control_send_outcome(ends[1], &error, &counts, &largest), 0);
+    assert_int_equal(gm_control_receive_outcome(ends[0], &largest, &error, &total), 0);
+    assert_int_equal(error.code, 0);
+    assert_int_equal(total.exchanges[GM_EXCHANGES_MAX - 1].frames_count, 17);
+    gm_executor_counts_fini(&counts);
+    gm_executor_counts_fini(&total);
+}
+
 static void a_driver_that_is_gone_is_the_end(void **state)
 {
     (void)state;
@@ -157,6 +218,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_job_arrives_with_its_descriptors, setup, teardown),
         cmocka_unit_test_setup_teardown(a_job_without_descriptors_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(descriptors_of_a_refused_packet_are_closed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_outcome_of_the_largest_plan_arrives, setup, teardown),
         cmocka_unit_test_setup_teardown(a_driver_that_is_gone_is_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(counters_add_up, setup, teardown),
         cmocka_unit_test_setup_teardown(an_error_arrives_with_its_text, setup, teardown),
