@@ -27,7 +27,8 @@ extern char **environ;
 #define VARIABLE_BYTES (64 + 12 * GM_PARTICIPANTS_MAX)
 /* Ctrl-C ends everything within a second; threads that sleep look every 0.1 s. */
 #define THREAD_PATIENCE_NS 500000000
-/* An executor that closed its connection is mostly about to be gone: it gets 0.1 s, in ten looks. */
+/* An executor that closed its connection is mostly about to be gone: it gets 0.1 s, in ten
+ * looks. */
 #define DEATH_LOOKS 10
 #define DEATH_LOOK_MS 10
 /* A death shows at once as a closed socket, unless a child of a step holds it open as well. */
@@ -263,6 +264,12 @@ int gm_session_send(struct gm_session *session, const struct gm_region *region,
                     const struct gm_plan *plan, const struct gm_job_message *job,
                     struct gm_error *error)
 {
+    /* A region begins with zeros, which are the first chain's first step. */
+    for (uint32_t i = 0; i < session->executor_count; i++) {
+        struct gm_ledger_entry *ledger = gm_region_ledger(region, i);
+        atomic_store_explicit(&ledger->chain, UINT32_MAX, memory_order_relaxed);
+        atomic_store_explicit(&ledger->step, UINT32_MAX, memory_order_relaxed);
+    }
     if (session->in_process)
         return send_to_threads(session, region, plan, job, error);
     return send_to_processes(session, region, plan, job, error);
@@ -325,8 +332,8 @@ static void describe_place(const struct gm_region *region, const struct gm_plan 
         snprintf(text, text_bytes, "while sending to exchange %u", chain->exchange);
 }
 
-/* Takes an exit status.  Returns 1; 0 when it is not there yet (with WNOHANG); -ECHILD when somebody
- * else has taken it, as a program that ignores SIGCHLD does. */
+/* Takes an exit status.  Returns 1; 0 when it is not there yet (with WNOHANG); -ECHILD when
+ * somebody else has taken it, as a program that ignores SIGCHLD does. */
 static int take_status(pid_t pid, int options, int *ret_status)
 {
     pid_t got;

@@ -1,12 +1,13 @@
 /* chain.h - runs one chain of the plan: source, operators, sink, in one cooperative loop.
  *
  * Threads:   one executor's thread.
- * Blocking:  never.  A full sink leaves everything where it is; the next gm_chain_run goes on there.
+ * Blocking:  never.  A full sink leaves everything where it is; the next gm_chain_run goes on
+ *            there.
  * Partitions: a source may mix batches of several partitions (an exchange) or give one after the
  *            other (files).  Operators keep a state per partition, made at its first batch.
  *
- * Pure: the source and the sink are tables of functions; the executor gives real ones, tests and the
- * simulator theirs.
+ * Pure: the source and the sink are tables of functions; the executor gives real ones, tests and
+ * the simulator theirs.
  */
 #ifndef GM_CHAIN_CHAIN_H
 #define GM_CHAIN_CHAIN_H
@@ -22,9 +23,9 @@
 
 struct gm_chain_source {
     void *self;
-    /* 0: *ret_batch, maybe without rows, is lent until the next call, and belongs to *ret_partition; GM_PARTITION_END:
-     * that partition has no more; GM_AGAIN: nothing now; GM_END: nothing ever again, every
-     * partition has ended; < 0 with the chain's error set. */
+    /* 0: *ret_batch, maybe without rows, is lent until the next call, and belongs to
+     * *ret_partition; GM_PARTITION_END: that partition has no more; GM_AGAIN: nothing now; GM_END:
+     * nothing ever again, every partition has ended; < 0 with the chain's error set. */
     int (*next)(void *self, const struct gm_batch **ret_batch, uint32_t *ret_partition);
 };
 

@@ -148,8 +148,12 @@ static int undo(struct gm_slot **slots, uint64_t new_bits, uint32_t count)
 static inline int find_block(struct gm_table *table, struct view view, const struct gm_key *keys,
                              uint32_t count, struct gm_slot **ret_slots, uint64_t *ret_new)
 {
-    for (uint32_t i = 0; i < count; i++)
-        __builtin_prefetch(view_slot(view, keys[i].hash), 1);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *slot = (const uint8_t *)view_slot(view, keys[i].hash);
+        __builtin_prefetch(slot, 1);
+        /* Half of the slots have their neighbour, the next one to be probed, in another line. */
+        __builtin_prefetch(slot + view.stride, 1);
+    }
     uint64_t new_bits = 0, new_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         bool is_new = false;

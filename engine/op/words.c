@@ -1,8 +1,8 @@
 /* words.c - the tokenize kernel for mappers.
  *
  * The kernel loads whole vectors and so looks behind the end of its span, which the engine's own
- * values allow.  A program's values need not: what the kernel is given here ends a vector before the
- * value does, or is a copy with room behind it.
+ * values allow.  A program's values need not: what the kernel is given here ends a vector before
+ * the value does, or is a copy with room behind it.
  */
 #define GLEAM_NO_PLACES
 #include <string.h>
