@@ -42,6 +42,10 @@ class BadSteps(driver.DriverCase):
     def test_a_mapper_that_aborts(self):
         self.fault("abort", "executor ", "signal 6 (Aborted)", *IN_STEP)
 
+    def test_executors_that_never_begin(self):
+        self.refused(self.faults("none", self.file("1\n")), 1, "exit status 9",
+                     "before its first step", env={"FAULTS_UNBORN": "1"})
+
     def test_a_mapper_that_exits(self):
         self.fault("exit", "executor ", "exit status 7", *IN_STEP)
 
