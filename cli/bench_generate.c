@@ -52,6 +52,7 @@ int gm_cli_bench_generate(int argc, char **argv)
     value = gm_cli_option(&argc, argv, "--seed");
     if (value != NULL && gm_text_parse_u64(value, UINT64_MAX, &seed, &why) < 0)
         return refuse("--seed", why);
+    gm_cli_no_more_options(&argc, argv);
     if (argc != 2) {
         fputs(usage, stderr);
         return 2;

@@ -17,6 +17,7 @@ int gm_cli_bench_ring(int argc, char **argv)
         .json = gm_cli_flag(&argc, argv, "--json"),
         .real = !gm_cli_flag(&argc, argv, "--small"),
     };
+    gm_cli_no_more_options(&argc, argv);
     if (argc > 1) {
         fprintf(stderr, "gleam bench ring: what is '%s'? See --help.\n", argv[1]);
         return 2;

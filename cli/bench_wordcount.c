@@ -73,9 +73,10 @@ static void print_speed(const struct gm_plan *plan, const struct gm_job_report *
     gm_text_format_size(ring_bytes, rings, sizeof rings);
     gm_text_format_size(report->heap_peak_bytes + report->region_bytes, memory, sizeof memory);
     fprintf(stderr,
-            "%s in %.3f s: %.0f MB/s on %u executors; %" PRIu64 " lines, %" PRIu64
+            "%s in %.3f s: %.0f MB/s on %u executor%s; %" PRIu64 " lines, %" PRIu64
             " words, %" PRIu64 " distinct; %s through the rings, %s of memory\n",
             input, seconds, (double)read->source_bytes / 1e6 / seconds, report->executor_count,
+            report->executor_count == 1 ? "" : "s",
             read->source_rows, words, reduced->step_rows[0], rings, memory);
 }
 
@@ -94,6 +95,7 @@ int gm_cli_bench_wordcount(int argc, char **argv)
     }
     const bool functions = gm_cli_flag(&argc, argv, "--functions");
     const bool plan_only = strcmp(argv[0], "plan") == 0;
+    gm_cli_no_more_options(&argc, argv);
     if (argc < 2) {
         fputs(usage, stderr);
         return 2;

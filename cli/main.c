@@ -44,6 +44,12 @@ const char *gm_cli_option(int *argc, char **argv, const char *name)
     return NULL;
 }
 
+static void remove_argument(int *argc, char **argv, int at)
+{
+    memmove(argv + at, argv + at + 1, (size_t)(*argc - at) * sizeof *argv);
+    (*argc)--;
+}
+
 int gm_cli_flag(int *argc, char **argv, const char *name)
 {
     for (int i = 1; i < *argc; i++) {
@@ -51,11 +57,24 @@ int gm_cli_flag(int *argc, char **argv, const char *name)
             break;
         if (strcmp(argv[i], name) != 0)
             continue;
-        memmove(argv + i, argv + i + 1, (size_t)(*argc - i) * sizeof *argv);
-        (*argc)--;
+        remove_argument(argc, argv, i);
         return 1;
     }
     return 0;
+}
+
+void gm_cli_no_more_options(int *argc, char **argv)
+{
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            remove_argument(argc, argv, i);
+            return;
+        }
+        if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            fprintf(stderr, "gleam: there is no option %s; --help lists them\n", argv[i]);
+            exit(2);
+        }
+    }
 }
 
 int main(int argc, char **argv)

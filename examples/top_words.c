@@ -45,6 +45,10 @@ GLEAM_REDUCER(add)
 int main(int argc, char **argv)
 {
     gleam_init(&argc, &argv);
+    if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
+        fprintf(stderr, "usage: %s [--cores N] [--memory SIZE] [PATH]\n", argv[0]);
+        return 2;
+    }
     struct gleam_flow *flow = gleam_flow_new("top 5 words in passwd");
     struct gleam_dataset *words = gleam_text_file(flow, argc > 1 ? argv[1] : "/etc/passwd");
     words = gleam_flat_map(words, "split", gleam_mapper_with("words_of_line", "x", 1));

@@ -10,7 +10,7 @@
 int main(int argc, char **argv)
 {
     gleam_init(&argc, &argv);
-    if (argc < 2) {
+    if (argc < 2 || argv[1][0] == '-') {
         fprintf(stderr, "usage: %s [--cores N] [--memory SIZE] PATH...\n", argv[0]);
         return 2;
     }
