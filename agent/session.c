@@ -409,15 +409,46 @@ static int collect_one(struct gm_session *session, const struct gm_region *regio
     return 0;
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Which executors are worth a look: the driver asks in every round of its loop, so one call asks for
+ * all.  Now and then all are: the process itself may tell what its socket does not. */
+static void find_ready(struct gm_session *session, bool *ret_ready)
+{
+    struct pollfd sockets[GM_EXECUTORS_MAX];
+    const uint64_t now = session->in_process ? 0 : now_ns();
+    const bool all = session->in_process || now - session->looked_ns >= DEATH_CHECK_NS;
+    for (uint32_t i = 0; i < session->executor_count; i++) {
+        const struct gm_session_executor *executor = &session->executors[i];
+        ret_ready[i] = all;
+        sockets[i] = (struct pollfd){.fd = executor->finished ? -1 : executor->socket,
+                                     .events = POLLIN};
+    }
+    if (all) {
+        session->looked_ns = now;
+        return;
+    }
+    const bool any = poll(sockets, session->executor_count, 0) > 0;
+    for (uint32_t i = 0; i < session->executor_count && any; i++)
+        ret_ready[i] = sockets[i].revents != 0;
+}
+
 int gm_session_collect(struct gm_session *session, const struct gm_region *region,
                        const struct gm_plan *plan, struct gm_executor_counts *counts,
                        struct gm_error *error)
 {
+    bool ready[GM_EXECUTORS_MAX];
     bool all = true;
+    find_ready(session, ready);
     for (uint32_t i = 0; i < session->executor_count; i++) {
         if (session->executors[i].finished)
             continue;
-        int rc = collect_one(session, region, plan, i, counts, error);
+        int rc = ready[i] ? collect_one(session, region, plan, i, counts, error) : GM_AGAIN;
         if (rc < 0)
             return rc;
         all = all && rc == 0;

@@ -32,6 +32,7 @@ struct gm_session {
     uint32_t executor_count; /* 0: nothing runs */
     bool in_process;
     struct gm_session_executor executors[GM_EXECUTORS_MAX];
+    uint64_t looked_ns; /* when executors were last looked at, also those that say nothing */
     int bells[GM_PARTICIPANTS_MAX]; /* eventfds; the driver's is the last */
     _Atomic bool cancel;            /* threads look at it */
 };
