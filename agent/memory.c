@@ -3,12 +3,18 @@
 #include <stdio.h>
 
 #include "agent/job.h"
+#include "agent/reader.h"
 #include "engine/base/text.h"
 
 /* A process beside its heap: program, libraries, stack, jemalloc's own; measured as Pss. */
 #define PROCESS_BYTES (3u << 20)
 /* Least heap: a reader's five blocks of 1.6 MiB in all, batches, packing, a small table. */
 #define HEAP_BYTES_MIN (8u << 20)
+/* Each text source beyond the first: a reader, its disk, and its chain's batches. */
+#define TEXT_BYTES (GM_READER_BYTES + (512u << 10))
+/* Each output beyond the first, in the driver: 256 KiB of text, or a batch of rows. */
+#define OUTPUT_BYTES (512u << 10)
+#define HUGE_PAGE_BYTES (2u << 20)
 /* Frames that a source has on their way per exchange beyond one open one per destination. */
 #define QUOTA_EXTRA 6
 /* More frames than this per exchange and source bring nothing: a 64 KiB frame is 10 us of work. */
@@ -40,6 +46,34 @@ static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint3
     }
 }
 
+/* The least that a heap needs, be it an executor's or the driver's. */
+static uint64_t least_heap(const struct gm_plan *plan, uint32_t executor_count)
+{
+    uint64_t executor = HEAP_BYTES_MIN, driver = HEAP_BYTES_MIN;
+    uint32_t texts = 0, outputs = 0;
+    for (uint32_t i = 0; i < plan->chain_count; i++)
+        if (plan->chains[i].source.kind == GM_SOURCE_TEXT && texts++ > 0)
+            executor += TEXT_BYTES;
+    for (uint32_t i = 0; i < plan->exchange_count; i++) {
+        const struct gm_exchange_plan *exchange = &plan->exchanges[i];
+        const bool to_driver = exchange->kind == GM_EXCHANGE_OUTPUT;
+        /* Where a destination has several partitions, a sender has staging for each. */
+        if (exchange->partition_count > (to_driver ? 1 : executor_count))
+            executor += (uint64_t)exchange->partition_count * GM_STAGING_BYTES_MAX;
+        if (to_driver && outputs++ > 0)
+            driver += OUTPUT_BYTES;
+    }
+    return executor > driver ? executor : driver;
+}
+
+/* Bytes of the region as it is mapped: in whole huge pages, unless they are switched off. */
+static uint64_t region_bytes(const struct gm_region_spec *spec, enum gm_pages_want pages)
+{
+    const uint64_t bytes = gm_region_footprint(spec);
+    const uint64_t unit = pages == GM_PAGES_OFF ? 1 : HUGE_PAGE_BYTES;
+    return (bytes + unit - 1) / unit * unit;
+}
+
 /* --hugepages SIZE is the region's size: frames fill it, as far as they are of use and there are at
  * most `most` bytes for it. */
 static void fill_huge(const struct gm_plan *plan, const struct gm_options *options,
@@ -52,7 +86,7 @@ static void fill_huge(const struct gm_plan *plan, const struct gm_options *optio
     uint32_t extra = QUOTA_EXTRA;
     for (uint32_t more = extra; more <= QUOTA_MAX; more += more / 4 + 1) {
         fill_spec(plan, options->executor_count, frame_bytes, more, spec);
-        if (gm_region_footprint(spec) > most)
+        if (region_bytes(spec, options->pages) > most)
             break;
         extra = more;
     }
@@ -67,12 +101,12 @@ int gm_job_divide(const struct gm_plan *plan, const struct gm_options *options,
     const uint64_t processes =
         (uint64_t)PROCESS_BYTES * (options->in_process ? 1 : executors + 1);
     /* What is not the region: frames get smaller before this does not fit. */
-    const uint64_t rest = processes + (uint64_t)HEAP_BYTES_MIN * (executors + 1);
+    const uint64_t rest = processes + least_heap(plan, executors) * (executors + 1);
     uint64_t region = 0;
     uint32_t frame = GM_FRAME_BYTES_DEFAULT;
     for (;; frame /= 2) {
         fill_spec(plan, executors, frame, QUOTA_EXTRA, ret_spec);
-        region = gm_region_footprint(ret_spec);
+        region = region_bytes(ret_spec, options->pages);
         const bool fits = region <= options->memory_bytes / REGION_SHARE &&
                           region + rest <= options->memory_bytes;
         if (frame == GM_FRAME_BYTES_MIN || fits)
@@ -80,7 +114,7 @@ int gm_job_divide(const struct gm_plan *plan, const struct gm_options *options,
     }
     if (options->pages == GM_PAGES_HUGE && region + rest <= options->memory_bytes) {
         fill_huge(plan, options, frame, options->memory_bytes - rest, ret_spec);
-        region = gm_region_footprint(ret_spec);
+        region = region_bytes(ret_spec, options->pages);
     }
     const uint64_t least = region + rest;
     if (options->memory_bytes < least) {

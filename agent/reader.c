@@ -18,6 +18,7 @@
 /* The last read of a segment goes this far beyond it: the end of its last line is mostly there. */
 #define OVERLAP_BYTES 4096
 #define BLOCK_ROOM_BYTES (HEADROOM_BYTES + GM_READER_BLOCK_BYTES + OVERLAP_BYTES + GM_BYTES_SLACK)
+_Static_assert((GM_READER_BLOCKS + 1) * BLOCK_ROOM_BYTES <= GM_READER_BYTES, "told in reader.h");
 /* Files open at a time: one per block in flight, and the tail. */
 #define OPEN_FILES (GM_READER_BLOCKS + 2)
 /* Partitions claimed but not used up; small files come several to a block's time. */

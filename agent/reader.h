@@ -25,6 +25,8 @@
  * disk busy while one is worked on. */
 #define GM_READER_BLOCK_BYTES (256u << 10)
 #define GM_READER_BLOCKS 4
+/* A reader's memory: its blocks, and one more for the ends of lines, with their surroundings. */
+#define GM_READER_BYTES ((GM_READER_BLOCKS + 1) * (GM_READER_BLOCK_BYTES + (72u << 10)))
 
 struct gm_reader;
 

@@ -92,7 +92,7 @@ class Files(driver.DriverCase):
         process, _ = self.start_executors(
             self.flows("--cores", 1, "write", target, bad, os.path.join(self.dir, "endless")), 1)
         process.terminate()
-        self.assertEqual(process.wait(10 * lib.SLOWER), 130)
+        self.assertEqual(process.wait(10 * lib.SLOWER), 128 + 15)
         with open(target, encoding="utf-8") as file:
             self.assertEqual(file.read(), "old\n")
         self.run_ok(self.flows("write", target, source))
@@ -202,6 +202,14 @@ class Options(driver.DriverCase):
         enough = re.search(r"give --memory (\d+M)", done.err).group(1)
         done = self.run_ok(self.word_count("--cores", 2, "--memory", enough, path))
         self.assertEqual(done.out, "a\t2\nb\t1\n")
+
+    def test_the_memory_that_would_do_is_enough_for_many_sources(self):
+        path = self.file("a\nb\n" * 1000)
+        for count in (8, 40):
+            args = self.flows("--cores", 2, "--memory", "1M", "texts", count, path)
+            done = self.refused(args, 1, "too small")
+            args[4] = re.search(r"give --memory (\d+M)", done.err).group(1)
+            self.assertEqual(len(self.run_ok(args).out.splitlines()), 2000 * count)
 
     def test_cores_that_do_not_exist(self):
         path = self.file("a\n")

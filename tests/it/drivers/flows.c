@@ -10,6 +10,7 @@
  *     slowly PATH...                  every line, a millisecond each
  *     warm TIMES PATH                 the executors and open descriptors of TIMES runs of a flow
  *     killed TIMES PATH               the same, with the executors killed between the runs
+ *     texts COUNT PATH                every line COUNT times, from as many sources
  *     closed PATH                     every line, to a standard output that was closed
  *     late TARGET PATH...             every line, into a file and to a stream whose last write is
  *                                     interrupted by SIGINT
@@ -105,6 +106,12 @@ static void slowly(struct gleam_flow *flow, char **arguments)
     struct gleam_dataset *data = read_from(flow, arguments, 0);
     data = gleam_map(data, "after a rest", gleam_mapper("after_a_rest"));
     gleam_printlnf(gleam_as(data, "line bytes"), "%s");
+}
+
+static void texts(struct gleam_flow *flow, char **arguments)
+{
+    for (int i = 0; i < atoi(arguments[0]); i++)
+        gleam_printlnf(gleam_text_file(flow, arguments[1]), "%s");
 }
 
 static void closed(struct gleam_flow *flow, char **arguments)
@@ -208,6 +215,7 @@ static const struct {
     {"lines", lines, 2}, {"write", write_lines, 2}, {"words", words, 2},
     {"ints", ints, 1},   {"long", long_lines, 2},   {"slowly", slowly, 1},
     {"closed", closed, 1}, {"late", late, 2},       {"nothing", nothing, 0},
+    {"texts", texts, 2},
 };
 
 int main(int argc, char **argv)

@@ -13,7 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/reader.h"
+
 static struct gm_exchange_plan exchanges[GM_EXCHANGES_MAX];
+static struct gm_chain_plan text_chains[GM_EXCHANGES_MAX]; /* zeros: they read texts */
 
 static struct gm_plan plan_with(uint32_t exchange_count)
 {
@@ -22,7 +25,7 @@ static struct gm_plan plan_with(uint32_t exchange_count)
             .kind = i + 1 < exchange_count ? GM_EXCHANGE_HASH : GM_EXCHANGE_OUTPUT,
             .partition_count = 4};
     return (struct gm_plan){
-        .chain_count = exchange_count, .exchanges = exchanges, .exchange_count = exchange_count};
+        .chains = text_chains, .chain_count = exchange_count, .exchanges = exchanges, .exchange_count = exchange_count};
 }
 
 static int divide(uint64_t memory, uint32_t executors, uint32_t exchange_count, bool huge,
@@ -39,7 +42,10 @@ static int divide(uint64_t memory, uint32_t executors, uint32_t exchange_count, 
     *error = (struct gm_error){0};
     const int rc = gm_job_divide(&plan, &options, &spec, split, error);
     if (rc == 0) {
-        assert_int_equal(gm_region_footprint(&spec), split->region_bytes);
+        /* Whole huge pages, when the region may lie on them. */
+        const uint64_t huge_page = 2 << 20;
+        assert_int_equal((gm_region_footprint(&spec) + huge_page - 1) / huge_page * huge_page,
+                         split->region_bytes);
         assert_int_equal(spec.frame_bytes, split->frame_bytes);
     }
     return rc;
@@ -79,6 +85,39 @@ static void parts_fit_and_the_advice_is_right(void **state)
             }
 }
 
+/* Readers of several texts, and staging for many partitions, are part of the least heap. */
+static void what_a_plan_holds_is_counted(void **state)
+{
+    (void)state;
+    static struct gm_chain_plan chains[12];
+    static struct gm_region_spec spec;
+    struct gm_plan plan = plan_with(12);
+    const struct gm_options options = {
+        .executor_count = 2, .core_count = 2, .memory_bytes = 1 << 20, .pages = GM_PAGES_OFF};
+    const uint32_t partitions = 40000;
+    for (int many = 0; many < 3; many++) {
+        for (uint32_t i = 0; i < 12; i++)
+            chains[i].source.kind = many == 1 ? GM_SOURCE_TEXT : GM_SOURCE_EXCHANGE;
+        exchanges[0].partition_count = many == 2 ? partitions : 4;
+        plan.chains = chains;
+        struct gm_options enough = options;
+        struct gm_memory_split split;
+        struct gm_error error = {0};
+        assert_int_equal(gm_job_divide(&plan, &options, &spec, &split, &error), GM_EJOB_OPTION);
+        uint64_t least;
+        assert_int_equal(sscanf(strstr(error.text, "give --memory "),
+                                "give --memory %" SCNu64 "M", &least),
+                         1);
+        enough.memory_bytes = least << 20;
+        assert_int_equal(gm_job_divide(&plan, &enough, &spec, &split, &error), 0);
+        assert_int_equal(gm_region_footprint(&spec), split.region_bytes);
+        if (many == 1)
+            assert_true(split.heap_bytes >= 12 * GM_READER_BYTES);
+        if (many == 2)
+            assert_true(split.heap_bytes >= (uint64_t)partitions * 448);
+    }
+}
+
 static void frames_are_large_when_memory_is(void **state)
 {
     (void)state;
@@ -92,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_fit_and_the_advice_is_right),
+        cmocka_unit_test(what_a_plan_holds_is_counted),
         cmocka_unit_test(frames_are_large_when_memory_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
