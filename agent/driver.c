@@ -15,8 +15,6 @@
 #include "agent/trampoline.h"
 #include "engine/flow/flow.h"
 
-#define EXIT_CANCELLED 130
-
 /* One program has one set of options and one set of warm executors. */
 static struct gm_options options;
 static struct gm_session session;
@@ -114,7 +112,8 @@ int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
     if (rc == 0)
         return 0;
     say(flow->error.text);
-    return rc == GM_EJOB_CANCELLED ? EXIT_CANCELLED : 1;
+    /* As a shell tells of a program that a signal ended: 130 for SIGINT. */
+    return rc == GM_EJOB_CANCELLED ? 128 + ret_report->stop_signal : 1;
 }
 
 int gleam_run(struct gleam_flow *flow)

@@ -208,8 +208,42 @@ static int add_glob(const char *pattern, struct gm_file_list *list, struct gm_er
     return rc;
 }
 
+/* Paths of this process's own descriptors mean something else in an executor: its stdin is empty.
+ * A file is found by way of this process's number; a pipe cannot be opened again without losing its
+ * end. */
+static bool own_descriptor(const char *path, char *text, size_t text_bytes)
+{
+    static const struct {
+        const char *begin, *place;
+    } own[] = {{"/dev/stdin", "fd/0"}, {"/dev/fd/", "fd/"}, {"/proc/self/", ""}};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        const size_t length = strlen(own[i].begin);
+        if (strncmp(path, own[i].begin, length) == 0) {
+            snprintf(text, text_bytes, "/proc/%d/%s%s", getpid(), own[i].place, path + length);
+            return true;
+        }
+    }
+    return false;
+}
+
+static int add_own_descriptor(const char *path, const char *own, struct gm_file_list *list,
+                              struct gm_error *error)
+{
+    struct stat stat_buffer;
+    if (stat(own, &stat_buffer) < 0)
+        return refuse(error, path, gm_error_name(-errno));
+    if (!S_ISREG(stat_buffer.st_mode))
+        return refuse(error, path,
+                      "it is a descriptor of this program that is no file, and executors are "
+                      "programs of their own: give a file or a named pipe");
+    return add_file(own, &stat_buffer, list, error);
+}
+
 int gm_files_list(const char *path, struct gm_file_list *list, struct gm_error *error)
 {
+    char own[GM_PATH_BYTES_MAX];
+    if (own_descriptor(path, own, sizeof own))
+        return add_own_descriptor(path, own, list, error);
     if (path[0] == '\0')
         return refuse(error, "''", "the path is empty");
     struct stat stat_buffer;

@@ -345,6 +345,8 @@ static int run_attempt(struct job *job, const struct gm_memory_split *split,
     if (rc == -EINTR)
         rc = gm_error_set(job->error, GM_EJOB_CANCELLED, "stopped by signal %d (%s)", stop_signal,
                           strsignal(stop_signal));
+    if (rc == GM_EJOB_CANCELLED)
+        report->stop_signal = stop_signal;
     fill_report(job, report);
     return rc;
 }
@@ -356,7 +358,7 @@ static _Noreturn void end_program(const struct job *job, int rc)
         _exit(0);
     fprintf(stderr, "gleam: %s; a step does not return, so the program ends here\n",
             job->error->text);
-    _exit(rc == GM_EJOB_CANCELLED ? 130 : 1);
+    _exit(rc == GM_EJOB_CANCELLED ? 128 + stop_signal : 1);
 }
 
 int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,

@@ -274,31 +274,58 @@ static int text_rows(struct gm_output_writer *writer, const struct gm_run *run,
     return at == end ? 0 : refuse_run(run, error);
 }
 
-static int function_rows(struct gm_output_writer *writer, const struct gm_run *run,
-                         struct gm_error *error)
+static int call_with_rows(struct gm_output_writer *writer, struct gm_error *error)
+{
+    for (uint32_t i = 0; i < writer->batch.row_count; i++) {
+        struct gleam_value row[GM_FIELDS_MAX];
+        for (uint32_t c = 0; c < writer->batch.column_count; c++)
+            row[c] = gm_vector_get(&writer->batch.columns[c], i);
+        const int rc =
+            writer->output->function(writer->output->argument, row, writer->batch.column_count);
+        if (rc != 0)
+            return gm_error_set(error, GM_EJOB_OUTPUT,
+                                "the function that takes the rows returned %d", rc);
+    }
+    return 0;
+}
+
+/* rows: the run's, in memory that nobody else writes to. */
+static int decode_rows(struct gm_output_writer *writer, const struct gm_run *run,
+                       const uint8_t *rows, struct gm_error *error)
 {
     size_t offset = 0;
     uint32_t left = run->row_count;
     while (left > 0) {
         size_t used;
-        int rc = gm_codec_decode(&writer->layout, run->rows + offset, run->bytes - offset, left,
+        int rc = gm_codec_decode(&writer->layout, rows + offset, run->bytes - offset, left,
                                  &writer->batch, &used);
         if (rc < 0 || writer->batch.row_count == 0)
             return refuse_run(run, error);
-        for (uint32_t i = 0; i < writer->batch.row_count; i++) {
-            struct gleam_value row[GM_FIELDS_MAX];
-            for (uint32_t c = 0; c < writer->batch.column_count; c++)
-                row[c] = gm_vector_get(&writer->batch.columns[c], i);
-            rc = writer->output->function(writer->output->argument, row,
-                                          writer->batch.column_count);
-            if (rc != 0)
-                return gm_error_set(error, GM_EJOB_OUTPUT,
-                                    "the function that takes the rows returned %d", rc);
-        }
+        rc = call_with_rows(writer, error);
+        if (rc < 0)
+            return rc;
         offset += used;
         left -= writer->batch.row_count;
     }
     return 0;
+}
+
+/* The decoder checks lengths and then reads them again.  In a frame, a step that runs wild in an
+ * executor could change them in between, and the driver must outlive that: it works on a copy. */
+static int function_rows(struct gm_output_writer *writer, const struct gm_run *run,
+                         struct gm_error *error)
+{
+    const size_t bytes = (size_t)run->bytes + GM_BYTES_SLACK;
+    uint8_t *rows = gm_heap_alloc(writer->heap, bytes);
+    if (rows == NULL)
+        return gm_error_set(error, GM_ETASK_MEMORY,
+                            "a row does not fit the driver's share of the memory: give more with "
+                            "--memory");
+    memcpy(rows, run->rows, run->bytes);
+    memset(rows + run->bytes, 0, GM_BYTES_SLACK);
+    const int rc = decode_rows(writer, run, rows, error);
+    gm_heap_free(writer->heap, rows, bytes);
+    return rc;
 }
 
 int gm_output_writer_rows(struct gm_output_writer *writer, const struct gm_run *run,

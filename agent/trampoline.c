@@ -187,6 +187,12 @@ static void close_inherited(const struct parameters *parameters)
     close_range(next, ~0U, 0);
 }
 
+/* Not SIG_IGN, which programs that a step starts would inherit. */
+static void do_nothing(int number)
+{
+    (void)number;
+}
+
 static void become_executor(const struct parameters *parameters)
 {
     /* The kernel kills this process with the driver's thread that started it; a driver that died
@@ -201,10 +207,10 @@ static void become_executor(const struct parameters *parameters)
     sched_setaffinity(0, sizeof core, &core);
     /* Ctrl-C and the end of a terminal or a service reach the whole group; what to do about it is
      * the driver's decision. */
-    signal(SIGINT, SIG_IGN);
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN);
+    const struct sigaction pass_over = {.sa_handler = do_nothing, .sa_flags = SA_RESTART};
+    static const int passed_over[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    for (size_t i = 0; i < sizeof passed_over / sizeof *passed_over; i++)
+        sigaction(passed_over[i], &pass_over, NULL);
     char name[16];
     snprintf(name, sizeof name, "gleam-exec %u", parameters->participant);
     prctl(PR_SET_NAME, name);

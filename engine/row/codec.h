@@ -1,7 +1,7 @@
 /* codec.h - batches to packed rows and back (schema.h has the layout).
  *
  * Decoding treats its input as hostile: a length that leaves the given bytes is
- * GM_EFRAME_CORRUPT, never a read outside.
+ * GM_EFRAME_CORRUPT, never a read outside; as long as nobody changes the bytes during the call.
  */
 #ifndef GM_ROW_CODEC_H
 #define GM_ROW_CODEC_H

@@ -128,7 +128,7 @@ class Signals(driver.DriverCase):
         _, err = process.communicate(timeout=10 * lib.SLOWER)
         self.assert_quick(begin, "the driver took too long to stop")
         self.assert_gone(pids, begin, "executors outlived their driver")
-        self.assertEqual(process.returncode, 130, err)
+        self.assertEqual(process.returncode, 128 + number, err)
         self.assertEqual(len(err.splitlines()), 1, err)
         self.assertIn(b"stopped by signal %d" % number, err)
 

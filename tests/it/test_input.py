@@ -28,6 +28,19 @@ def some_text(megabytes=2):
     return data
 
 
+class OwnDescriptors(driver.DriverCase):
+
+    def test_standard_input_that_is_a_file(self):
+        path = self.file("a\nb\n")
+        command = '"$0" --cores 1 lines 1 /dev/stdin < "$1"'
+        done = self.run_ok(["sh", "-c", command, lib.binary("flows"), path])
+        self.assertEqual(done.out, "a\nb\n")
+
+    def test_standard_input_that_is_a_pipe(self):
+        self.run_bad(self.flows("--cores", 1, "lines", 1, "/dev/stdin"),
+                     "/dev/stdin", "executors are programs of their own", stdin="a\n")
+
+
 class Examples(driver.DriverCase):
 
     def test_word_count_of_real_files_is_the_plain_count(self):
