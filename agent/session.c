@@ -416,8 +416,8 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Which executors are worth a look: the driver asks in every round of its loop, so one call asks for
- * all.  Now and then all are: the process itself may tell what its socket does not. */
+/* Which executors are worth a look: the driver asks in every round of its loop, so one call asks
+ * for all.  Now and then all are: the process itself may tell what its socket does not. */
 static void find_ready(struct gm_session *session, bool *ret_ready)
 {
     struct pollfd sockets[GM_EXECUTORS_MAX];

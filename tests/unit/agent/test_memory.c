@@ -25,7 +25,8 @@ static struct gm_plan plan_with(uint32_t exchange_count)
             .kind = i + 1 < exchange_count ? GM_EXCHANGE_HASH : GM_EXCHANGE_OUTPUT,
             .partition_count = 4};
     return (struct gm_plan){
-        .chains = text_chains, .chain_count = exchange_count, .exchanges = exchanges, .exchange_count = exchange_count};
+        .chains = text_chains, .chain_count = exchange_count,
+        .exchanges = exchanges, .exchange_count = exchange_count};
 }
 
 static int divide(uint64_t memory, uint32_t executors, uint32_t exchange_count, bool huge,
