@@ -41,7 +41,7 @@ struct block {
     uint32_t want;
     uint32_t got;
     bool last; /* of its segment */
-    uint64_t count_begin, count_end; /* the file's bytes that are its segment's: those are counted */
+    uint64_t count_begin, count_end; /* of the file: its segment's, which are counted */
 };
 
 struct gm_reader {

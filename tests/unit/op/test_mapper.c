@@ -363,7 +363,8 @@ static void wrong_functions_are_refused(void **state)
         {"returns_5", "the mapper returned 5 for the row that begins with: abc", GLEAM_BYTES,
          GLEAM_I64, 0},
         {"no_kind", "value 1 of an emitted row has no kind", GLEAM_ANY, 0, 0},
-        {"length_without_data", "value 1 of an emitted row has a length", GLEAM_BYTES, GLEAM_I64, 0},
+        {"length_without_data", "value 1 of an emitted row has a length", GLEAM_BYTES, GLEAM_I64,
+         0},
         {"in_wrong_columns", "value 1 of an emitted row is i64, but the column is declared bytes",
          GLEAM_BYTES, GLEAM_I64, 0},
         {"repeat", "negative: -2", GLEAM_BYTES, GLEAM_I64, -2}};
