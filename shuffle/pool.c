@@ -6,6 +6,7 @@
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/limits.h"
+#include "shuffle/port/step.h"
 
 #define POOL_MAGIC UINT32_C(0x314c5047) /* "GPL1" */
 #define POOL_NONE UINT32_MAX            /* end of the list */
@@ -85,16 +86,18 @@ void gm_pool_new(void *memory, uint32_t frame_count, uint32_t account_count)
     label->magic = POOL_MAGIC;
 }
 
-struct gm_pool *gm_pool_join(void *memory)
+struct gm_pool *gm_pool_join(void *memory, uint32_t frame_count, uint32_t account_count)
 {
-    /* A copy: what is checked is what is used. */
-    struct pool_label label = *(const struct pool_label *)memory;
-    if (label.magic != POOL_MAGIC || gm_pool_footprint(label.frame_count, label.account_count) == 0)
+    GM_CHECK(gm_pool_footprint(frame_count, account_count) != 0);
+    const struct pool_label *label = memory;
+    if (label->magic != POOL_MAGIC || label->frame_count != frame_count ||
+        label->account_count != account_count)
         return NULL;
+    /* The caller's count says where: no count of shared memory is followed. */
     struct gm_pool *pool =
-        (struct gm_pool *)((uint8_t *)memory + sizeof(label) + next_bytes(label.frame_count));
-    if (pool->magic != POOL_MAGIC || pool->frame_count != label.frame_count ||
-        pool->account_count != label.account_count)
+        (struct gm_pool *)((uint8_t *)memory + sizeof(*label) + next_bytes(frame_count));
+    if (pool->magic != POOL_MAGIC || pool->frame_count != frame_count ||
+        pool->account_count != account_count)
         return NULL;
     return pool;
 }
@@ -121,8 +124,10 @@ static uint32_t list_pop(struct gm_pool *pool)
         /* May be stale when another took the frame first; the generation then fails the swap. */
         uint32_t behind = atomic_load_explicit(next_of(pool, index), memory_order_relaxed);
         uint64_t generation = (head >> 32) + 1;
+        GM_SIM_YIELD();
         if (atomic_compare_exchange_weak_explicit(&pool->head, &head, generation << 32 | behind,
                                                   memory_order_acquire, memory_order_acquire)) {
+            GM_SIM_YIELD();
             atomic_store_explicit(next_of(pool, index), POOL_OUT, memory_order_relaxed);
             return index;
         }
@@ -136,6 +141,7 @@ static void list_push(struct gm_pool *pool, uint32_t index)
     do {
         atomic_store_explicit(next_of(pool, index), (uint32_t)head, memory_order_relaxed);
         pushed = ((head >> 32) + 1) << 32 | index;
+        GM_SIM_YIELD();
         /* Release: the giver's last reads of the frame, and next, come before the next taker's
          * acquire in list_pop. */
     } while (!atomic_compare_exchange_weak_explicit(&pool->head, &head, pushed,
@@ -148,13 +154,16 @@ int gm_pool_take(struct gm_pool *pool, uint32_t account, uint32_t *ret_index)
     struct pool_account *entry = &pool->accounts[account];
     if (atomic_load_explicit(&entry->out_count, memory_order_relaxed) >= entry->quota_frames)
         return GM_AGAIN;
+    GM_SIM_YIELD();
     /* Acquire pairs with the release in gm_pool_give: who sees the place sees the frame. */
     uint32_t before = atomic_fetch_add_explicit(&entry->out_count, 1, memory_order_acquire);
+    GM_SIM_YIELD();
     uint32_t index = before < entry->quota_frames ? list_pop(pool) : POOL_NONE;
     if (index == POOL_NONE) {
         atomic_fetch_sub_explicit(&entry->out_count, 1, memory_order_relaxed);
         return GM_AGAIN;
     }
+    GM_SIM_YIELD();
     *ret_index = index;
     return 0;
 }
@@ -169,7 +178,9 @@ void gm_pool_give(struct gm_pool *pool, uint32_t account, uint32_t index)
     if (!atomic_compare_exchange_strong_explicit(next_of(pool, index), &out, POOL_NONE,
                                                  memory_order_relaxed, memory_order_relaxed))
         return;
+    GM_SIM_YIELD();
     list_push(pool, index);
+    GM_SIM_YIELD();
     /* After the push: out_count never says less than what is missing from the list. */
     atomic_fetch_sub_explicit(&pool->accounts[account].out_count, 1, memory_order_release);
 }

@@ -7,7 +7,8 @@
  * A Treiber stack of indices with a 32-bit generation beside the head against ABA.  Last in, first
  * out, so that a shuffle which needs few frames stays in few (and in the cache).
  *
- * Quota: every (exchange, source) may have quota_frames frames out at a time.  The sum of the quotas
+ * Quota: every (exchange, source) may have quota_frames frames out at a time.  The sum of the
+ *        quotas
  * is at most the number of frames, so a take within its quota finds one: no exchange can starve
  * another, and downstream always has frames of its own (that is the no-deadlock argument).
  */
@@ -24,8 +25,9 @@ uint64_t gm_pool_footprint(uint32_t frame_count, uint32_t account_count);
 /* Formats; every account starts with quota 0.  Frames of frame_bytes each start at frames_offset of
  * the region. */
 void gm_pool_new(void *memory, uint32_t frame_count, uint32_t account_count);
-/* Returns the pool, or NULL when the memory is none. */
-struct gm_pool *gm_pool_join(void *memory);
+/* Returns the pool, or NULL when the memory is none with these counts.  They are the caller's own,
+ * checked ones; memory has gm_pool_footprint bytes for them. */
+struct gm_pool *gm_pool_join(void *memory, uint32_t frame_count, uint32_t account_count);
 
 /* Start-up only.  Checks that the sum of quotas does not pass the number of frames. */
 void gm_pool_set_quota(struct gm_pool *pool, uint32_t account, uint32_t quota_frames);

@@ -132,8 +132,9 @@ static void region_format(struct gm_region *region)
             gm_ring_new(ring, spec->exchanges[i].ring_slots);
     }
     uint8_t *pool = region->base + region->pool_offset;
-    gm_pool_new(pool, region->frame_count, spec->exchange_count * spec->executor_count);
-    region->pool = gm_pool_join(pool);
+    uint32_t account_count = spec->exchange_count * spec->executor_count;
+    gm_pool_new(pool, region->frame_count, account_count);
+    region->pool = gm_pool_join(pool, region->frame_count, account_count);
     GM_CHECK(region->pool != NULL);
     for (uint32_t i = 0; i < spec->exchange_count; i++)
         for (uint32_t source = 0; source < spec->executor_count; source++)
@@ -330,9 +331,9 @@ int gm_region_join(int fd, struct gm_region *ret_region, struct gm_error *error)
         return region_refuse(&region, error, "its size does not fit its header");
     laid_out.bytes = region.bytes;
     laid_out.pages = (enum gm_pages)pages;
-    laid_out.pool = gm_pool_join(laid_out.base + laid_out.pool_offset);
-    /* gm_pool_join believed the pool's own count; only this one puts the pool where it belongs. */
-    if (laid_out.pool == NULL || gm_pool_frame_count(laid_out.pool) != laid_out.frame_count)
+    laid_out.pool = gm_pool_join(laid_out.base + laid_out.pool_offset, laid_out.frame_count,
+                                 laid_out.spec.exchange_count * laid_out.spec.executor_count);
+    if (laid_out.pool == NULL)
         return region_refuse(&region, error, "its pool is none, or not of the size in its header");
     if (pages == GM_PAGES_THP)
         madvise(base, region.bytes, MADV_HUGEPAGE); /* a wish: plain pages do as well */

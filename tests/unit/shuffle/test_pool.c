@@ -21,7 +21,7 @@ static struct gm_pool *pool_make(uint32_t frame_count, uint32_t account_count, v
     assert_non_null(memory);
     memset(memory, 0xa5, gm_pool_footprint(frame_count, account_count));
     gm_pool_new(memory, frame_count, account_count);
-    struct gm_pool *pool = gm_pool_join(memory);
+    struct gm_pool *pool = gm_pool_join(memory, frame_count, account_count);
     assert_non_null(pool);
     *ret_memory = memory;
     return pool;
@@ -37,8 +37,29 @@ static void bad_counts_and_bad_memory_are_refused(void **state)
     assert_int_equal(gm_pool_footprint(33, 3) % GM_LINE_BYTES, 0);
     void *memory;
     pool_make(33, 3, &memory);
+    assert_null(gm_pool_join(memory, 32, 3));
+    assert_null(gm_pool_join(memory, 33, 2));
     *(uint32_t *)memory ^= 1;
-    assert_null(gm_pool_join(memory));
+    assert_null(gm_pool_join(memory, 33, 3));
+    free(memory);
+}
+
+/* The counts of the memory would lead far outside of it: they are compared, not followed. */
+static void counts_that_were_written_over_are_not_followed(void **state)
+{
+    (void)state;
+    void *memory;
+    pool_make(33, 3, &memory);
+    uint32_t *label = memory;
+    for (int word = 1; word <= 2; word++) {
+        uint32_t saved = label[word];
+        for (uint32_t count = 1; count < 1u << 30; count = count * 4 + 1) {
+            label[word] = count;
+            assert_null(gm_pool_join(memory, 33, 3));
+        }
+        label[word] = saved;
+    }
+    assert_non_null(gm_pool_join(memory, 33, 3));
     free(memory);
 }
 
@@ -203,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_counts_and_bad_memory_are_refused),
+        cmocka_unit_test(counts_that_were_written_over_are_not_followed),
         cmocka_unit_test(new_account_has_no_quota),
         cmocka_unit_test(random_operations_agree_with_a_model),
         cmocka_unit_test(absurd_and_double_gives_change_nothing),
