@@ -2,6 +2,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/error.h"
+#include "shuffle/port/step.h"
 
 /* ThreadSanitizer does not know fences and gcc says so.  The fences here only order the bell's
  * announcement against the looks; no data is handed over by them. */
@@ -38,6 +39,7 @@ static void link_wake(struct gm_link *link, uint16_t participant)
     /* Pairs with the fence in gm_link_announce: either this load sees the announcement, or the
      * sleeper's second look sees what was published. */
     atomic_thread_fence(memory_order_seq_cst);
+    GM_SIM_YIELD();
     _Atomic uint32_t *sleeping = &link->ledger[participant].sleeping;
     if (atomic_load_explicit(sleeping, memory_order_relaxed) != 0)
         link->bell->ops->ring(link->bell->self, participant);
@@ -69,6 +71,7 @@ static int link_receive(void *self, uint16_t exchange, uint16_t source,
     uint64_t packed;
     if (gm_ring_pop(consumer, &packed, 1) == 0)
         return GM_AGAIN;
+    GM_SIM_YIELD();
     ret_descriptor->frame_index = (uint32_t)packed;
     ret_descriptor->frame_bytes = (uint32_t)(packed >> 32);
     return 0;
@@ -170,6 +173,7 @@ void gm_link_announce(struct gm_link *link)
     atomic_store_explicit(sleeping, 1, memory_order_seq_cst);
     /* Pairs with the fence in link_wake. */
     atomic_thread_fence(memory_order_seq_cst);
+    GM_SIM_YIELD();
 }
 
 bool gm_link_sleep(struct gm_link *link)

@@ -7,6 +7,7 @@
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/limits.h"
+#include "shuffle/port/step.h"
 
 #define RING_MAGIC UINT32_C(0x314e5247) /* "GRN1" */
 
@@ -148,9 +149,11 @@ uint32_t gm_ring_push(struct gm_ring_producer *producer, const uint64_t *values,
         memcpy(&ring->slots[0], values + ahead, (count - ahead) * sizeof(uint64_t));
     }
     producer->write = write + count;
+    GM_SIM_YIELD();
     /* Pairs with the acquire load in look_for_work: whoever sees the position sees the slots, and
      * all that was written before this push. */
     atomic_store_explicit(&ring->write, write + count, memory_order_release);
+    GM_SIM_YIELD();
     return count;
 }
 
@@ -193,6 +196,7 @@ uint32_t gm_ring_pop(struct gm_ring_consumer *consumer, uint64_t *ret_values, ui
         memcpy(ret_values + ahead, &ring->slots[0], (count - ahead) * sizeof(uint64_t));
     }
     consumer->read = read + count;
+    GM_SIM_YIELD();
     /* Pairs with the acquire load in look_for_room: the slots are read before they are free. */
     atomic_store_explicit(&ring->read, read + count, memory_order_release);
     return count;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "shuffle/port/step.h"
 
 /* The largest run takes some hundred thousand ticks. */
 #define TICKS_MAX UINT64_C(40000000)
@@ -15,6 +16,12 @@
 #define STARVE_NS_MAX 3000000
 /* One wait may end by a read that the chains, busy with other things, do not look at yet. */
 #define VAIN_WAITS_MAX 8
+
+/* One step of this many that end a turn keeps its participant away for long: time for the others to
+ * look, find nothing, and fall asleep. */
+#define STEP_STARVE_ODDS 4
+
+static struct sim_world *running; /* gm_sim_yield has no argument; NULL: none runs */
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
@@ -44,8 +51,10 @@ void sim_world_init(struct sim_world *world, uint64_t seed, uint32_t participant
     gm_prng_init(&world->prng, seed);
     gm_prng_init(&world->sabotage_prng, ~seed);
     static const uint64_t turn_ticks[] = {1, 3, 20, 200, 2000};
+    static const uint64_t step_turns[] = {0, 3, 20, 200};
     static const uint64_t stay_turns[] = {1, 1, 4, 40};
     world->turn_ticks = turn_ticks[gm_prng_below(&world->prng, 5)];
+    world->step_turns = step_turns[gm_prng_below(&world->prng, 4)];
     world->stay_turns = stay_turns[gm_prng_below(&world->prng, 4)];
     world->starve_turns = sim_world_chance(world, 2) ? 100 : 0;
     world->starved = participant_count;
@@ -238,9 +247,41 @@ static void give_up(struct sim_world *world, const char *why)
     sim_world_stop(world);
 }
 
+/* What pool.c promises at any time: out_count never says less than what is missing from the list.
+ * Otherwise a take within its quota finds no frame, and nobody wakes who waits for that. */
+static bool pool_keeps_its_promise(const struct gm_region *region)
+{
+    uint64_t sum = gm_pool_free_count(region->pool);
+    const uint32_t account_count = region->spec.exchange_count * region->spec.executor_count;
+    for (uint32_t i = 0; i < account_count; i++)
+        sum += gm_pool_out(region->pool, i);
+    return sum >= region->frame_count;
+}
+
+void gm_sim_yield(void)
+{
+    struct sim_world *world = running;
+    if (world == NULL || !sim_fiber_inside() || !sim_world_chance(world, world->step_turns))
+        return;
+    world->now_ns += gm_prng_below(&world->prng, 40);
+    world->ticks_count++;
+    world->trace = mix(mix(world->trace, (uint64_t)'s' << 32 | world->last), world->now_ns);
+    if (world->print_trace)
+        printf("%12" PRIu64 " ns  %u step\n", world->now_ns, world->last);
+    if (world->sabotage == SIM_SABOTAGE_NONE && !world->stopping &&
+        !pool_keeps_its_promise(world->region))
+        give_up(world, "frames are missing from the pool and out on no account");
+    if (world->starved == world->participant_count && sim_world_chance(world, STEP_STARVE_ODDS)) {
+        world->starved = world->last;
+        world->starved_until_ns = world->now_ns + gm_prng_below(&world->prng, STARVE_NS_MAX);
+    }
+    sim_fiber_yield();
+}
+
 void sim_world_run(struct sim_world *world)
 {
     uint64_t ticks_max = TICKS_MAX;
+    running = world;
     while (!all_done(world)) {
         happen_due(world);
         maybe_starve(world);
@@ -261,6 +302,7 @@ void sim_world_run(struct sim_world *world)
         if (sim_fiber_ended(participant->fiber))
             participant->state = SIM_DONE;
     }
+    running = NULL;
 }
 
 /* ---- clock and bell -------------------------------------------------------------------------- */
@@ -287,6 +329,7 @@ static void bell_ring(void *self, uint16_t participant)
         return;
     world->participants[participant].rung = true;
     wake(&world->participants[participant]);
+    gm_sim_yield(); /* the one that was woken may be faster than the ringer's next step */
 }
 
 static bool has_reason_to_wake(struct sim_participant *self)

@@ -1,7 +1,8 @@
 /* world.h - time, turns and bells of one simulated run.
  *
  * Participants are fibers.  Every call of a port is a tick: virtual time passes, the trace grows,
- * and the participant may lose its turn.  Nothing ends a sleep but a bell or a readable disk: there
+ * and the participant may lose its turn.  So it may at every mark of shuffle/port/step.h, between
+ * two steps of a lock-free operation.  Nothing ends a sleep but a bell or a readable disk: there
  * are no timeouts here, so a wake-up that is lost is a run that stands still, and that is noticed.
  *
  * Threads: one.  Every decision comes from the seed, so the same seed gives the same trace.
@@ -75,6 +76,7 @@ struct sim_world {
 
     /* how turns are given */
     uint64_t turn_ticks;       /* one tick of this many ends a turn */
+    uint64_t step_turns;       /* one step of this many ends a turn; 0: never */
     uint64_t stay_turns;       /* one turn of this many is another's; 1: always chosen anew */
     uint64_t starve_turns;     /* one turn of this many starts to starve somebody; 0: never */
     uint32_t starved;          /* participant_count: nobody */

@@ -58,6 +58,7 @@ struct fickle {
     struct gm_network inner;
     struct gm_prng *prng;
     uint32_t percent;
+    const struct gm_region *region;
 };
 
 static int fickle_send(void *self, uint16_t exchange, uint16_t destination,
@@ -81,6 +82,11 @@ static int fickle_receive(void *self, uint16_t exchange, uint16_t source,
 static void fickle_returned(void *self, uint16_t source)
 {
     struct fickle *fickle = self;
+    /* Whoever hears that a frame came back finds it. */
+    struct gm_pool *pool = fickle->region->pool;
+    uint32_t account = gm_region_account(fickle->region, 0, source), index;
+    assert_int_equal(gm_pool_take(pool, account, &index), 0);
+    gm_pool_give(pool, account, index);
     fickle->inner.ops->returned(fickle->inner.self, source);
 }
 
@@ -150,7 +156,7 @@ static void world_open(struct world *world, const struct shape *shape)
         assert_int_equal(gm_heap_init(&node->heap, UINT64_MAX), 0);
         assert_int_equal(gm_link_create(&world->region, i, &no_bell, &node->heap, &node->link), 0);
         node->fickle = (struct fickle){gm_link_network(node->link), &world->prng,
-                                       shape->refuse_percent};
+                                       shape->refuse_percent, &world->region};
         struct gm_network network = {&fickle_ops, &node->fickle};
         bool driver = i == shape->executor_count;
         node->finished = driver;

@@ -1,7 +1,8 @@
 /* Goal:   descriptors go to the participant that they are for, and a sleeper is never left asleep
  *         while a descriptor waits.
- * Method: all pairs in one thread with a counting bell; then a sender's and a sleeper's thread with
- *         a bell made of a mutex and a condition. */
+ * Method: all pairs in one thread with a counting bell; a bell that looks, when it is rung, for
+ *         what it is rung for; then a sender's and a sleeper's thread with a bell made of a mutex
+ *         and a condition. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,6 +92,70 @@ static void descriptors_reach_whom_they_are_for(void **state)
     for (uint16_t i = 0; i <= EXECUTORS; i++)
         gm_link_destroy(links[i]);
     gm_link_destroy(NULL);
+    gm_region_leave(&region);
+    gm_heap_fini(&heap);
+}
+
+struct witness {
+    const struct gm_region *region;
+    struct gm_link *links[EXECUTORS + 1];
+    bool for_frame; /* rung because a frame came back, not for a descriptor */
+    uint32_t ring_count;
+};
+
+static void witness_ring(void *self, uint16_t participant)
+{
+    struct witness *witness = self;
+    witness->ring_count++;
+    if (!witness->for_frame) {
+        assert_true(gm_link_ready(witness->links[participant]));
+        return;
+    }
+    struct gm_pool *pool = witness->region->pool;
+    uint32_t account = gm_region_account(witness->region, 0, participant), index;
+    assert_int_equal(gm_pool_take(pool, account, &index), 0);
+    gm_pool_give(pool, account, index);
+}
+
+static const struct gm_bell_ops witness_ops = {.name = "witness", .ring = witness_ring};
+
+static void bell_rings_after_what_it_rings_for(void **state)
+{
+    (void)state;
+    struct gm_region region;
+    struct gm_heap heap;
+    struct witness witness = {.region = &region};
+    struct gm_bell bell = {&witness_ops, &witness};
+    struct gm_descriptor descriptor = {1, 64};
+    assert_int_equal(gm_heap_init(&heap, UINT64_MAX), 0);
+    assert_int_equal(gm_region_create_private(&spec, &region, NULL), 0);
+    for (uint16_t i = 0; i <= EXECUTORS; i++) {
+        assert_int_equal(gm_link_create(&region, i, &bell, &heap, &witness.links[i]), 0);
+        gm_link_announce(witness.links[i]);
+    }
+    struct gm_network network = gm_link_network(witness.links[0]);
+    for (uint16_t peer = 0; peer <= EXECUTORS; peer++) {
+        uint16_t exchange = peer == EXECUTORS;
+        assert_int_equal(network.ops->send(network.self, exchange, peer, descriptor), 0);
+        assert_int_equal(witness.ring_count, peer + 1u);
+    }
+    /* No room: nothing is rung for. */
+    assert_int_equal(network.ops->send(network.self, 0, 1, descriptor), 0);
+    assert_int_equal(network.ops->send(network.self, 0, 1, descriptor), GM_AGAIN);
+    assert_int_equal(witness.ring_count, EXECUTORS + 2u);
+    witness.for_frame = true;
+    for (uint16_t source = 0; source < EXECUTORS; source++) {
+        uint32_t account = gm_region_account(&region, 0, source), held[2], other;
+        assert_int_equal(gm_pool_take(region.pool, account, &held[0]), 0);
+        assert_int_equal(gm_pool_take(region.pool, account, &held[1]), 0);
+        assert_int_equal(gm_pool_take(region.pool, account, &other), GM_AGAIN);
+        gm_pool_give(region.pool, account, held[0]);
+        network.ops->returned(network.self, source);
+        gm_pool_give(region.pool, account, held[1]);
+    }
+    assert_int_equal(witness.ring_count, 2u * EXECUTORS + 2);
+    for (uint16_t i = 0; i <= EXECUTORS; i++)
+        gm_link_destroy(witness.links[i]);
     gm_region_leave(&region);
     gm_heap_fini(&heap);
 }
@@ -196,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(descriptors_reach_whom_they_are_for),
+        cmocka_unit_test(bell_rings_after_what_it_rings_for),
         cmocka_unit_test(written_over_ring_and_small_budget_are_refused),
         cmocka_unit_test(no_wake_up_is_lost),
     };
