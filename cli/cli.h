@@ -16,8 +16,8 @@ int gm_cli_plan(int argc, char **argv);
 const char *gm_cli_option(int *argc, char **argv, const char *name);
 /* Takes a flag out of argv. */
 int gm_cli_flag(int *argc, char **argv, const char *name);
-/* After all options were taken: ends the program with status 2 when an argument still looks like one,
- * and drops a "--", behind which none does. */
+/* After all options were taken: ends the program with status 2 when an argument still looks like
+ * one, and drops a "--", behind which none does. */
 void gm_cli_no_more_options(int *argc, char **argv);
 
 #endif

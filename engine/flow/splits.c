@@ -7,9 +7,9 @@
 
 /* A partition costs about 20 us to claim and open; 1 MiB takes 2 to 4 ms to work on. */
 #define SPLIT_BYTES_MIN (1u << 20)
-#define SPLIT_BYTES_MAX (8u << 20)
-/* Splits per executor: the last one to finish is then at most 1/64 behind. */
-#define SPLITS_PER_EXECUTOR 64
+#define SPLIT_BYTES_MAX (4u << 20)
+/* Splits per executor: the last one to finish is then at most 1/256 behind. */
+#define SPLITS_PER_EXECUTOR 256
 
 static uint64_t known_bytes(const struct gm_source *source, uint32_t *ret_unknown_count)
 {

@@ -4,8 +4,8 @@
  *
  * Every line of PATH passes through the step "trip over", which copies it, except that a line
  * "poison" makes FAULT happen.  With `again`, the program then runs a second flow over PATH that
- * cannot fail and prints "second flow: N lines": the driver has to live through the first one.  With
- * FAULTS_UNBORN in the environment executors end before they begin. */
+ * cannot fail and prints "second flow: N lines": the driver has to live through the first one.
+ * With FAULTS_UNBORN in the environment executors end before they begin. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>

@@ -152,11 +152,11 @@ static void count_balances_without_crumbs(void **state)
     files[0].bytes = 5u << 20;
     assert_int_equal(gm_splits_count(&source, 64), 5);
     files[0].bytes = UINT64_C(1) << 30;
-    assert_int_equal(gm_splits_count(&source, 2), 128);
+    assert_int_equal(gm_splits_count(&source, 2), 512);
     files[0].bytes = UINT64_C(1) << 40;
     assert_int_equal(gm_splits_count(&source, 2), GM_PARTITIONS_MAX);
     files[0].bytes = UINT64_C(1) << 36;
-    assert_int_equal(gm_splits_count(&source, 1), 8192);
+    assert_int_equal(gm_splits_count(&source, 1), 16384);
     files[0].bytes = 0;
     source.file_count = 3;
     assert_int_equal(gm_splits_count(&source, 2), 1);
