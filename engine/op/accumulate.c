@@ -290,27 +290,37 @@ static int fold_function(struct gm_accumulator *accumulator, struct gm_table *ta
     return 0;
 }
 
+/* A slot made for this block starts with the row's number.  Returns whether it did. */
+static inline bool start_slot(struct gm_slot *slot, bool is_new, const struct gm_vector *vector,
+                              uint32_t row)
+{
+    if (!is_new)
+        return false;
+    slot->seen = 1;
+    memcpy(&slot->values[0], (const uint64_t *)vector->data + row, 8);
+    return true;
+}
+
 /* One value column of 8 bytes without nulls, and a function of plain numbers. */
 static void fold_numbers(const struct gm_accumulator *accumulator, struct gm_slot **slots,
                          uint64_t new_slots, const struct gm_vector *vector, uint32_t first,
                          uint32_t count)
 {
-    const struct gm_registered_reducer *reducer = &accumulator->function;
+    gleam_reduce_i64_fn *i64 = accumulator->function.i64;
+    gleam_reduce_f64_fn *f64 = accumulator->function.f64;
     const uint32_t step = vector->constant ? 0 : 1;
-    const uint32_t begin = vector->constant ? 0 : first;
-    for (uint32_t i = 0; i < count; i++) {
-        struct gm_slot *slot = slots[i];
-        const uint32_t row = begin + i * step;
-        slot->seen = 1;
-        if (new_slots >> i & 1)
-            memcpy(&slot->values[0], (const uint64_t *)vector->data + row, 8);
-        else if (reducer->i64 != NULL)
-            slot->values[0] =
-                (uint64_t)reducer->i64((int64_t)slot->values[0], vector->i64[row]);
-        else
-            write_f64(&slot->values[0],
-                      reducer->f64(read_f64(&slot->values[0]), vector->f64[row]));
+    uint32_t row = vector->constant ? 0 : first;
+    if (i64 != NULL) {
+        for (uint32_t i = 0; i < count; i++, row += step)
+            if (!start_slot(slots[i], new_slots >> i & 1, vector, row))
+                slots[i]->values[0] =
+                    (uint64_t)i64((int64_t)slots[i]->values[0], vector->i64[row]);
+        return;
     }
+    for (uint32_t i = 0; i < count; i++, row += step)
+        if (!start_slot(slots[i], new_slots >> i & 1, vector, row))
+            write_f64(&slots[i]->values[0],
+                      f64(read_f64(&slots[i]->values[0]), vector->f64[row]));
 }
 
 static int fold_functions(struct gm_accumulator *accumulator, struct gm_table *table,

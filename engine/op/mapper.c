@@ -211,9 +211,15 @@ static size_t emit_same_kind(const struct gleam_call *call, struct gm_vector *ve
         return i;
     case GLEAM_ANY:
         return 0;
-    default:
+    default: /* an f64's bits as well */
+        if (column->shared && value->kind == vector->kind) {
+            const int64_t number = value->i64;
+            for (; i < count; i++)
+                vector->i64[first + i] = number;
+            return i;
+        }
         for (; i < count && value->kind == vector->kind; i++, value += step)
-            vector->i64[first + i] = value->i64; /* an f64's bits as well */
+            vector->i64[first + i] = value->i64;
         return i;
     }
 }
