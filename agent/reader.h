@@ -18,13 +18,14 @@
 
 #include "engine/base/error.h"
 #include "engine/base/heap.h"
+#include "engine/base/limits.h"
 #include "engine/flow/plan.h"
 #include "shuffle/port/disk.h"
 
 /* 256 KiB is read in about 20 us from the page cache and stays in a 1 MiB L2; four in flight keep a
  * disk busy while one is worked on. */
-#define GM_READER_BLOCK_BYTES (256u << 10)
-#define GM_READER_BLOCKS 4
+#define GM_READER_BLOCK_BYTES GM_DISK_BLOCK_BYTES_DEFAULT
+#define GM_READER_BLOCKS GM_DISK_DEPTH_DEFAULT
 /* A reader's memory: its blocks, and one more for the ends of lines, with their surroundings. */
 #define GM_READER_BYTES ((GM_READER_BLOCKS + 1) * (GM_READER_BLOCK_BYTES + (72u << 10)))
 

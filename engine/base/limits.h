@@ -43,9 +43,8 @@
 /* Staging of a sender per partition: at most 1 KiB, so 40,000 partitions cost 40 MB. */
 #define GM_STAGING_BYTES_MAX 1024
 
-/* Descriptors in one ring.  A sender has at most GM_QUOTA_FRAMES_MAX frames out per exchange,
- * so a ring of as many slots can never be the limit; the quota is. */
-#define GM_RING_SLOTS_DEFAULT 64
+/* Descriptors in one ring.  A ring has as many slots as its sender may have frames out in the
+ * exchange, so it can never be the limit; the quota is. */
 #define GM_RING_SLOTS_MAX (1u << 20)
 
 /* Steps of a flow, files of a source, bytes of a path, of a step's name and of an error. */

@@ -238,29 +238,41 @@ static size_t print_f64(double number, char *out, size_t out_bytes)
     return (size_t)length;
 }
 
+/* A value as %v prints it: its own bytes, or a text in `number`, which has room for any. */
+static const char *value_text(const struct gleam_value *value, char number[32],
+                              size_t *ret_length)
+{
+    const char *text = number;
+    switch (value->kind) {
+    case GLEAM_I64:
+        *ret_length = print_i64(value->i64, number);
+        return number;
+    case GLEAM_F64:
+        *ret_length = print_f64(value->f64, number, 32);
+        return number;
+    case GLEAM_BYTES:
+        *ret_length = value->bytes.length;
+        return value->bytes.data;
+    case GLEAM_BOOL:
+        text = value->boolean ? "true" : "false";
+        break;
+    default:
+        text = "null";
+    }
+    *ret_length = strlen(text);
+    return text;
+}
+
 static int append_value(struct gm_text *text, const struct gm_format_piece *piece,
                         const struct gleam_value *value)
 {
     char number[32];
     size_t length;
-    switch (value->kind) {
-    case GLEAM_I64:
-        length = print_i64(value->i64, number);
-        break;
-    case GLEAM_F64:
-        length = print_f64(value->f64, number, sizeof number);
-        break;
-    case GLEAM_BOOL:
-        return append_padded(text, piece, value->boolean ? "true" : "false",
-                             value->boolean ? 4 : 5);
-    case GLEAM_NULL:
-        return append_padded(text, piece, "null", 4);
-    default:
-        return append_padded(text, piece, value->bytes.data, value->bytes.length);
-    }
+    const char *data = value_text(value, number, &length);
     struct gm_format_piece whole = *piece;
-    whole.precision = -1; /* a precision cuts text, not digits */
-    return append_padded(text, &whole, number, length);
+    if (data == number)
+        whole.precision = -1; /* a precision cuts text, not digits */
+    return append_padded(text, &whole, data, length);
 }
 
 static int append_number(struct gm_text *text, const struct gm_format_piece *piece,
@@ -317,27 +329,8 @@ int gm_format_row(const struct gm_format *format, const struct gm_batch *batch, 
 size_t gm_format_value(const struct gleam_value *value, char *text, size_t text_bytes)
 {
     char number[32];
-    const char *data = number;
-    size_t length = 0;
-    switch (value->kind) {
-    case GLEAM_I64:
-        length = print_i64(value->i64, number);
-        break;
-    case GLEAM_F64:
-        length = print_f64(value->f64, number, sizeof number);
-        break;
-    case GLEAM_BOOL:
-        data = value->boolean ? "true" : "false";
-        length = strlen(data);
-        break;
-    case GLEAM_NULL:
-        data = "null";
-        length = 4;
-        break;
-    default:
-        data = value->bytes.data;
-        length = value->bytes.length;
-    }
+    size_t length;
+    const char *data = value_text(value, number, &length);
     GM_CHECK(text_bytes >= 8);
     const bool cut = length > text_bytes - 1;
     const size_t shown = cut ? text_bytes - 4 : length;
