@@ -98,6 +98,11 @@ static void write_counts(struct gm_writer *writer, const struct gm_executor_coun
     gm_writer_i64(writer, counts->disk_refusal);
     gm_writer_u64(writer, counts->busy_ns);
     gm_writer_u64(writer, counts->heap_peak_bytes);
+    gm_writer_u32(writer, counts->counters.count);
+    for (uint32_t i = 0; i < counts->counters.count; i++) {
+        gm_writer_string(writer, counts->counters.entries[i].name);
+        gm_writer_i64(writer, counts->counters.entries[i].value);
+    }
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         const struct gm_chain_counts *chain = &counts->chains[i];
         gm_writer_u64(writer, chain->source_rows);
@@ -120,6 +125,14 @@ static void read_counts(struct gm_cursor *cursor, const struct gm_plan *plan,
     counts->disk_refusal = refusal != 0 ? refusal : counts->disk_refusal;
     counts->busy_ns += gm_cursor_u64(cursor);
     counts->heap_peak_bytes += gm_cursor_u64(cursor);
+    const uint32_t counter_count = gm_cursor_count(cursor, GM_COUNTERS_MAX, 12);
+    for (uint32_t i = 0; i < counter_count && !cursor->failed; i++) {
+        char name[GM_COUNTER_NAME_BYTES_MAX];
+        gm_cursor_string(cursor, name, sizeof name);
+        const int64_t value = gm_cursor_i64(cursor);
+        if (gm_counters_add(&counts->counters, name, strlen(name), value) < 0)
+            counts->counters_lost = true;
+    }
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         struct gm_chain_counts *chain = &counts->chains[i];
         chain->source_rows += gm_cursor_u64(cursor);

@@ -79,12 +79,10 @@ static int make_plan(struct gleam_flow *flow, struct gm_options *settled, struct
     int rc = gm_options_settle(settled, &flow->error);
     if (rc == 0)
         rc = gm_planner_make(flow, settled->executor_count, gm_files_list, plan);
-    if (rc < 0)
-        say(flow->error.text);
     return rc;
 }
 
-int gleam_plan(struct gleam_flow *flow, FILE *file)
+static int print_plan(struct gleam_flow *flow, FILE *file)
 {
     struct gm_plan plan = {0};
     struct gm_options settled;
@@ -95,8 +93,26 @@ int gleam_plan(struct gleam_flow *flow, FILE *file)
     return 0;
 }
 
-int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
-                  struct gm_job_report *ret_report)
+int gleam_plan(struct gleam_flow *flow, FILE *file)
+{
+    const int status = print_plan(flow, file);
+    if (status != 0)
+        say(flow->error.text);
+    return status;
+}
+
+static void show_counters(const struct gm_executor_counts *counts)
+{
+    for (uint32_t i = 0; i < counts->counters.count; i++)
+        fprintf(stderr, "gleam: counted %s: %lld\n", counts->counters.entries[i].name,
+                (long long)counts->counters.entries[i].value);
+    if (counts->counters_lost)
+        fprintf(stderr, "gleam: the steps counted under more than %d names; some are not shown\n",
+                GM_COUNTERS_MAX);
+}
+
+/* The flow's error says why it returns anything but 0. */
+static int run(struct gleam_flow *flow, struct gm_plan *ret_plan, struct gm_job_report *ret_report)
 {
     struct gm_options settled = options;
     keep_standard_streams();
@@ -109,21 +125,39 @@ int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
         say_disk(ret_report->counts.disk_refusal);
     if (rc == 0 && settled.stats_path[0] != '\0')
         rc = gm_stats_write(settled.stats_path, ret_plan, ret_report, &flow->error);
+    if (rc == 0 && !settled.quiet)
+        show_counters(&ret_report->counts);
     if (rc == 0)
         return 0;
-    say(flow->error.text);
     /* As a shell tells of a program that a signal ended: 130 for SIGINT. */
     return rc == GM_EJOB_CANCELLED ? 128 + ret_report->stop_signal : 1;
 }
 
-int gleam_run(struct gleam_flow *flow)
+int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
+                  struct gm_job_report *ret_report)
 {
-    if (options.plan_only)
-        return gleam_plan(flow, stdout);
+    const int status = run(flow, ret_plan, ret_report);
+    if (status != 0)
+        say(flow->error.text);
+    return status;
+}
+
+int gleam_try(struct gleam_flow *flow)
+{
     struct gm_plan plan = {0};
     struct gm_job_report report = {0};
-    const int status = gm_driver_run(flow, &plan, &report);
+    if (options.plan_only)
+        return print_plan(flow, stdout);
+    const int status = run(flow, &plan, &report);
     gm_executor_counts_fini(&report.counts);
     gm_plan_fini(&plan);
+    return status;
+}
+
+int gleam_run(struct gleam_flow *flow)
+{
+    const int status = gleam_try(flow);
+    if (status != 0)
+        say(flow->error.text);
     return status;
 }

@@ -40,6 +40,9 @@ struct gm_executor {
     struct runner *runners; /* one per chain of the plan */
     struct gm_ledger_entry *ledger;
     uint64_t busy_ns;
+    struct gm_udf_shared shared;
+    struct gm_blob broadcasts[GM_BROADCASTS_MAX];
+    struct gm_counters counters;
 };
 
 static int open_text(struct gm_executor *executor, struct runner *runner,
@@ -113,6 +116,8 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         .heap = &executor->heap,
         .error = &executor->error,
         .budget_bytes = executor->spec.memory_bytes / COMBINE_SHARE / combiner_count(plan),
+        .shared = &executor->shared,
+        .counters = &executor->counters,
         .chain_shown = &executor->ledger->chain,
         .step_shown = &executor->ledger->step,
     };
@@ -130,9 +135,22 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
     return gm_chain_create(&spec, &runner->chain);
 }
 
+static void share(struct gm_executor *executor)
+{
+    const struct gm_plan *plan = executor->spec.plan;
+    for (uint32_t i = 0; i < plan->broadcast_count; i++)
+        executor->broadcasts[i] = (struct gm_blob){.data = plan->broadcasts[i].data,
+                                                   .bytes = plan->broadcasts[i].bytes};
+    executor->shared =
+        (struct gm_udf_shared){.lua_init = plan->lua_init != NULL ? plan->lua_init : "",
+                               .broadcasts = executor->broadcasts,
+                               .broadcast_count = plan->broadcast_count};
+}
+
 static int open_all(struct gm_executor *executor)
 {
     const struct gm_executor_spec *spec = &executor->spec;
+    share(executor);
     int rc = gm_link_create(spec->region, spec->participant, &spec->ports.bell, &executor->heap,
                             &executor->link);
     if (rc < 0)
@@ -331,6 +349,8 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
 {
     const struct gm_plan *plan = executor->spec.plan;
     counts->busy_ns += executor->busy_ns;
+    counts->counters_lost =
+        gm_counters_merge(&counts->counters, &executor->counters) < 0 || counts->counters_lost;
     counts->heap_peak_bytes += executor->heap.peak_bytes;
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         const struct runner *runner = &executor->runners[i];

@@ -12,6 +12,7 @@
 #include "engine/base/error.h"
 #include "engine/base/heap.h"
 #include "engine/flow/plan.h"
+#include "engine/udf/counters.h"
 #include "shuffle/exchange.h"
 #include "shuffle/port/bell.h"
 #include "shuffle/port/clock.h"
@@ -70,6 +71,8 @@ struct gm_executor_counts {
     int disk_refusal;
     uint64_t busy_ns;
     uint64_t heap_peak_bytes;
+    struct gm_counters counters; /* what functions counted */
+    bool counters_lost;          /* there were more names than fit */
     uint32_t chain_count;
     struct gm_chain_counts *chains;       /* chain_count of them */
     struct gm_exchange_counts *exchanges; /* sent, plan->exchange_count of them */

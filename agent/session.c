@@ -282,6 +282,8 @@ static void counts_merge(struct gm_executor_counts *total, const struct gm_execu
 {
     total->disk_refusal = one->disk_refusal != 0 ? one->disk_refusal : total->disk_refusal;
     total->busy_ns += one->busy_ns;
+    total->counters_lost = gm_counters_merge(&total->counters, &one->counters) < 0 ||
+                           one->counters_lost || total->counters_lost;
     total->heap_peak_bytes += one->heap_peak_bytes;
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         total->chains[i].source_rows += one->chains[i].source_rows;

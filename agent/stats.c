@@ -104,6 +104,19 @@ static void print_exchanges(FILE *file, const struct gm_plan *plan,
     }
 }
 
+/* The names are the person's own: only here a key has no unit. */
+static void print_counters(FILE *file, const struct gm_executor_counts *counts)
+{
+    const struct gm_counters *counters = &counts->counters;
+    fprintf(file, ",\n  \"counters\": {");
+    for (uint32_t i = 0; i < counters->count; i++) {
+        fprintf(file, "%s\n    ", i > 0 ? "," : "");
+        print_string(file, counters->entries[i].name);
+        fprintf(file, ": %" PRId64, counters->entries[i].value);
+    }
+    fprintf(file, "%s}", counters->count > 0 ? "\n  " : "");
+}
+
 static void print_report(FILE *file, const struct gm_plan *plan,
                          const struct gm_job_report *report)
 {
@@ -127,6 +140,7 @@ static void print_report(FILE *file, const struct gm_plan *plan,
             report->memory_bytes, report->heap_peak_bytes + report->region_bytes,
             report->region_bytes, pages[report->region_pages], report->frame_bytes,
             report->counts.disk_refusal == 0 ? "io_uring" : "pread");
+    print_counters(file, &report->counts);
     fprintf(file, ",\n  \"steps\": [");
     print_steps(file, plan, report);
     fprintf(file, "\n  ],\n  \"exchanges\": [");

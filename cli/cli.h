@@ -10,6 +10,7 @@ int gm_cli_bench_generate(int argc, char **argv);
 int gm_cli_bench_ring(int argc, char **argv);
 int gm_cli_bench_wordcount(int argc, char **argv);
 int gm_cli_plan(int argc, char **argv);
+int gm_cli_run(int argc, char **argv);
 
 /* Takes "NAME VALUE" or "NAME=VALUE" out of argv; returns the value, NULL when it is not there.  A
  * missing value ends the program with status 2. */

@@ -14,6 +14,9 @@ static const char usage[] =
     "  bench wordcount PATH...   count words of text files and say how fast it went\n"
     "  bench ring                frames and descriptors from core to core, beside DPDK's ring\n"
     "  bench generate FILE       write a text to count\n"
+    "  run FLOW.lua [ARGS]       run a flow in Lua\n"
+    "  run -e 'CODE'             the same from the command line; run - reads standard input\n"
+    "  plan FLOW.lua [ARGS]      show how a flow will run, without running it\n"
     "  plan PROGRAM [ARGS]       show how a C driver's flow will run, without running it\n"
     "  plan wordcount PATH...    the same for the word count of `bench`\n"
     "  version\n"
@@ -77,18 +80,36 @@ void gm_cli_no_more_options(int *argc, char **argv)
     }
 }
 
+/* `plan` was given a script in Lua, not a program. */
+static int names_script(int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++) {
+        const char *ending = strrchr(argv[i], '.');
+        if (strcmp(argv[i], "-e") == 0 || (ending != NULL && strcmp(ending, ".lua") == 0))
+            return 1;
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *command = argc > 1 ? argv[1] : "";
     /* `gleam plan PROGRAM` passes the run options on; everything else takes them itself. */
-    if (strcmp(command, "plan") == 0 && argc > 2 && strcmp(argv[2], "wordcount") != 0)
+    const int plan = strcmp(command, "plan") == 0;
+    if (plan && argc > 2 && strcmp(argv[2], "wordcount") != 0 && !names_script(argc, argv))
         return gm_cli_plan(argc - 1, argv + 1);
     gleam_init(&argc, &argv);
     command = argc > 1 ? argv[1] : "";
     if (strcmp(command, "bench") == 0)
         return gm_cli_bench(argc - 1, argv + 1);
+    if (strcmp(command, "plan") == 0 && names_script(argc, argv)) {
+        gleam_set_option("plan", NULL);
+        return gm_cli_run(argc - 1, argv + 1);
+    }
     if (strcmp(command, "plan") == 0)
         return gm_cli_plan(argc - 1, argv + 1);
+    if (strcmp(command, "run") == 0)
+        return gm_cli_run(argc - 1, argv + 1);
     if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
         printf("gleam %s\n", GLEAM_VERSION);
         return 0;

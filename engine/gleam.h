@@ -21,6 +21,8 @@
  *            and line of the call, and gleam_run reports it; a dataset argument that is NULL
  *            because an earlier call failed is passed on quietly.
  * Columns:   numbered from 1.
+ *
+ * tidy: one header is what a person's program includes, however long it gets.
  */
 #ifndef GLEAM_H
 #define GLEAM_H
@@ -121,7 +123,8 @@ struct gleam_function {
     const char *name;      /* of a kernel or a registered function */
     const void *parameter; /* copied when the step is added */
     size_t parameter_length;
-    int kind; /* 1 kernel, 2 registered mapper, 3 registered reducer */
+    int kind; /* 1 kernel, 2 registered mapper, 3 registered reducer, 4 Lua, 5 of a shared object */
+    const char *library; /* kind 5: the shared object's path */
 };
 
 /* Kernels for map and flat_map. */
@@ -139,6 +142,18 @@ struct gleam_function gleam_mapper(const char *name);
 struct gleam_function gleam_mapper_with(const char *name, const void *parameter, size_t length);
 struct gleam_function gleam_reducer(const char *name);
 struct gleam_function gleam_reducer_with(const char *name, const void *parameter, size_t length);
+
+/* A Lua function, as source text: "function(line) return line:lower() end".  LuaJIT 2.1 runs it in
+ * the executors.  Rows are arguments and results: a bytes column is a string, i64 a number while
+ * that is exact (below 2^53) and an int64_t beyond, null is nil. */
+struct gleam_function gleam_lua(const char *source);
+
+/* A function of a shared object: in a map, flat_map or filter a gleam_map_fn, in a reduce a
+ * gleam_reduce_fn.  The path is opened with dlopen, here when the plan is made and in every
+ * executor: one without a slash is looked for in the system's folders. */
+struct gleam_function gleam_library(const char *path, const char *symbol);
+struct gleam_function gleam_library_with(const char *path, const char *symbol,
+                                         const void *parameter, size_t length);
 
 /* A mapper: gets one row, emits none, one or many by gleam_emit.  Returns 0, or anything else to
  * fail the job (say why with gleam_fail).  It must not keep pointers into the row. */
@@ -173,6 +188,14 @@ const void *gleam_parameter(const struct gleam_call *call, size_t *ret_length);
 /* Copies bytes so that they live as long as the reducer's total.  NULL when memory is spent: return
  * non-zero then. */
 const char *gleam_call_keep(struct gleam_call *call, const char *data, size_t length);
+/* Adds to a counter with a name of your own ("bad rows"): the sum over all executors is shown at
+ * the end and stands in --stats.  At most 64 names of 63 bytes.  Returns 0, or a code to return at
+ * once. */
+int gleam_count(struct gleam_call *call, const char *name, int64_t number);
+/* The bytes given to gleam_broadcast, or NULL when there is no such number.  Borrowed until the
+ * function returns; *ret_length may be NULL. */
+const void *gleam_broadcast_value(const struct gleam_call *call, uint32_t number,
+                                  size_t *ret_length);
 /* Says why the function fails; returns -1, so that `return gleam_fail(call, ...)` works. */
 int gleam_fail(struct gleam_call *call, const char *format, ...)
 #if defined(__GNUC__)
@@ -257,6 +280,14 @@ int gleam_set_option(const char *name, const char *value);
 struct gleam_flow *gleam_flow_new(const char *name);
 void gleam_flow_free(struct gleam_flow *flow); /* NULL is allowed */
 
+/* Lua code that every Lua step of the flow runs before its function is loaded: it sets globals.
+ * Several calls add up. */
+void gleam_init_lua(struct gleam_flow *flow, const char *code);
+/* Bytes that every function of the flow may read (gleam_broadcast_value): they travel once per
+ * executor.  At most 64 values of 64 MiB.  Returns the value's number, or UINT32_MAX after a
+ * mistake. */
+uint32_t gleam_broadcast(struct gleam_flow *flow, const void *data, size_t length);
+
 /* Lines of text as one bytes column, without "\n" or "\r\n".  path is a file, a glob or a directory
  * (its files, not deeper).  partition_count 0 leaves it to the planner. */
 struct gleam_dataset *gleam_read_text(struct gleam_flow *flow, const char *path,
@@ -271,8 +302,9 @@ struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *
 /* Integers from..to-1. */
 struct gleam_dataset *gleam_ints(struct gleam_flow *flow, int64_t from, int64_t to);
 
-/* Declares names and types of the columns: gleam_as(d, "word bytes, n i64").  Types: i64, f64,
- * bool, bytes, any.  Stands right behind every registered mapper, and says what it emits: another
+/* Declares names and types of the columns: gleam_as(d, "word bytes, n i64").  Types: i64 (also
+ * int64, int), f64 (float64, float), bool, bytes (string), any; a '?' behind a type says that null
+ * may stand there.  Stands right behind every registered mapper, and says what it emits: another
  * number of values, or a value of another type, fails the job with the row.  Elsewhere it renames
  * columns, and narrows `any`. */
 struct gleam_dataset *gleam_as(struct gleam_dataset *dataset, const char *columns);
@@ -280,6 +312,13 @@ struct gleam_dataset *gleam_as(struct gleam_dataset *dataset, const char *column
 struct gleam_dataset *gleam_map(struct gleam_dataset *dataset, const char *step,
                                 struct gleam_function function);
 struct gleam_dataset *gleam_flat_map(struct gleam_dataset *dataset, const char *step,
+                                     struct gleam_function function);
+/* Keeps the rows for which the function is true: a Lua function, or a registered mapper that
+ * returns 1 to keep a row and 0 to drop it, and emits nothing. */
+struct gleam_dataset *gleam_filter(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_function function);
+/* Calls a Lua function for every row; what it gives to writeRow(...) are the rows that come out. */
+struct gleam_dataset *gleam_for_each(struct gleam_dataset *dataset, const char *step,
                                      struct gleam_function function);
 /* Folds the rows of each key (column 1; or the columns of the field) into one. */
 struct gleam_dataset *gleam_reduce_by_key(struct gleam_dataset *dataset, const char *step,
@@ -329,6 +368,8 @@ void gleam_output_row(struct gleam_dataset *dataset, gleam_row_fn *function, voi
  * stopped by signal n (130: Ctrl-C); the reason is on stderr, and in gleam_flow_error.  A flow runs
  * once or more often; the executors stay warm between runs of one program. */
 int gleam_run(struct gleam_flow *flow);
+/* As gleam_run, but prints no reason. */
+int gleam_try(struct gleam_flow *flow);
 /* The last error's text, or "" when there is none; lives as long as the flow. */
 const char *gleam_flow_error(const struct gleam_flow *flow);
 /* Writes the plan as text.  Returns 0, or 1 with the reason on stderr. */
@@ -354,6 +395,9 @@ void gleam_here(const char *file, int line);
 #define gleam_as(...) (gleam_here(__FILE__, __LINE__), gleam_as(__VA_ARGS__))
 #define gleam_map(...) (gleam_here(__FILE__, __LINE__), gleam_map(__VA_ARGS__))
 #define gleam_flat_map(...) (gleam_here(__FILE__, __LINE__), gleam_flat_map(__VA_ARGS__))
+#define gleam_filter(...) (gleam_here(__FILE__, __LINE__), gleam_filter(__VA_ARGS__))
+#define gleam_for_each(...) (gleam_here(__FILE__, __LINE__), gleam_for_each(__VA_ARGS__))
+#define gleam_broadcast(...) (gleam_here(__FILE__, __LINE__), gleam_broadcast(__VA_ARGS__))
 #define gleam_reduce_by_key(...) (gleam_here(__FILE__, __LINE__), gleam_reduce_by_key(__VA_ARGS__))
 #define gleam_reduce_by(...) (gleam_here(__FILE__, __LINE__), gleam_reduce_by(__VA_ARGS__))
 #define gleam_partition_by_key(...)                                                                \

@@ -54,8 +54,17 @@
 #define GM_STEP_NAME_BYTES_MAX 64
 #define GM_ERROR_BYTES_MAX 1024
 
-/* Bytes of a function's parameter. */
-#define GM_PARAM_BYTES_MAX (1u << 20)
+/* Bytes of a function's parameter; a Lua function with its upvalues is one. */
+#define GM_PARAM_BYTES_MAX (16u << 20)
+
+/* Names that the steps of a flow may count under: all of them with their numbers are 5 KiB of an
+ * outcome. */
+#define GM_COUNTERS_MAX 64
+#define GM_COUNTER_NAME_BYTES_MAX 64
+
+/* Broadcast values of a flow, and bytes of one: they travel with the plan. */
+#define GM_BROADCASTS_MAX 64
+#define GM_BROADCAST_BYTES_MAX (64u << 20)
 
 /* An encoded plan travels over the control socket; a million file segments fit. */
 #define GM_PLAN_BYTES_MAX (256u << 20)

@@ -61,6 +61,8 @@ static int open_level(struct gm_chain *chain, uint32_t index)
         .error = spec->error,
         .budget_bytes = spec->budget_bytes,
         .chain_index = spec->chain_index,
+        .shared = spec->shared,
+        .counters = spec->counters,
     };
     if (level->op.ops->begin != NULL) {
         level->states =

@@ -47,6 +47,8 @@ struct gm_chain_spec {
     struct gm_heap *heap;
     struct gm_error *error;
     uint64_t budget_bytes;        /* for each operator that can give back */
+    const struct gm_udf_shared *shared; /* borrowed; what functions may ask for */
+    struct gm_counters *counters;       /* borrowed; where functions count */
     _Atomic uint32_t *chain_shown; /* ledger words for crash reports; NULL: nobody looks */
     _Atomic uint32_t *step_shown;
 };

@@ -7,8 +7,6 @@
 
 #include "engine/base/check.h"
 
-enum { FUNCTION_KERNEL = 1, FUNCTION_MAPPER = 2, FUNCTION_REDUCER = 3 };
-
 static _Thread_local char here[GM_WHERE_BYTES_MAX] = "?";
 
 void gleam_here(const char *file, int line)
@@ -21,7 +19,7 @@ void gleam_here(const char *file, int line)
 
 struct gleam_function gleam_kernel(const char *name)
 {
-    return (struct gleam_function){.name = name, .kind = FUNCTION_KERNEL};
+    return (struct gleam_function){.name = name, .kind = GM_FUNCTION_KERNEL};
 }
 
 struct gleam_function gleam_mapper(const char *name)
@@ -31,8 +29,10 @@ struct gleam_function gleam_mapper(const char *name)
 
 struct gleam_function gleam_mapper_with(const char *name, const void *parameter, size_t length)
 {
-    return (struct gleam_function){
-        .name = name, .parameter = parameter, .parameter_length = length, .kind = FUNCTION_MAPPER};
+    return (struct gleam_function){.name = name,
+                                   .parameter = parameter,
+                                   .parameter_length = length,
+                                   .kind = GM_FUNCTION_MAPPER};
 }
 
 struct gleam_function gleam_reducer(const char *name)
@@ -42,8 +42,33 @@ struct gleam_function gleam_reducer(const char *name)
 
 struct gleam_function gleam_reducer_with(const char *name, const void *parameter, size_t length)
 {
-    return (struct gleam_function){
-        .name = name, .parameter = parameter, .parameter_length = length, .kind = FUNCTION_REDUCER};
+    return (struct gleam_function){.name = name,
+                                   .parameter = parameter,
+                                   .parameter_length = length,
+                                   .kind = GM_FUNCTION_REDUCER};
+}
+
+struct gleam_function gleam_lua(const char *source)
+{
+    return (struct gleam_function){.name = "lua",
+                                   .parameter = source,
+                                   .parameter_length = source != NULL ? strlen(source) : 0,
+                                   .kind = GM_FUNCTION_LUA};
+}
+
+struct gleam_function gleam_library(const char *path, const char *symbol)
+{
+    return gleam_library_with(path, symbol, NULL, 0);
+}
+
+struct gleam_function gleam_library_with(const char *path, const char *symbol,
+                                         const void *parameter, size_t length)
+{
+    return (struct gleam_function){.name = symbol,
+                                   .parameter = parameter,
+                                   .parameter_length = length,
+                                   .kind = GM_FUNCTION_LIBRARY,
+                                   .library = path};
 }
 
 struct gleam_order gleam_order_by(uint32_t column, bool ascending)
@@ -89,6 +114,7 @@ static void node_free(struct gleam_dataset *node)
     free(node->columns);
     free((void *)(uintptr_t)node->function.name);
     free((void *)(uintptr_t)node->function.parameter);
+    free((void *)(uintptr_t)node->function.library);
     free(node);
 }
 
@@ -100,6 +126,10 @@ void gleam_flow_free(struct gleam_flow *flow)
         node_free(flow->nodes[i]);
     for (uint32_t i = 0; i < flow->output_count; i++)
         free(flow->outputs[i].path);
+    for (uint32_t i = 0; i < flow->broadcast_count; i++)
+        free(flow->broadcasts[i].data);
+    free(flow->broadcasts);
+    free(flow->lua_init);
     free(flow);
 }
 
@@ -232,8 +262,21 @@ static struct gleam_dataset *add_function(struct gleam_dataset *node,
     if (strlen(function.name) >= GM_STEP_NAME_BYTES_MAX)
         return mistake(node->flow, "the function's name is longer than 63 bytes");
     if (function.parameter_length > GM_PARAM_BYTES_MAX)
-        return mistake(node->flow, "the function's parameter is larger than 1 MiB");
+        return mistake(
+            node->flow,
+            "the function and what it carries along are larger than 16 MiB; pass a large "
+            "value with a broadcast");
+    if (function.kind == GM_FUNCTION_LIBRARY &&
+        (function.library == NULL || strlen(function.library) >= GM_PATH_BYTES_MAX))
+        return mistake(node->flow, "the path of the shared object is missing or too long");
+    if (function.kind == GM_FUNCTION_LUA && function.parameter_length == 0)
+        return mistake(node->flow, "the Lua function is empty");
     node->function = function;
+    node->function.library = NULL;
+    if (function.library != NULL) {
+        node->function.library = strdup(function.library);
+        GM_CHECK(node->function.library != NULL);
+    }
     node->function.name = strdup(function.name);
     GM_CHECK(node->function.name != NULL);
     node->function.parameter = NULL;
@@ -252,10 +295,62 @@ struct gleam_dataset *gleam_map(struct gleam_dataset *dataset, const char *step,
     return add_function(add_step(dataset, GM_NODE_MAP, step, function.name), function);
 }
 
+static struct gleam_dataset *add_mode(struct gleam_dataset *node, enum gm_lua_mode mode)
+{
+    if (node != NULL)
+        node->lua_mode = mode;
+    return node;
+}
+
 struct gleam_dataset *gleam_flat_map(struct gleam_dataset *dataset, const char *step,
                                      struct gleam_function function)
 {
-    return gleam_map(dataset, step, function);
+    return add_mode(gleam_map(dataset, step, function), GM_LUA_FLAT_MAP);
+}
+
+struct gleam_dataset *gleam_for_each(struct gleam_dataset *dataset, const char *step,
+                                     struct gleam_function function)
+{
+    if (dataset != NULL && function.kind != GM_FUNCTION_LUA)
+        return mistake(dataset->flow, "for each takes a Lua function; a mapper in C emits or not");
+    return add_mode(gleam_map(dataset, step, function), GM_LUA_FOR_EACH);
+}
+
+struct gleam_dataset *gleam_filter(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_function function)
+{
+    return add_mode(add_function(add_step(dataset, GM_NODE_FILTER, step, function.name), function),
+                    GM_LUA_FILTER);
+}
+
+void gleam_init_lua(struct gleam_flow *flow, const char *code)
+{
+    char *text;
+    GM_CHECK(asprintf(&text, "%s%s\n", flow->lua_init != NULL ? flow->lua_init : "",
+                      code != NULL ? code : "") >= 0);
+    free(flow->lua_init);
+    flow->lua_init = text;
+}
+
+uint32_t gleam_broadcast(struct gleam_flow *flow, const void *data, size_t length)
+{
+    if (flow->broadcast_count == GM_BROADCASTS_MAX || length > GM_BROADCAST_BYTES_MAX) {
+        mistake(flow,
+                flow->broadcast_count == GM_BROADCASTS_MAX
+                    ? "a flow has at most 64 broadcast values"
+                    : "a broadcast value has at most 64 MiB; read it as a dataset and join it");
+        return UINT32_MAX;
+    }
+    flow->broadcasts =
+        realloc(flow->broadcasts, (flow->broadcast_count + 1) * sizeof *flow->broadcasts);
+    GM_CHECK(flow->broadcasts != NULL);
+    struct gm_string *copy = &flow->broadcasts[flow->broadcast_count];
+    copy->bytes = length;
+    copy->data = malloc(length + GM_BYTES_SLACK);
+    GM_CHECK(copy->data != NULL);
+    if (length > 0)
+        memcpy(copy->data, data, length);
+    return flow->broadcast_count++;
 }
 
 struct gleam_dataset *gleam_reduce_by(struct gleam_dataset *dataset, const char *step,
@@ -319,8 +414,8 @@ static struct gleam_dataset *add_top(struct gleam_dataset *node, uint32_t count)
 struct gleam_dataset *gleam_local_top(struct gleam_dataset *dataset, const char *step,
                                       uint32_t count, struct gleam_order order)
 {
-    return add_top(
-        add_order(add_step(dataset, GM_NODE_TOP, step, "local top"), order, true), count);
+    return add_top(add_order(add_step(dataset, GM_NODE_TOP, step, "local top"), order, true),
+                   count);
 }
 
 struct gleam_dataset *gleam_top(struct gleam_dataset *dataset, const char *step, uint32_t count,

@@ -21,6 +21,7 @@ enum gm_node_kind {
     GM_NODE_TOP,
     GM_NODE_FORMAT,
     GM_NODE_OUTPUT_ROW,
+    GM_NODE_FILTER,
 };
 
 enum gm_output_kind { GM_OUTPUT_STREAM, GM_OUTPUT_PATH, GM_OUTPUT_ROW };
@@ -53,12 +54,22 @@ struct gleam_dataset {
     uint32_t partition_count; /* as asked for; 0: planner's choice */
 
     /* steps */
-    struct gleam_function function; /* name and parameter owned */
+    struct gleam_function function; /* name, parameter and library owned */
+    enum gm_lua_mode lua_mode;      /* map: what a Lua function is called for */
     struct gleam_order order;
     bool local;     /* Local* forms */
     uint64_t count; /* top */
     char *columns;  /* as: the declaration; format: the text */
     uint32_t output;
+};
+
+/* Kinds of a struct gleam_function. */
+enum {
+    GM_FUNCTION_KERNEL = 1,
+    GM_FUNCTION_MAPPER = 2,
+    GM_FUNCTION_REDUCER = 3,
+    GM_FUNCTION_LUA = 4,
+    GM_FUNCTION_LIBRARY = 5,
 };
 
 struct gleam_flow {
@@ -67,6 +78,9 @@ struct gleam_flow {
     uint32_t node_count;
     struct gm_output outputs[GM_STEPS_MAX];
     uint32_t output_count;
+    char *lua_init;               /* owned; NULL: none */
+    struct gm_string *broadcasts; /* owned */
+    uint32_t broadcast_count;
     struct gm_error error; /* the first mistake while building; or of the last run */
     bool broken;           /* building went wrong: it cannot run */
 };

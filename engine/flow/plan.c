@@ -27,11 +27,16 @@ void gm_plan_fini(struct gm_plan *plan)
         for (uint32_t s = 0; s < chain->step_count && chain->steps != NULL; s++) {
             free(chain->steps[s].parameter);
             free(chain->steps[s].format);
+            free(chain->steps[s].library);
         }
         free(chain->steps);
     }
     free(plan->chains);
     free(plan->exchanges);
+    for (uint32_t i = 0; i < plan->broadcast_count && plan->broadcasts != NULL; i++)
+        free(plan->broadcasts[i].data);
+    free(plan->broadcasts);
+    free(plan->lua_init);
     *plan = (struct gm_plan){0};
 }
 
@@ -47,7 +52,8 @@ const char *gm_step_kind_name(enum gm_step_kind kind)
         [GM_STEP_CAST] = "cast",             [GM_STEP_MAPPER] = "map",
         [GM_STEP_COMBINE] = "combine",       [GM_STEP_REDUCE] = "reduce",
         [GM_STEP_SORT] = "sort",             [GM_STEP_TOP] = "top",
-        [GM_STEP_FORMAT] = "format",
+        [GM_STEP_FORMAT] = "format",         [GM_STEP_LUA] = "lua",
+        [GM_STEP_FILTER] = "filter",
     };
     return (unsigned)kind < GM_STEP_KINDS ? names[kind] : "?";
 }
@@ -67,6 +73,7 @@ static const char *reduce_name(enum gm_reduce_kind kind)
         [GM_REDUCE_SUM_I64] = "sum_int64", [GM_REDUCE_SUM_F64] = "sum_float64",
         [GM_REDUCE_COUNT] = "count",       [GM_REDUCE_MIN] = "min",
         [GM_REDUCE_MAX] = "max",           [GM_REDUCE_FUNCTION] = "function",
+        [GM_REDUCE_LUA] = "a Lua function",
     };
     return names[kind];
 }
@@ -132,7 +139,13 @@ static void print_step(const struct gm_step *step, FILE *file)
         print_order(&step->order, true, file);
         break;
     case GM_STEP_MAPPER:
+    case GM_STEP_FILTER:
         fprintf(file, " with function %s", step->function);
+        if (step->library != NULL)
+            fprintf(file, " of %s", step->library);
+        break;
+    case GM_STEP_LUA:
+        fprintf(file, " (%s)", gm_lua_mode_name(step->lua_mode));
         break;
     default:
         break;

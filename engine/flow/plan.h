@@ -19,6 +19,7 @@
 #include "engine/base/limits.h"
 #include "engine/gleam.h"
 #include "engine/row/schema.h"
+#include "engine/udf/lua.h"
 
 enum gm_step_kind {
     GM_STEP_TOKENIZE,
@@ -30,6 +31,8 @@ enum gm_step_kind {
     GM_STEP_SORT,
     GM_STEP_TOP,
     GM_STEP_FORMAT,
+    GM_STEP_LUA,    /* a Lua function over rows */
+    GM_STEP_FILTER, /* a registered function that keeps or drops a row */
     GM_STEP_KINDS,
 };
 
@@ -40,6 +43,7 @@ enum gm_reduce_kind {
     GM_REDUCE_MIN,
     GM_REDUCE_MAX,
     GM_REDUCE_FUNCTION,
+    GM_REDUCE_LUA,
 };
 
 #define GM_WHERE_BYTES_MAX 128
@@ -54,8 +58,10 @@ struct gm_step {
     struct gleam_order order;          /* sort, top: the order; combine, reduce: the key columns */
     uint64_t count;                    /* top */
     enum gm_reduce_kind reduce;
+    enum gm_lua_mode lua_mode;             /* lua: what the function is called for */
     char function[GM_STEP_NAME_BYTES_MAX]; /* of a mapper or reducer */
-    void *parameter;                       /* owned */
+    char *library;                         /* owned; the shared object of function, or NULL */
+    void *parameter;                       /* owned; of a Lua step, the function */
     uint32_t parameter_bytes;
     char *format; /* owned; format: the text */
 };
@@ -135,6 +141,9 @@ struct gm_plan {
     struct gm_exchange_plan *exchanges;
     uint32_t exchange_count;
     uint64_t input_bytes; /* of the sources whose size is known */
+    char *lua_init;       /* owned; code that every Lua step runs first, or NULL */
+    struct gm_string *broadcasts; /* owned */
+    uint32_t broadcast_count;
 };
 
 /* Frees what a plan owns; accepts a half-made one. */

@@ -71,7 +71,9 @@ static void write_step(struct gm_writer *writer, const struct gm_step *step)
     write_order(writer, &step->order);
     gm_writer_u64(writer, step->count);
     gm_writer_u8(writer, (uint8_t)step->reduce);
+    gm_writer_u8(writer, (uint8_t)step->lua_mode);
     gm_writer_string(writer, step->function);
+    gm_writer_string(writer, step->library != NULL ? step->library : "");
     gm_writer_blob(writer, step->parameter, step->parameter_bytes);
     gm_writer_string(writer, step->format != NULL ? step->format : "");
 }
@@ -83,6 +85,10 @@ int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_b
     gm_writer_u32(&writer, PLAN_VERSION);
     gm_writer_string(&writer, plan->name);
     gm_writer_u64(&writer, plan->input_bytes);
+    gm_writer_string(&writer, plan->lua_init != NULL ? plan->lua_init : "");
+    gm_writer_u32(&writer, plan->broadcast_count);
+    for (uint32_t i = 0; i < plan->broadcast_count; i++)
+        gm_writer_blob(&writer, plan->broadcasts[i].data, plan->broadcasts[i].bytes);
     gm_writer_u32(&writer, plan->chain_count);
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_chain_plan *chain = &plan->chains[c];
@@ -173,6 +179,16 @@ static char *read_text(struct gm_cursor *cursor, uint32_t bytes_max, uint64_t *r
     return text;
 }
 
+/* NULL for the empty text. */
+static char *read_optional(struct gm_cursor *cursor, uint32_t bytes_max)
+{
+    char *text = read_text(cursor, bytes_max, NULL);
+    if (text == NULL || text[0] != '\0')
+        return text;
+    free(text);
+    return NULL;
+}
+
 static void read_files(struct gm_cursor *cursor, struct gm_source *source)
 {
     source->file_count = gm_cursor_count(cursor, GM_FILES_MAX, 12);
@@ -233,8 +249,11 @@ static void read_step(struct gm_cursor *cursor, struct gm_step *step,
     read_order(cursor, &step->order);
     step->count = gm_cursor_u64(cursor);
     step->reduce = gm_cursor_u8(cursor);
-    expect(cursor, step->reduce <= GM_REDUCE_FUNCTION);
+    expect(cursor, step->reduce <= GM_REDUCE_LUA);
+    step->lua_mode = gm_cursor_u8(cursor);
+    expect(cursor, step->lua_mode <= GM_LUA_FOLD);
     gm_cursor_string(cursor, step->function, sizeof step->function);
+    step->library = read_optional(cursor, GM_PATH_BYTES_MAX);
     uint64_t bytes = 0;
     step->parameter = read_text(cursor, GM_PARAM_BYTES_MAX, &bytes);
     step->parameter_bytes = (uint32_t)bytes;
@@ -283,6 +302,17 @@ static void check_links(struct gm_cursor *cursor, const struct gm_plan *plan)
     }
 }
 
+static void read_broadcasts(struct gm_cursor *cursor, struct gm_plan *plan)
+{
+    const uint32_t count = gm_cursor_count(cursor, GM_BROADCASTS_MAX, 4);
+    plan->broadcasts = table(count, sizeof *plan->broadcasts);
+    for (uint32_t i = 0; i < count && !cursor->failed; i++) {
+        plan->broadcast_count = i + 1;
+        plan->broadcasts[i].data =
+            read_text(cursor, GM_BROADCAST_BYTES_MAX, &plan->broadcasts[i].bytes);
+    }
+}
+
 int gm_plan_decode(const uint8_t *data, size_t bytes, struct gm_plan *ret_plan,
                    struct gm_error *error)
 {
@@ -297,6 +327,8 @@ int gm_plan_decode(const uint8_t *data, size_t bytes, struct gm_plan *ret_plan,
                             version, PLAN_VERSION);
     gm_cursor_string(&cursor, plan.name, sizeof plan.name);
     plan.input_bytes = gm_cursor_u64(&cursor);
+    plan.lua_init = read_optional(&cursor, GM_PARAM_BYTES_MAX);
+    read_broadcasts(&cursor, &plan);
     const uint32_t chain_count = gm_cursor_count(&cursor, GM_EXCHANGES_MAX, 16);
     plan.chains = table(chain_count, sizeof *plan.chains);
     for (uint32_t c = 0; c < chain_count && !cursor.failed; c++) {

@@ -10,6 +10,7 @@
 #include "engine/flow/planner_internal.h"
 #include "engine/flow/splits.h"
 #include "engine/sink/format.h"
+#include "engine/udf/library.h"
 #include "engine/udf/registry.h"
 
 int gm_planner_refuse(struct planner *planner, const struct gleam_dataset *node, const char *text)
@@ -88,20 +89,25 @@ int gm_planner_check_order(struct planner *planner, const struct gleam_dataset *
 }
 
 /* "word bytes, n i64". */
-static int parse_columns(struct planner *planner, const struct gleam_dataset *node,
-                         struct gm_schema *ret_schema)
+int gm_planner_parse_columns(struct planner *planner, const struct gleam_dataset *node,
+                             struct gm_schema *ret_schema)
 {
     struct gm_schema schema = {0};
     const char *cursor = node->columns;
     for (;;) {
         char name[GM_FIELD_NAME_BYTES_MAX] = "", kind[16] = "", rest = '\0';
         int used = 0;
-        const int found = sscanf(cursor, " %31[A-Za-z0-9_] %15[a-z0-9] %n", name, kind, &used);
+        const int found = sscanf(cursor, " %31[A-Za-z0-9_] %15[a-z0-9?] %n", name, kind, &used);
+        const size_t length = strlen(kind);
+        const bool nullable = length > 0 && kind[length - 1] == '?';
+        if (nullable)
+            kind[length - 1] = '\0';
         if (found < 2 || used == 0 || gm_kind_parse(kind) < 0)
             return refuse(planner, node,
                           "columns are declared as \"NAME TYPE, NAME TYPE\", with the types i64, "
-                          "f64, bool, bytes and any");
-        if (gm_schema_add(&schema, name, (enum gleam_kind)gm_kind_parse(kind), false) < 0)
+                          "f64, bool, bytes and any, and a '?' behind one where null may stand");
+        if (gm_schema_add(&schema, name, (enum gleam_kind)gm_kind_parse(kind),
+                          nullable && gm_kind_parse(kind) != GLEAM_ANY) < 0)
             return refuse(planner, node, "more than 64 columns are declared");
         rest = cursor[used];
         cursor += used + 1;
@@ -117,7 +123,7 @@ static int parse_columns(struct planner *planner, const struct gleam_dataset *no
 static int plan_as(struct planner *planner, const struct gleam_dataset *node)
 {
     struct gm_schema schema;
-    int rc = parse_columns(planner, node, &schema);
+    int rc = gm_planner_parse_columns(planner, node, &schema);
     if (rc < 0)
         return rc;
     if (schema.field_count != planner->schema.field_count)
@@ -126,8 +132,10 @@ static int plan_as(struct planner *planner, const struct gleam_dataset *node)
     for (uint32_t i = 0; i < schema.field_count; i++) {
         const uint8_t from = planner->schema.fields[i].kind;
         const uint8_t to = schema.fields[i].kind;
-        schema.fields[i].nullable = to != GLEAM_ANY && planner->schema.fields[i].nullable;
-        same = same && from == to;
+        schema.fields[i].nullable =
+            to != GLEAM_ANY && (schema.fields[i].nullable || planner->schema.fields[i].nullable);
+        same = same && from == to &&
+               schema.fields[i].nullable == planner->schema.fields[i].nullable;
         if (from != to && from != GLEAM_ANY && to != GLEAM_ANY &&
             !(from == GLEAM_I64 && to == GLEAM_F64)) {
             char text[160];
@@ -150,6 +158,10 @@ static int plan_as(struct planner *planner, const struct gleam_dataset *node)
 void gm_planner_copy_function(struct gm_step *step, const struct gleam_dataset *node)
 {
     snprintf(step->function, sizeof step->function, "%s", node->function.name);
+    if (node->function.library != NULL) {
+        step->library = strdup(node->function.library);
+        GM_CHECK(step->library != NULL);
+    }
     if (node->function.parameter_length == 0)
         return;
     step->parameter = malloc(node->function.parameter_length);
@@ -179,19 +191,15 @@ static int plan_tokenize(struct planner *planner, const struct gleam_dataset *no
 static int plan_mapper(struct planner *planner, const struct gleam_dataset *node,
                        const struct gleam_dataset *as)
 {
-    if (gm_registry_mapper(node->function.name) == NULL) {
-        char text[256];
-        snprintf(text, sizeof text,
-                 "no mapper '%.60s' is registered; define it with GLEAM_MAPPER, or call "
-                 "gleam_register_mapper before gleam_init",
-                 node->function.name);
-        return refuse(planner, node, text);
-    }
+    struct gm_error error = {0};
+    gleam_map_fn *found;
+    if (gm_library_mapper(node->function.library, node->function.name, &found, &error) < 0)
+        return refuse(planner, node, error.text);
     if (as == NULL)
         return refuse(planner, node,
                       "say which columns this mapper emits, with gleam_as(..., \"NAME TYPE, "
                       "...\") right behind it");
-    int rc = parse_columns(planner, as, &planner->schema);
+    int rc = gm_planner_parse_columns(planner, as, &planner->schema);
     if (rc < 0)
         return rc;
     copy_function(add_step(planner, GM_STEP_MAPPER, node), node);
@@ -203,11 +211,13 @@ static int plan_map(struct planner *planner, const struct gleam_dataset *node,
                     const struct gleam_dataset *next, bool *used_as)
 {
     const struct gleam_function *function = &node->function;
-    if (function->kind == 2) {
+    if (function->kind == GM_FUNCTION_LUA)
+        return gm_planner_lua_map(planner, node, next, used_as);
+    if (function->kind == GM_FUNCTION_MAPPER || function->kind == GM_FUNCTION_LIBRARY) {
         *used_as = next != NULL && next->kind == GM_NODE_AS;
         return plan_mapper(planner, node, *used_as ? next : NULL);
     }
-    if (function->kind != 1)
+    if (function->kind != GM_FUNCTION_KERNEL)
         return refuse(planner, node, "a map takes a kernel or a mapper, not a reducer");
     if (strcmp(function->name, "tokenize") == 0)
         return plan_tokenize(planner, node);
@@ -231,7 +241,19 @@ static int reduce_kind(struct planner *planner, const struct gleam_dataset *node
                    {"count", GM_REDUCE_COUNT},
                    {"min", GM_REDUCE_MIN},
                    {"max", GM_REDUCE_MAX}};
-    if (node->function.kind == 3) {
+    if (node->function.kind == GM_FUNCTION_LUA) {
+        *ret_kind = GM_REDUCE_LUA;
+        return 0;
+    }
+    if (node->function.kind == GM_FUNCTION_LIBRARY) {
+        struct gm_error error = {0};
+        gleam_reduce_fn *found;
+        *ret_kind = GM_REDUCE_FUNCTION;
+        return gm_library_reducer(node->function.library, node->function.name, &found, &error) < 0
+                   ? refuse(planner, node, error.text)
+                   : 0;
+    }
+    if (node->function.kind == GM_FUNCTION_REDUCER) {
         struct gm_registered_reducer reducer;
         if (!gm_registry_reducer(node->function.name, &reducer))
             return refuse(planner, node,
@@ -239,7 +261,7 @@ static int reduce_kind(struct planner *planner, const struct gleam_dataset *node
         *ret_kind = GM_REDUCE_FUNCTION;
         return 0;
     }
-    if (node->function.kind != 1)
+    if (node->function.kind != GM_FUNCTION_KERNEL)
         return refuse(planner, node, "a reduce takes a kernel or a reducer, not a mapper");
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
         if (strcmp(kernels[i].name, node->function.name) == 0) {
@@ -303,7 +325,8 @@ static int reduce_schema(struct planner *planner, const struct gleam_dataset *no
     else if (value_count == 0)
         return refuse(planner, node, "every column is a key: nothing is left to reduce");
     struct gm_registered_reducer reducer;
-    if (kind == GM_REDUCE_FUNCTION && gm_registry_reducer(node->function.name, &reducer) &&
+    if (kind == GM_REDUCE_FUNCTION && node->function.library == NULL &&
+        gm_registry_reducer(node->function.name, &reducer) &&
         reducer.function == NULL) {
         const uint8_t want = reducer.i64 != NULL ? GLEAM_I64 : GLEAM_F64;
         const struct gm_field *value = &to.fields[to.field_count - 1];
@@ -315,6 +338,11 @@ static int reduce_schema(struct planner *planner, const struct gleam_dataset *no
     }
     if (value_count > GM_REDUCE_VALUES_MAX)
         return refuse(planner, node, "it reduces more than 32 columns");
+    if (kind == GM_REDUCE_LUA) {
+        int rc = gm_planner_lua_reducer(planner, node, value_count);
+        if (rc < 0)
+            return rc;
+    }
     *ret_schema = to;
     return 0;
 }
@@ -519,6 +547,8 @@ static int plan_step(struct planner *planner, const struct gleam_dataset *node,
         return plan_as(planner, node);
     case GM_NODE_MAP:
         return plan_map(planner, node, next, used_next);
+    case GM_NODE_FILTER:
+        return gm_planner_filter(planner, node);
     case GM_NODE_REDUCE_BY:
         return plan_reduce(planner, node);
     case GM_NODE_PARTITION:
@@ -542,9 +572,12 @@ static int plan_path(struct planner *planner, struct gleam_dataset *output)
     uint32_t at = count;
     for (struct gleam_dataset *node = output; node != NULL; node = node->input)
         path[--at] = node;
+    planner->path = path;
+    planner->path_count = count;
     int rc = plan_source(planner, path[0], !shows_partitions(path, count));
     for (uint32_t i = 1; i < count && rc == 0; i++) {
         bool used_next = false;
+        planner->path_index = i;
         rc = plan_step(planner, path[i], i + 1 < count ? path[i + 1] : NULL, &used_next);
         i += used_next;
     }
@@ -568,6 +601,7 @@ int gm_planner_make(struct gleam_flow *flow, uint32_t executor_count, gm_list_fi
                             "flow '%s' has no output: end it with gleam_printf or another output",
                             flow->name);
     snprintf(planner.plan.name, sizeof planner.plan.name, "%s", flow->name);
+    gm_planner_share(&planner);
     for (uint32_t i = 0; i < flow->output_count; i++) {
         int rc = plan_path(&planner, flow->nodes[flow->outputs[i].node]);
         if (rc < 0) {

@@ -21,6 +21,9 @@ struct planner {
     struct gm_schema schema;     /* at its end */
     /* Of the dataset at its end, as the person counts: a text source may have been cut finer. */
     uint32_t partition_count;
+    struct gleam_dataset *const *path; /* of the output that is planned, from its source on */
+    uint32_t path_count;
+    uint32_t path_index; /* of the dataset that is planned */
 };
 
 /* Sets the error to "file:line: step 'name': text".  Returns its code. */
@@ -52,6 +55,22 @@ struct gleam_order gm_planner_leading_columns(uint32_t count);
 bool gm_planner_in_order(const struct gleam_order *order, uint32_t column);
 
 void gm_planner_copy_function(struct gm_step *step, const struct gleam_dataset *node);
+
+/* "word bytes, n i64?" of an `as` dataset.  Returns 0 or < 0 with the error set. */
+int gm_planner_parse_columns(struct planner *planner, const struct gleam_dataset *node,
+                             struct gm_schema *ret_schema);
+
+/* plan_lua.c: a map, flat map or for each by a Lua function; *used_next: the declaration behind it
+ * is part of it. */
+int gm_planner_lua_map(struct planner *planner, const struct gleam_dataset *node,
+                       const struct gleam_dataset *next, bool *used_next);
+/* plan_lua.c: a filter of any kind. */
+int gm_planner_filter(struct planner *planner, const struct gleam_dataset *node);
+/* plan_lua.c: refuses a Lua reducer that does not fit so many value columns. */
+int gm_planner_lua_reducer(struct planner *planner, const struct gleam_dataset *node,
+                           uint32_t value_count);
+/* plan_lua.c: what all functions of the flow share becomes part of the plan. */
+void gm_planner_share(struct planner *planner);
 
 /* Short names, for these files alone. */
 #define refuse gm_planner_refuse

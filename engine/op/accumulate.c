@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/op/row_text.h"
+#include "engine/udf/library.h"
 #include "engine/udf/registry.h"
 
 static bool is_key(const struct gm_step *step, uint32_t column)
@@ -15,13 +17,56 @@ static bool is_key(const struct gm_step *step, uint32_t column)
     return false;
 }
 
-int gm_accumulator_init(struct gm_accumulator *accumulator, const struct gm_step *step,
-                        const struct gm_schema *input, struct gm_heap *heap,
-                        struct gm_error *error)
+static int slot_store(struct gm_table *table, struct gm_slot *slot, uint32_t value, uint8_t kind,
+                      const struct gleam_value *number);
+
+/* What a Lua function returned and is no plain number. */
+static int store_from_lua(void *context, void *slot, uint32_t value,
+                          const struct gleam_value *number)
 {
-    *accumulator = (struct gm_accumulator){.kind = step->reduce, .error = error};
+    struct gm_accumulator *accumulator = context;
+    return slot_store(accumulator->table, slot, value, accumulator->kinds[value], number);
+}
+
+static int open_lua(struct gm_accumulator *accumulator, const struct gm_op *op)
+{
+    const struct gm_step *step = op->step;
+    struct gm_schema values = {.field_count = accumulator->value_count};
+    for (uint32_t v = 0; v < accumulator->value_count; v++)
+        values.fields[v] = op->input_schema->fields[accumulator->columns[v]];
+    const struct gm_lua_spec spec = {.mode = GM_LUA_FOLD,
+                                     .function = step->parameter,
+                                     .function_bytes = step->parameter_bytes,
+                                     .name = step->name,
+                                     .input = &values,
+                                     .shared = op->shared,
+                                     .counters = op->counters,
+                                     .heap = op->heap};
+    struct gm_error error = {0};
+    int rc = gm_lua_open(&spec, &accumulator->lua, &error);
+    if (rc < 0)
+        return gm_error_set(op->error, rc, "%s: step '%s': %s", step->where, step->name,
+                            error.text);
+    gm_lua_set_slots(accumulator->lua,
+                     &(struct gm_lua_slots){.seen_offset = offsetof(struct gm_slot, seen),
+                                            .values_offset = offsetof(struct gm_slot, values),
+                                            .store = store_from_lua,
+                                            .context = accumulator});
+    return 0;
+}
+
+int gm_accumulator_init(struct gm_accumulator *accumulator, const struct gm_op *op)
+{
+    const struct gm_step *step = op->step;
+    const struct gm_schema *input = op->input_schema;
+    struct gm_heap *heap = op->heap;
+    struct gm_error *error = op->error;
+    *accumulator =
+        (struct gm_accumulator){.kind = step->reduce, .step = step, .heap = heap, .error = error};
     accumulator->call = (struct gleam_call){.parameter = step->parameter,
                                             .parameter_length = step->parameter_bytes,
+                                            .shared = op->shared,
+                                            .counters = op->counters,
                                             .error = error,
                                             .step = step->name,
                                             .where = step->where,
@@ -41,17 +86,27 @@ int gm_accumulator_init(struct gm_accumulator *accumulator, const struct gm_step
         accumulator->nullable[accumulator->value_count] = input->fields[i].nullable;
         accumulator->value_count++;
     }
+    if (step->reduce == GM_REDUCE_LUA)
+        return open_lua(accumulator, op);
     if (step->reduce != GM_REDUCE_FUNCTION)
         return 0;
+    if (step->library != NULL) {
+        struct gm_error why = {0};
+        int rc = gm_library_reducer(step->library, step->function, &accumulator->function.function,
+                                    &why);
+        return rc < 0
+                   ? gm_error_set(error, rc, "%s: step '%s': %s", step->where, step->name, why.text)
+                   : 0;
+    }
     if (!gm_registry_reducer(step->function, &accumulator->function))
-        return gm_error_set(error, GM_EJOB_FLOW,
-                            "%s: step '%s': this executor has no reducer '%s'", step->where,
-                            step->name, step->function);
+        return gm_error_set(error, GM_EJOB_FLOW, "%s: step '%s': this executor has no reducer '%s'",
+                            step->where, step->name, step->function);
     return 0;
 }
 
 void gm_accumulator_fini(struct gm_accumulator *accumulator)
 {
+    gm_lua_close(accumulator->lua);
     gm_arena_fini(&accumulator->scratch);
 }
 
@@ -74,9 +129,9 @@ static int sum_i64(const struct gm_accumulator *accumulator, struct gm_slot **sl
                                                  (int64_t *)&slots[i]->values[value]);
     } else {
         for (uint32_t i = 0; i < count; i++)
-            overflowed |= __builtin_add_overflow((int64_t)slots[i]->values[value],
-                                                 vector->i64[first + i],
-                                                 (int64_t *)&slots[i]->values[value]);
+            overflowed |=
+                __builtin_add_overflow((int64_t)slots[i]->values[value], vector->i64[first + i],
+                                       (int64_t *)&slots[i]->values[value]);
     }
     return overflowed ? overflow(accumulator) : 0;
 }
@@ -313,23 +368,20 @@ static void fold_numbers(const struct gm_accumulator *accumulator, struct gm_slo
     if (i64 != NULL) {
         for (uint32_t i = 0; i < count; i++, row += step)
             if (!start_slot(slots[i], new_slots >> i & 1, vector, row))
-                slots[i]->values[0] =
-                    (uint64_t)i64((int64_t)slots[i]->values[0], vector->i64[row]);
+                slots[i]->values[0] = (uint64_t)i64((int64_t)slots[i]->values[0], vector->i64[row]);
         return;
     }
     for (uint32_t i = 0; i < count; i++, row += step)
         if (!start_slot(slots[i], new_slots >> i & 1, vector, row))
-            write_f64(&slots[i]->values[0],
-                      f64(read_f64(&slots[i]->values[0]), vector->f64[row]));
+            write_f64(&slots[i]->values[0], f64(read_f64(&slots[i]->values[0]), vector->f64[row]));
 }
 
 static int fold_functions(struct gm_accumulator *accumulator, struct gm_table *table,
-                          struct gm_slot **slots, uint64_t new_slots,
-                          const struct gm_batch *batch, uint32_t first, uint32_t count)
+                          struct gm_slot **slots, uint64_t new_slots, const struct gm_batch *batch,
+                          uint32_t first, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        int rc = fold_function(accumulator, table, slots[i], batch, first + i,
-                               new_slots >> i & 1);
+        int rc = fold_function(accumulator, table, slots[i], batch, first + i, new_slots >> i & 1);
         if (rc < 0)
             return rc;
     }
@@ -346,15 +398,23 @@ int gm_accumulator_fold(struct gm_accumulator *accumulator, struct gm_table *tab
         return 0;
     }
     if (accumulator->kind == GM_REDUCE_FUNCTION && accumulator->function.function == NULL) {
-        fold_numbers(accumulator, slots, new_slots, &batch->columns[accumulator->columns[0]],
-                     first, count);
+        fold_numbers(accumulator, slots, new_slots, &batch->columns[accumulator->columns[0]], first,
+                     count);
         return 0;
+    }
+    if (accumulator->kind == GM_REDUCE_LUA) {
+        accumulator->table = table;
+        int rc = gm_lua_fold(accumulator->lua, batch, accumulator->columns, (void **)slots,
+                             new_slots, first, count);
+        return rc < 0 ? gm_op_refuse_lua(accumulator->step, accumulator->heap, accumulator->lua,
+                                         batch, rc, accumulator->error)
+                      : 0;
     }
     if (accumulator->kind == GM_REDUCE_FUNCTION)
         return fold_functions(accumulator, table, slots, new_slots, batch, first, count);
     for (uint32_t v = 0; v < accumulator->value_count; v++) {
-        int rc = fold_column(accumulator, table, slots, &batch->columns[accumulator->columns[v]],
-                             v, first, count);
+        int rc = fold_column(accumulator, table, slots, &batch->columns[accumulator->columns[v]], v,
+                             first, count);
         if (rc < 0)
             return rc;
     }

@@ -27,13 +27,15 @@ struct gm_accumulator {
     struct gm_registered_reducer function;
     struct gleam_call call; /* for the function */
     struct gm_arena scratch; /* gleam_call_keep: bytes until the function's result is stored */
+    struct gm_lua *lua;      /* GM_REDUCE_LUA */
+    struct gm_table *table;  /* of the fold that runs */
+    const struct gm_step *step;
+    struct gm_heap *heap;
     struct gm_error *error;
 };
 
-/* The value columns are those of `input` that are no keys. */
-int gm_accumulator_init(struct gm_accumulator *accumulator, const struct gm_step *step,
-                        const struct gm_schema *input, struct gm_heap *heap,
-                        struct gm_error *error);
+/* For the step of op.  The value columns are those of its input that are no keys. */
+int gm_accumulator_init(struct gm_accumulator *accumulator, const struct gm_op *op);
 void gm_accumulator_fini(struct gm_accumulator *accumulator);
 
 /* Folds rows [first, first + count) into their slots; new_slots has a bit per slot made for this

@@ -11,7 +11,7 @@
 #include "engine/op/op.h"
 #include "engine/sink/format.h"
 #include "engine/udf/call.h"
-#include "engine/udf/registry.h"
+#include "engine/udf/library.h"
 
 struct mapper {
     struct gleam_call call;
@@ -129,8 +129,8 @@ OUT_OF_LINE static int emit_other(struct gleam_call *call, struct gm_vector *vec
     return 0;
 }
 
-OUT_OF_LINE static int emit_copy(struct gleam_call *call, struct gm_vector *vector,
-                                 uint32_t column, const struct gleam_value *value)
+OUT_OF_LINE static int emit_copy(struct gleam_call *call, struct gm_vector *vector, uint32_t column,
+                                 const struct gleam_value *value)
 {
     const char *copy = copy_bytes(call, column, value);
     if (copy == NULL)
@@ -143,8 +143,8 @@ OUT_OF_LINE static int emit_copy(struct gleam_call *call, struct gm_vector *vect
 OUT_OF_LINE static int refuse_count(struct gleam_call *call, uint32_t count)
 {
     if (call->out == NULL)
-        return gm_error_set(call->error, GM_EJOB_UDF,
-                            "%s: step '%s': a reducer cannot emit rows", call->where, call->step);
+        return gm_error_set(call->error, GM_EJOB_UDF, "%s: step '%s': a reducer cannot emit rows",
+                            call->where, call->step);
     return gm_error_set(call->error, GM_EJOB_UDF,
                         "%s: step '%s': it emitted a row of %u values, but gleam_as declares %u "
                         "columns",
@@ -202,8 +202,8 @@ static size_t emit_same_kind(const struct gleam_call *call, struct gm_vector *ve
     case GLEAM_BYTES:
         for (; i < count && value->kind == GLEAM_BYTES && lies_in_input(call, value);
              i++, value += step)
-            vector->bytes[first + i] = (struct gm_bytes){
-                .data = (const uint8_t *)value->bytes.data, .length = value->bytes.length};
+            vector->bytes[first + i] = (struct gm_bytes){.data = (const uint8_t *)value->bytes.data,
+                                                         .length = value->bytes.length};
         return i;
     case GLEAM_BOOL:
         for (; i < count && value->kind == GLEAM_BOOL; i++, value += step)
@@ -232,9 +232,9 @@ static int emit_column(struct gleam_call *call, uint32_t column_index,
     const uint32_t first = out->row_count;
     int rc = 0;
     for (size_t i = 0; i < row_count && rc == 0;) {
-        const struct gleam_column rest = {
-            .values = column->shared ? column->values : column->values + i,
-            .shared = column->shared};
+        const struct gleam_column rest = {.values =
+                                              column->shared ? column->values : column->values + i,
+                                          .shared = column->shared};
         i += emit_same_kind(call, vector, first + i, &rest, row_count - i);
         if (i == row_count)
             break;
@@ -303,6 +303,29 @@ int gleam_fail(struct gleam_call *call, const char *format, ...)
     return -1;
 }
 
+/* ---- what every function may call -------------------------------------------------------------
+ */
+
+int gleam_count(struct gleam_call *call, const char *name, int64_t number)
+{
+    if (call->counters == NULL)
+        return 0;
+    if (gm_counters_add(call->counters, name, strlen(name), number) == 0)
+        return 0;
+    return gm_error_set(call->error, GM_EJOB_UDF, "%s: step '%s': more than %d different counters",
+                        call->where, call->step, GM_COUNTERS_MAX);
+}
+
+const void *gleam_broadcast_value(const struct gleam_call *call, uint32_t number,
+                                  size_t *ret_length)
+{
+    if (call->shared == NULL || number >= call->shared->broadcast_count)
+        return NULL;
+    if (ret_length != NULL)
+        *ret_length = call->shared->broadcasts[number].bytes;
+    return call->shared->broadcasts[number].data;
+}
+
 /* ---- the operator ---------------------------------------------------------------------------- */
 
 static int mapper_open(struct gm_op *op)
@@ -312,17 +335,19 @@ static int mapper_open(struct gm_op *op)
         return GM_ETASK_MEMORY;
     op->self = self;
     gm_arena_init(&self->arena, op->heap);
-    self->function = gm_registry_mapper(op->step->function);
-    if (self->function == NULL)
-        return gm_error_set(op->error, GM_EJOB_FLOW,
-                            "%s: step '%s': this executor has no mapper '%s'", op->step->where,
-                            op->step->name, op->step->function);
+    struct gm_error error = {0};
+    int rc = gm_library_mapper(op->step->library, op->step->function, &self->function, &error);
+    if (rc < 0)
+        return gm_error_set(op->error, rc, "%s: step '%s': %s", op->step->where, op->step->name,
+                            error.text);
     self->call = (struct gleam_call){.parameter = op->step->parameter,
                                      .parameter_length = op->step->parameter_bytes,
                                      .error = op->error,
                                      .step = op->step->name,
                                      .where = op->step->where,
                                      .arena = &self->arena,
+                                     .shared = op->shared,
+                                     .counters = op->counters,
                                      .out = &self->emitted,
                                      .grow = grow};
     const struct gm_schema *schema = &op->step->schema;
@@ -383,8 +408,8 @@ static void hand_on(struct mapper *self, struct gm_batch *out)
     for (uint32_t c = 0; c < out->column_count; c++) {
         const struct gm_vector *vector = &self->emitted.columns[c];
         out->columns[c] = *vector;
-        out->columns[c].data = (uint8_t *)vector->data +
-                               (size_t)self->window_begin * gm_vector_stride(vector->kind);
+        out->columns[c].data =
+            (uint8_t *)vector->data + (size_t)self->window_begin * gm_vector_stride(vector->kind);
     }
     self->window_begin += out->row_count;
 }

@@ -54,6 +54,8 @@ struct gm_op {
     struct gm_error *error;               /* borrowed; the executor's */
     uint64_t budget_bytes;                /* what its states may hold before they give back */
     uint32_t chain_index;
+    const struct gm_udf_shared *shared;   /* borrowed; what Lua and C functions of a flow share */
+    struct gm_counters *counters;         /* borrowed; the executor's */
     void *self;                           /* made by open */
 };
 
@@ -69,5 +71,7 @@ extern const struct gm_op_ops gm_op_reduce;
 extern const struct gm_op_ops gm_op_sort;
 extern const struct gm_op_ops gm_op_top;
 extern const struct gm_op_ops gm_op_format;
+extern const struct gm_op_ops gm_op_lua;
+extern const struct gm_op_ops gm_op_filter;
 
 #endif

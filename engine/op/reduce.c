@@ -38,8 +38,7 @@ static int reduce_open(struct gm_op *op)
         return GM_ETASK_MEMORY;
     op->self = self;
     gm_key_reader_init(&self->keys, op->input_schema, &op->step->order, op->heap);
-    int rc = gm_accumulator_init(&self->accumulator, op->step, op->input_schema, op->heap,
-                                 op->error);
+    int rc = gm_accumulator_init(&self->accumulator, op);
     if (rc < 0)
         return rc;
     return gm_batch_init(&self->rows, &op->step->schema, op->heap);

@@ -1,6 +1,8 @@
 /* batch.c - room for columns. */
 #include "engine/row/batch.h"
 
+#include <string.h>
+
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 
@@ -73,4 +75,26 @@ struct gleam_value gm_vector_get(const struct gm_vector *vector, uint32_t row)
         GM_CHECK(vector->kind == GLEAM_ANY);
         return vector->any[index];
     }
+}
+
+void gm_batch_select(const struct gm_batch *in, const uint16_t *selected, uint32_t count,
+                     struct gm_batch *rows, struct gm_batch *out)
+{
+    for (uint32_t c = 0; c < in->column_count; c++) {
+        const struct gm_vector *from = &in->columns[c];
+        struct gm_vector *to = &rows->columns[c];
+        out->columns[c] = *from;
+        if (from->constant || count == in->row_count)
+            continue;
+        const size_t stride = gm_vector_stride(from->kind);
+        const uint8_t *data = from->data;
+        for (uint32_t i = 0; i < count; i++)
+            memcpy((uint8_t *)to->data + i * stride, data + selected[i] * stride, stride);
+        to->has_nulls = from->has_nulls;
+        for (uint32_t i = 0; i < count && from->has_nulls; i++)
+            to->nulls[i] = from->nulls[selected[i]];
+        out->columns[c] = *to;
+    }
+    out->column_count = in->column_count;
+    out->row_count = count;
 }

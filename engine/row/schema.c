@@ -74,6 +74,14 @@ int gm_kind_parse(const char *name)
         if (strcmp(name, kind_names[kind]) == 0)
             return kind;
     }
+    static const struct {
+        const char *name;
+        enum gleam_kind kind;
+    } others[] = {{"int64", GLEAM_I64},   {"int", GLEAM_I64},    {"float64", GLEAM_F64},
+                  {"float", GLEAM_F64},   {"string", GLEAM_BYTES}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(name, others[i].name) == 0)
+            return others[i].kind;
     return -EINVAL;
 }
 

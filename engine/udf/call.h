@@ -10,6 +10,7 @@
 #include "engine/base/error.h"
 #include "engine/row/arena.h"
 #include "engine/row/batch.h"
+#include "engine/udf/lua.h"
 
 struct gleam_call {
     const void *parameter;
@@ -18,6 +19,8 @@ struct gleam_call {
     const char *step;
     const char *where; /* file:line of the step in the driver */
     struct gm_arena *arena;
+    const struct gm_udf_shared *shared;
+    struct gm_counters *counters;
 
     /* mapper */
     struct gm_batch *out; /* rows emitted so far; NULL in a reducer */

@@ -88,7 +88,7 @@ static void first_mistake_is_kept_with_its_place(void **state)
     static const char *const texts[] = {
         "no path to read",       "a path to read is NULL", "more than 65536 partitions",
         "strings is NULL",       "has no name",            "longer than 63 bytes",
-        "larger than 1 MiB",     "between 1 and 65536",    "between 1 and 65536",
+        "larger than 16 MiB",     "between 1 and 65536",    "between 1 and 65536",
         "already has a reader",  "more than 256 steps",    "the format is NULL",
         "the file to print to",  "path to write to is empty", "function for the rows is NULL"};
     for (int i = 0; i < 15; i++) {

@@ -1,0 +1,435 @@
+/* lua.c - LuaJIT behind lua.h. */
+#include "engine/udf/lua.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/row/arena.h"
+#include "engine/udf/lua_heap.h"
+#include "engine/udf/lua_io.h"
+#include "engine/udf/step.lua.h"
+#include "engine/udf/values.lua.h"
+
+/* The part of an arena that a loop fills on its own. */
+#define WINDOW_BYTES ((size_t)64 << 10)
+#define MESSAGE_BYTES 512
+
+struct gm_lua {
+    struct gm_lua_io io; /* first: callbacks get its address */
+    struct gm_heap *heap;
+    struct gm_lua_heap memory;
+    lua_State *state;
+    enum gm_lua_mode mode;
+    struct gm_batch rows; /* arrays of the output */
+    bool has_rows;
+    struct gm_arena arena; /* bytes of the output */
+    uint8_t *window;       /* of WINDOW_BYTES, made once */
+    uint16_t *selected;
+    void *expanded[GM_FIELDS_MAX]; /* constant columns, written out */
+    uint8_t kinds[GM_FIELDS_MAX];
+    const struct gm_udf_shared *shared;
+    struct gm_counters *counters;
+    struct gm_lua_slots slots;
+    uint8_t new_slots[64];
+    uint64_t collected_bytes; /* that lived after the last full collection of ours */
+    char message[MESSAGE_BYTES];
+};
+
+static const struct gm_udf_shared nothing_shared = {.lua_init = ""};
+static uint8_t no_nulls[GM_BATCH_ROWS_MAX];
+
+/* ---- what loops call ------------------------------------------------------------------------- */
+
+static int grow(struct gm_lua_io *io, size_t bytes)
+{
+    struct gm_lua *lua = (struct gm_lua *)io;
+    const size_t window = bytes > WINDOW_BYTES ? bytes : WINDOW_BYTES;
+    uint8_t *block = bytes > GM_VALUE_BYTES_MAX ? NULL : gm_arena_alloc(&lua->arena, window);
+    if (block == NULL) {
+        snprintf(lua->message, sizeof lua->message,
+                 bytes > GM_VALUE_BYTES_MAX ? "a string is longer than 1 GiB"
+                                            : "not enough memory");
+        return GM_ETASK_MEMORY;
+    }
+    io->bytes = block;
+    io->bytes_left = window;
+    return 0;
+}
+
+static int store(struct gm_lua_io *io, void *slot, uint32_t value)
+{
+    struct gm_lua *lua = (struct gm_lua *)io;
+    struct gleam_value copy;
+    memcpy(&copy, &io->value, sizeof copy);
+    int rc = lua->slots.store(lua->slots.context, slot, value, &copy);
+    if (rc < 0)
+        snprintf(lua->message, sizeof lua->message, "not enough memory");
+    return rc;
+}
+
+static int count(struct gm_lua_io *io, const char *name, size_t length, int64_t number)
+{
+    struct gm_lua *lua = (struct gm_lua *)io;
+    return lua->counters != NULL ? gm_counters_add(lua->counters, name, length, number) : 0;
+}
+
+static const char *broadcast(struct gm_lua_io *io, uint32_t number, size_t *ret_length)
+{
+    const struct gm_lua *lua = (const struct gm_lua *)io;
+    if (number >= lua->shared->broadcast_count)
+        return NULL;
+    *ret_length = lua->shared->broadcasts[number].bytes;
+    return lua->shared->broadcasts[number].data;
+}
+
+/* ---- the state ------------------------------------------------------------------------------- */
+
+/* Takes the error from the stack to lua->message, unless a callback has noted the reason. */
+static int take_error(struct gm_lua *lua, int status)
+{
+    const char *text = lua_tostring(lua->state, -1);
+    if (lua->message[0] == '\0')
+        snprintf(lua->message, sizeof lua->message, "%s",
+                 text != NULL ? text : "an error that is no text was raised");
+    lua_pop(lua->state, 1);
+    const bool memory = status == LUA_ERRMEM || strstr(lua->message, "not enough memory") != NULL;
+    return memory ? GM_ETASK_MEMORY : GM_EJOB_UDF;
+}
+
+static int protected_call(struct gm_lua *lua, int arguments, int results)
+{
+    lua->message[0] = '\0';
+    const int status = lua_pcall(lua->state, arguments, results, 0);
+    return status == 0 ? 0 : take_error(lua, status);
+}
+
+static int load_chunk(struct gm_lua *lua, const unsigned char *text, size_t bytes, const char *name)
+{
+    lua->message[0] = '\0';
+    const int status = luaL_loadbuffer(lua->state, (const char *)text, bytes, name);
+    return status == 0 ? 0 : take_error(lua, status);
+}
+
+static int open_libraries(lua_State *state)
+{
+    luaL_openlibs(state);
+    return 0;
+}
+
+/* Leaves step.lua's table on the stack. */
+static int load_modules(struct gm_lua *lua)
+{
+    lua_pushcfunction(lua->state, open_libraries);
+    int rc = protected_call(lua, 0, 0);
+    if (rc == 0)
+        rc = load_chunk(lua, step_lua, sizeof step_lua, "=gleam/step");
+    if (rc < 0)
+        return rc;
+    lua_pushlightuserdata(lua->state, &lua->io);
+    rc = load_chunk(lua, values_lua, sizeof values_lua, "=gleam/values");
+    if (rc == 0)
+        rc = protected_call(lua, 0, 1);
+    if (rc < 0)
+        return rc;
+    lua_pushstring(lua->state, gm_lua_declarations);
+    return protected_call(lua, 3, 1);
+}
+
+static void describe_columns(struct gm_lua_column *columns, const struct gm_schema *schema)
+{
+    for (uint32_t c = 0; c < schema->field_count; c++)
+        columns[c] = (struct gm_lua_column){.kind = schema->fields[c].kind,
+                                            .nullable = schema->fields[c].nullable};
+}
+
+static int make_arrays(struct gm_lua *lua, const struct gm_lua_spec *spec)
+{
+    lua->window = gm_heap_alloc(lua->heap, WINDOW_BYTES);
+    if (lua->window == NULL)
+        return GM_ETASK_MEMORY;
+    if (spec->mode == GM_LUA_FILTER) {
+        lua->selected = gm_heap_alloc(lua->heap, GM_BATCH_ROWS_MAX * sizeof *lua->selected);
+        if (lua->selected == NULL)
+            return GM_ETASK_MEMORY;
+    }
+    if (spec->mode == GM_LUA_FOLD)
+        return 0;
+    lua->has_rows = true;
+    return gm_batch_init(&lua->rows, spec->output, lua->heap);
+}
+
+static int open_state(struct gm_lua *lua)
+{
+    gm_lua_heap_init(&lua->memory, lua->heap);
+    lua->state = lua_newstate(gm_lua_heap_alloc, &lua->memory);
+    if (lua->state == NULL) {
+        snprintf(lua->message, sizeof lua->message, "not enough memory for a Lua state");
+        return GM_ETASK_MEMORY;
+    }
+    return load_modules(lua);
+}
+
+const char *gm_lua_mode_name(enum gm_lua_mode mode)
+{
+    static const char *const names[] = {[GM_LUA_MAP] = "map",
+                                        [GM_LUA_FILTER] = "filter",
+                                        [GM_LUA_FLAT_MAP] = "flat map",
+                                        [GM_LUA_FOLD] = "fold",
+                                        [GM_LUA_FOR_EACH] = "for each"};
+    return names[mode];
+}
+
+static int open_step(struct gm_lua *lua, const struct gm_lua_spec *spec)
+{
+    lua_getfield(lua->state, -1, "open");
+    lua_pushstring(lua->state, gm_lua_mode_name(spec->mode));
+    lua_pushlstring(lua->state, spec->function, spec->function_bytes);
+    lua_pushstring(lua->state, lua->shared->lua_init);
+    lua_pushstring(lua->state, spec->name);
+    /* Leaves the loop on the stack, where every call finds it. */
+    return protected_call(lua, 4, 1);
+}
+
+int gm_lua_open(const struct gm_lua_spec *spec, struct gm_lua **ret_lua, struct gm_error *error)
+{
+    struct gm_lua *lua = gm_heap_zalloc(spec->heap, sizeof *lua);
+    if (lua == NULL)
+        return gm_error_set(error, GM_ETASK_MEMORY, "not enough memory for a Lua step");
+    lua->heap = spec->heap;
+    lua->mode = spec->mode;
+    lua->shared = spec->shared != NULL ? spec->shared : &nothing_shared;
+    lua->counters = spec->counters;
+    lua->io.batch_rows = GM_BATCH_ROWS_MAX;
+    lua->io.counters_max = GM_COUNTERS_MAX;
+    lua->io.grow = grow;
+    lua->io.store = store;
+    lua->io.count = count;
+    lua->io.broadcast = broadcast;
+    lua->io.input_count = spec->input->field_count;
+    describe_columns(lua->io.input, spec->input);
+    for (uint32_t c = 0; c < spec->input->field_count; c++)
+        lua->kinds[c] = spec->input->fields[c].kind;
+    if (spec->mode != GM_LUA_FOLD) {
+        lua->io.output_count = spec->output->field_count;
+        describe_columns(lua->io.output, spec->output);
+    }
+    gm_arena_init(&lua->arena, lua->heap);
+    int rc = make_arrays(lua, spec);
+    if (rc == 0)
+        rc = open_state(lua);
+    if (rc == 0)
+        rc = open_step(lua, spec);
+    if (rc < 0) {
+        gm_error_set(error, rc, "%s",
+                     lua->message[0] != '\0' ? lua->message : "not enough memory for a Lua step");
+        gm_lua_close(lua);
+        return rc;
+    }
+    lua->io.selected = lua->selected;
+    *ret_lua = lua;
+    return 0;
+}
+
+static size_t expanded_bytes(uint8_t kind)
+{
+    return (size_t)GM_BATCH_ROWS_MAX * gm_vector_stride(kind);
+}
+
+void gm_lua_close(struct gm_lua *lua)
+{
+    if (lua == NULL)
+        return;
+    struct gm_heap *heap = lua->heap;
+    if (lua->state != NULL)
+        lua_close(lua->state);
+    if (lua->memory.heap != NULL)
+        gm_lua_heap_fini(&lua->memory);
+    for (uint32_t c = 0; c < GM_FIELDS_MAX; c++)
+        if (lua->expanded[c] != NULL)
+            gm_heap_free(heap, lua->expanded[c], expanded_bytes(lua->kinds[c]));
+    if (lua->has_rows)
+        gm_batch_fini(&lua->rows, heap);
+    gm_arena_fini(&lua->arena);
+    gm_heap_free(heap, lua->window, WINDOW_BYTES);
+    gm_heap_free(heap, lua->selected, GM_BATCH_ROWS_MAX * sizeof *lua->selected);
+    gm_heap_free(heap, lua, sizeof *lua);
+}
+
+const char *gm_lua_message(const struct gm_lua *lua)
+{
+    return lua->message;
+}
+
+const char *gm_lua_hint(const char *message)
+{
+    if (strstr(message, "global '") != NULL && strstr(message, "nil value") != NULL)
+        return "; a step sees its upvalues and what f:Init sets, not the script's globals: make it "
+               "local";
+    return "";
+}
+
+uint32_t gm_lua_row(const struct gm_lua *lua)
+{
+    return lua->io.row;
+}
+
+/* ---- batches --------------------------------------------------------------------------------- */
+
+/* A constant column is written out: the loops read every column by row. */
+static int expand(struct gm_lua *lua, uint32_t c, const struct gm_vector *vector, uint32_t rows)
+{
+    if (lua->expanded[c] == NULL)
+        lua->expanded[c] = gm_heap_alloc(lua->heap, expanded_bytes(vector->kind));
+    if (lua->expanded[c] == NULL)
+        return GM_ETASK_MEMORY;
+    const size_t stride = gm_vector_stride(vector->kind);
+    uint8_t *to = lua->expanded[c];
+    for (uint32_t row = 0; row < rows; row++)
+        memcpy(to + row * stride, vector->data, stride);
+    return 0;
+}
+
+static int point_at(struct gm_lua *lua, uint32_t c, const struct gm_vector *vector, uint32_t rows)
+{
+    struct gm_lua_column *column = &lua->io.input[c];
+    GM_CHECK(vector->kind == lua->kinds[c]);
+    column->data = vector->data;
+    column->nulls = vector->has_nulls ? vector->nulls : no_nulls;
+    if (!vector->constant)
+        return 0;
+    int rc = expand(lua, c, vector, rows);
+    column->data = lua->expanded[c];
+    GM_CHECK(!vector->has_nulls); /* constants are made by kernels, and are no nulls */
+    return rc;
+}
+
+/* LuaJIT does not collect when memory ends, it gives up: so it is pushed before; again only when
+ * the state has grown by an eighth of the room, because a full collection walks all that lives. */
+static void collect(struct gm_lua *lua)
+{
+    const struct gm_heap *heap = lua->heap;
+    const uint64_t others = heap->used_bytes - lua->memory.held_bytes;
+    const uint64_t room = heap->limit_bytes > others ? heap->limit_bytes - others : 0;
+    if (lua->memory.live_bytes <= room / 2 ||
+        lua->memory.live_bytes < lua->collected_bytes + room / 8)
+        return;
+    lua_gc(lua->state, LUA_GCCOLLECT, 0);
+    lua->collected_bytes = lua->memory.live_bytes;
+}
+
+static void begin_output(struct gm_lua *lua)
+{
+    gm_arena_reset(&lua->arena);
+    lua->io.bytes = lua->window;
+    lua->io.bytes_left = WINDOW_BYTES - GM_BYTES_SLACK;
+    for (uint32_t c = 0; c < lua->io.output_count; c++) {
+        lua->io.output[c].has_nulls = 0;
+        lua->io.output[c].data = lua->rows.columns[c].data;
+        lua->io.output[c].nulls = lua->rows.columns[c].nulls;
+    }
+}
+
+static void take_rows(struct gm_lua *lua, uint32_t rows, struct gm_batch *out)
+{
+    out->column_count = lua->rows.column_count;
+    out->row_count = rows;
+    for (uint32_t c = 0; c < out->column_count; c++) {
+        lua->rows.columns[c].has_nulls = lua->io.output[c].has_nulls != 0;
+        out->columns[c] = lua->rows.columns[c];
+    }
+}
+
+int gm_lua_run(struct gm_lua *lua, const struct gm_batch *in, uint32_t *row, struct gm_batch *out)
+{
+    collect(lua);
+    for (uint32_t c = 0; c < in->column_count; c++) {
+        int rc = point_at(lua, c, &in->columns[c], in->row_count);
+        if (rc < 0)
+            return rc;
+    }
+    begin_output(lua);
+    lua->io.input_rows = in->row_count;
+    lua_pushvalue(lua->state, -1);
+    lua_pushinteger(lua->state, *row);
+    int rc = protected_call(lua, 1, 2);
+    if (rc < 0)
+        return rc;
+    const uint32_t rows = (uint32_t)lua_tointeger(lua->state, -1);
+    *row = (uint32_t)lua_tointeger(lua->state, -2);
+    lua_pop(lua->state, 2);
+    if (lua->mode == GM_LUA_FILTER)
+        gm_batch_select(in, lua->selected, rows, &lua->rows, out);
+    else
+        take_rows(lua, rows, out);
+    return 0;
+}
+
+/* ---- folding --------------------------------------------------------------------------------- */
+
+void gm_lua_set_slots(struct gm_lua *lua, const struct gm_lua_slots *slots)
+{
+    lua->slots = *slots;
+    lua->io.seen_offset = slots->seen_offset;
+    lua->io.values_offset = slots->values_offset;
+}
+
+int gm_lua_fold(struct gm_lua *lua, const struct gm_batch *in, const uint32_t *columns,
+                void **slots, uint64_t new_slots, uint32_t first, uint32_t row_count)
+{
+    if (first == 0)
+        collect(lua);
+    for (uint32_t c = 0; c < lua->io.input_count; c++) {
+        const struct gm_vector *vector = &in->columns[columns[c]];
+        /* A constant is written out once for the batch. */
+        int rc = first == 0 || !vector->constant || lua->expanded[c] == NULL
+                     ? point_at(lua, c, vector, in->row_count)
+                     : 0;
+        if (rc < 0)
+            return rc;
+    }
+    for (uint32_t i = 0; i < row_count; i++)
+        lua->new_slots[i] = new_slots >> i & 1;
+    lua->io.slots = (uint8_t **)slots;
+    lua->io.new_slots = lua->new_slots;
+    lua_pushvalue(lua->state, -1);
+    lua_pushinteger(lua->state, first);
+    lua_pushinteger(lua->state, row_count);
+    return protected_call(lua, 2, 0);
+}
+
+/* ---- looking --------------------------------------------------------------------------------- */
+
+int gm_lua_inspect(const void *function, size_t function_bytes, const char *name,
+                   struct gm_lua_shape *ret_shape, struct gm_error *error)
+{
+    struct gm_heap heap;
+    int rc = gm_heap_init(&heap, UINT64_MAX);
+    if (rc < 0)
+        return gm_error_set(error, rc, "no memory to look at a Lua function");
+    struct gm_lua *lua = gm_heap_zalloc(&heap, sizeof *lua);
+    GM_CHECK(lua != NULL);
+    lua->heap = &heap;
+    lua->shared = &nothing_shared;
+    lua->io.broadcast = broadcast;
+    gm_arena_init(&lua->arena, &heap);
+    rc = open_state(lua);
+    if (rc == 0) {
+        lua_getfield(lua->state, -1, "inspect");
+        lua_pushlstring(lua->state, function, function_bytes);
+        lua_pushstring(lua->state, name);
+        rc = protected_call(lua, 2, 2);
+    }
+    if (rc == 0) {
+        ret_shape->parameter_count = (int)lua_tointeger(lua->state, -2);
+        ret_shape->result_count = (int)lua_tointeger(lua->state, -1);
+    } else {
+        gm_error_set(error, GM_EJOB_FLOW, "%s", lua->message);
+    }
+    gm_lua_close(lua);
+    gm_heap_fini(&heap);
+    return rc == 0 ? 0 : GM_EJOB_FLOW;
+}

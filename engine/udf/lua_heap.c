@@ -1,0 +1,109 @@
+/* lua_heap.c - free lists by size, as LuaJIT's own allocator would keep them. */
+#include "engine/udf/lua_heap.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+
+#define UNIT_BYTES 16
+
+struct gm_lua_chunk {
+    struct gm_lua_chunk *next;
+    uint64_t reserved; /* blocks stay aligned to 16 */
+};
+
+_Static_assert(sizeof(struct gm_lua_chunk) % UNIT_BYTES == 0, "blocks behind it are aligned");
+
+void gm_lua_heap_init(struct gm_lua_heap *self, struct gm_heap *heap)
+{
+    *self = (struct gm_lua_heap){.heap = heap};
+}
+
+void gm_lua_heap_fini(struct gm_lua_heap *self)
+{
+    while (self->chunks != NULL) {
+        struct gm_lua_chunk *chunk = self->chunks;
+        self->chunks = chunk->next;
+        gm_heap_free(self->heap, chunk, GM_LUA_CHUNK_BYTES);
+        self->held_bytes -= GM_LUA_CHUNK_BYTES;
+    }
+    GM_CHECK(self->held_bytes == 0); /* lua_close frees everything */
+}
+
+static bool add_chunk(struct gm_lua_heap *self)
+{
+    struct gm_lua_chunk *chunk = gm_heap_alloc(self->heap, GM_LUA_CHUNK_BYTES);
+    if (chunk == NULL)
+        return false;
+    chunk->next = self->chunks;
+    self->chunks = chunk;
+    self->held_bytes += GM_LUA_CHUNK_BYTES;
+    self->next = (uint8_t *)(chunk + 1);
+    self->left_bytes = GM_LUA_CHUNK_BYTES - sizeof *chunk;
+    return true;
+}
+
+static void *small_alloc(struct gm_lua_heap *self, size_t units)
+{
+    void *block = self->free_lists[units];
+    if (block != NULL) {
+        memcpy(&self->free_lists[units], block, sizeof block);
+        return block;
+    }
+    const size_t bytes = units * UNIT_BYTES;
+    /* The rest of the old chunk is lost: at most one small block per chunk. */
+    if (self->left_bytes < bytes && !add_chunk(self))
+        return NULL;
+    block = self->next;
+    self->next += bytes;
+    self->left_bytes -= bytes;
+    return block;
+}
+
+static void *block_alloc(struct gm_lua_heap *self, size_t bytes)
+{
+    if (bytes <= GM_LUA_SMALL_BYTES_MAX)
+        return small_alloc(self, (bytes + UNIT_BYTES - 1) / UNIT_BYTES);
+    void *block = gm_heap_alloc(self->heap, bytes);
+    if (block != NULL)
+        self->held_bytes += bytes;
+    return block;
+}
+
+static void block_free(struct gm_lua_heap *self, void *block, size_t bytes)
+{
+    if (bytes > GM_LUA_SMALL_BYTES_MAX) {
+        gm_heap_free(self->heap, block, bytes);
+        self->held_bytes -= bytes;
+        return;
+    }
+    const size_t units = (bytes + UNIT_BYTES - 1) / UNIT_BYTES;
+    memcpy(block, &self->free_lists[units], sizeof block);
+    self->free_lists[units] = block;
+}
+
+void *gm_lua_heap_alloc(void *opaque, void *pointer, size_t old_bytes, size_t new_bytes)
+{
+    struct gm_lua_heap *self = opaque;
+    void *block = NULL;
+    if (new_bytes > 0) {
+        if (old_bytes > GM_LUA_SMALL_BYTES_MAX && new_bytes > GM_LUA_SMALL_BYTES_MAX) {
+            block = gm_heap_realloc(self->heap, pointer, old_bytes, new_bytes);
+            if (block != NULL) {
+                self->held_bytes += new_bytes - old_bytes;
+                self->live_bytes += new_bytes - old_bytes;
+            }
+            return block;
+        }
+        block = block_alloc(self, new_bytes);
+        if (block == NULL)
+            return NULL;
+        if (old_bytes > 0)
+            memcpy(block, pointer, old_bytes < new_bytes ? old_bytes : new_bytes);
+    }
+    if (old_bytes > 0)
+        block_free(self, pointer, old_bytes);
+    self->live_bytes += new_bytes - old_bytes;
+    return block;
+}

@@ -1,0 +1,37 @@
+/* lua_heap.h - the allocator of a Lua state: many small blocks, out of few large ones of a heap.
+ *
+ * Threads: one, the state's.
+ * Memory:  blocks of up to GM_LUA_SMALL_BYTES_MAX come from free lists by size, filled from chunks
+ *          of GM_LUA_CHUNK_BYTES that stay until the end; larger ones are the heap's own.  A Lua
+ *          string costs 16 bytes at most beyond itself here; a block of the heap has 64 bytes of
+ *          slack, and is counted one by one.
+ * Limits:  the heap's.
+ */
+#ifndef GM_UDF_LUA_HEAP_H
+#define GM_UDF_LUA_HEAP_H
+
+#include "engine/base/heap.h"
+
+#define GM_LUA_SMALL_BYTES_MAX 512
+#define GM_LUA_CHUNK_BYTES ((size_t)32 << 10)
+
+struct gm_lua_chunk;
+
+struct gm_lua_heap {
+    struct gm_heap *heap; /* borrowed */
+    struct gm_lua_chunk *chunks;
+    void *free_lists[GM_LUA_SMALL_BYTES_MAX / 16 + 1]; /* by size in units of 16 bytes */
+    uint8_t *next;
+    size_t left_bytes;
+    uint64_t held_bytes; /* of the heap: chunks and large blocks */
+    uint64_t live_bytes; /* asked for and not given back; garbage counts until it is collected */
+};
+
+void gm_lua_heap_init(struct gm_lua_heap *self, struct gm_heap *heap);
+/* After lua_close: gives the chunks back. */
+void gm_lua_heap_fini(struct gm_lua_heap *self);
+
+/* The form that lua_newstate wants: lua_Alloc.  opaque is the struct gm_lua_heap. */
+void *gm_lua_heap_alloc(void *opaque, void *pointer, size_t old_bytes, size_t new_bytes);
+
+#endif

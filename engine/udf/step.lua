@@ -1,0 +1,607 @@
+-- step.lua - runs a person's Lua function over batches: one loop per step, written for the kinds of
+-- its columns, so that LuaJIT compiles function and loop together.
+--
+-- Called with the address of struct gm_lua_io (engine/udf/lua_io.h: what C and this file share), and
+-- the module of values.lua.  Returns a table of functions for C.
+--
+-- Rows are arguments and results, never tables.  A bytes column is a string, i64 a number while that
+-- is exact (below 2^53) and an int64_t beyond, null is nil.
+local address, values, declarations = ...
+local ffi = require "ffi"
+ffi.cdef(declarations)
+
+local io_ = ffi.cast("struct gm_lua_io *", address)
+local type, tostring, select, error = type, tostring, select, error
+local floor = math.floor
+local concat = table.concat
+
+local I64, F64, BOOL, BYTES, ANY, LIST = 1, 2, 3, 4, 5, 6
+local KIND_NAMES = {[0] = "null", "i64", "f64", "bool", "bytes", "any", "list"}
+local BATCH_ROWS = io_.batch_rows
+
+local step = {}
+
+-- What a script calls `gleam` is this table in a step.
+gleam = {}
+
+-- Results are not for steps to print: what they say goes to standard error.
+local stderr = io.stderr
+io.output(stderr)
+function print(...)
+    local words = {}
+    for i = 1, select("#", ...) do
+        words[i] = tostring((select(i, ...)))
+    end
+    stderr:write(concat(words, "\t"), "\n")
+end
+log = print
+
+-- ---- what generated code calls out of line -----------------------------------------------------
+
+local helpers = {}
+
+function helpers.wrong(column, value, want)
+    local what = type(value)
+    if what == "cdata" then
+        what = "a " .. tostring(ffi.typeof(value))
+    elseif what == "number" then
+        what = ("the number %.17g"):format(value)
+    elseif value == nil then
+        what = "nil"
+    else
+        what = "a " .. what
+    end
+    local hint = ""
+    if type(value) == "thread" then
+        hint = "; wrap a coroutine (coroutine.wrap) and return it from a FlatMap"
+    elseif type(value) == "function" then
+        hint = "; only a FlatMap may return an iterator"
+    elseif type(value) == "table" and want == ANY then
+        hint = "; return its fields one by one"
+    elseif value == nil then
+        hint = (", declare the column as '%s?' where null may stand"):format(KIND_NAMES[want])
+    elseif type(value) == "number" and want == I64 and value == floor(value) then
+        hint = ": from 2^53 on numbers are not exact, compute with int64 values (1LL * x)"
+    end
+    if want == ANY then
+        error(("column %d is %s, which is no value of a row%s"):format(column, what, hint), 0)
+    end
+    error(("column %d is %s, but it is declared %s%s"):format(column, what, KIND_NAMES[want], hint), 0)
+end
+
+function helpers.too_many(count)
+    error(("it returned more than %d value%s: declare the columns with :As(\"NAME TYPE, ...\") behind "
+        .. "the step"):format(count, count == 1 and "" or "s"), 0)
+end
+
+-- Room for n more bytes: io.bytes and io.bytes_left are new.
+function helpers.grow(n)
+    if io_.grow(io_, n) < 0 then
+        error("", 0) -- the reason is noted already
+    end
+end
+
+-- A value that is no number and no string of an any column, or a 64-bit one.
+function helpers.any(slot, column, value)
+    local kind = type(value)
+    if kind == "nil" then
+        slot.kind = 0
+    elseif kind == "boolean" then
+        slot.kind = BOOL
+        slot.boolean = value
+    elseif kind == "cdata" and ffi.istype("int64_t", value) then
+        slot.kind = I64
+        slot.i64 = value
+    elseif kind == "cdata" and ffi.istype("uint64_t", value) and value < 0x8000000000000000ULL then
+        slot.kind = I64
+        slot.i64 = value
+    else
+        helpers.wrong(column, value, ANY)
+    end
+end
+
+-- What is neither a number nor a string in an any column of an input row.
+function helpers.read(value)
+    if value.kind == BOOL then
+        return value.boolean
+    end
+    return nil
+end
+
+-- ---- generated pieces ---------------------------------------------------------------------------
+
+-- A tiny text builder with substitution of $name.
+local function fill(template, names)
+    return (template:gsub("%$(%w+)", names))
+end
+
+local POINTERS = {[I64] = "int64_t *", [F64] = "double *", [BOOL] = "uint8_t *",
+                  [BYTES] = "struct gm_lua_bytes *", [ANY] = "struct gm_lua_value *"}
+
+-- local x1; do ... end: reads column c (from 1) at index `row`.
+local function get_code(c, column, row, prefix)
+    local names = {x = prefix .. c, p = "in" .. c, n = "null" .. c, i = row}
+    local body
+    if column.kind == I64 then
+        body = [[
+            local v = $p[$i]
+            if v <= 9007199254740991LL and v >= -9007199254740991LL then $x = tonumber(v) else $x = v end]]
+    elseif column.kind == F64 then
+        body = "$x = $p[$i]"
+    elseif column.kind == BOOL then
+        body = "$x = $p[$i] ~= 0"
+    elseif column.kind == BYTES then
+        body = "$x = ffi_string($p[$i].data, $p[$i].length)"
+    else
+        body = [[
+            local v = $p + $i
+            local k = v.kind
+            if k == 4 then $x = ffi_string(v.bytes.data, v.bytes.length)
+            elseif k == 1 then
+                local n = v.i64
+                if n <= 9007199254740991LL and n >= -9007199254740991LL then $x = tonumber(n) else $x = n end
+            elseif k == 2 then $x = v.f64
+            elseif k ~= 0 then $x = H.read(v) end]]
+    end
+    if column.nullable and column.kind ~= ANY then
+        body = "if $n[$i] == 0 then " .. body .. " end"
+    end
+    return fill("local $x do " .. body .. " end\n", names)
+end
+
+-- Copies string $r to the arena: $put is left with its place.
+local COPY = [[
+            local n = #$r
+            if n > left then H.grow(n) base, off, left = io.bytes, 0, tonumber(io.bytes_left) end
+            ffi_copy(base + off, $r, n)
+            $slot.data = base + off
+            $slot.length = n
+            off = off + n
+            left = left - n
+]]
+
+-- Writes $r to row $j of output column c.
+local function set_code(c, column, value, row, reuse)
+    local names = {r = value, p = "out" .. c, n = "outnull" .. c, j = row, c = c, k = column.kind}
+    local body
+    if column.kind == I64 then
+        body = [[
+        if type($r) == "number" and $r == floor($r) and $r < 9007199254740992 and $r > -9007199254740992 then
+            $p[$j] = $r
+        elseif ffi_istype(int64, $r) then $p[$j] = $r
+        else H.wrong($c, $r, $k) end]]
+    elseif column.kind == F64 then
+        body = [[
+        if type($r) == "number" then $p[$j] = $r
+        elseif ffi_istype(int64, $r) then $p[$j] = tonumber($r)
+        else H.wrong($c, $r, $k) end]]
+    elseif column.kind == BOOL then
+        body = [[
+        if type($r) == "boolean" then $p[$j] = $r and 1 or 0 else H.wrong($c, $r, $k) end]]
+    elseif column.kind == BYTES then
+        names.slot = "slot"
+        body = "if type($r) == \"string\" then local slot = $p + $j " .. COPY ..
+            "        else H.wrong($c, $r, $k) end"
+        for other, input in pairs(reuse or {}) do
+            if input.kind == BYTES and not input.nullable then
+                body = ("if $r == x%d then local slot, from = $p + $j, in%d + i "
+                    .. "slot.data = from.data slot.length = from.length\n        else"):format(other, other) .. body
+                break
+            end
+        end
+    else
+        names.slot = "slot.bytes"
+        body = [[
+        local slot = $p + $j
+        local t = type($r)
+        if t == "number" then
+            if $r == floor($r) and $r < 9007199254740992 and $r > -9007199254740992 then
+                slot.kind = 1 slot.i64 = $r
+            else slot.kind = 2 slot.f64 = $r end
+        elseif t == "string" then slot.kind = 4 ]] .. COPY .. [[
+        else H.any(slot, $c, $r) end]]
+    end
+    -- twice: COPY has names of its own
+    body = fill(fill(body, names), names)
+    if column.nullable and column.kind ~= ANY then
+        body = fill([[
+        if $r == nil then $n[$j] = 1 io.output[$z].has_nulls = 1
+        else $n[$j] = 0 $body end]], {r = value, n = names.n, j = row, z = c - 1, body = body})
+    end
+    return "do " .. body .. " end\n"
+end
+
+local function list(prefix, count, more)
+    local names = {}
+    for c = 1, count do
+        names[c] = prefix .. c
+    end
+    names[#names + 1] = more
+    return concat(names, ", ")
+end
+
+local function columns_of(columns, count)
+    local result = {}
+    for c = 1, count do
+        result[c] = {kind = columns[c - 1].kind, nullable = columns[c - 1].nullable ~= 0}
+    end
+    return result
+end
+
+-- Pointers of a batch as locals: they are others in every batch.
+local function pointers_code(inputs, outputs)
+    local lines = {}
+    for c, column in ipairs(inputs) do
+        lines[#lines + 1] = ("local in%d = cast(\"%s\", io.input[%d].data)"):format(
+            c, POINTERS[column.kind], c - 1)
+        if column.nullable and column.kind ~= ANY then
+            lines[#lines + 1] = ("local null%d = io.input[%d].nulls"):format(c, c - 1)
+        end
+    end
+    for c, column in ipairs(outputs) do
+        lines[#lines + 1] = ("local out%d = cast(\"%s\", io.output[%d].data)"):format(
+            c, POINTERS[column.kind], c - 1)
+        if column.nullable and column.kind ~= ANY then
+            lines[#lines + 1] = ("local outnull%d = io.output[%d].nulls"):format(c, c - 1)
+        end
+    end
+    lines[#lines + 1] = "local base, off, left = io.bytes, 0, tonumber(io.bytes_left)"
+    return concat(lines, "\n") .. "\n"
+end
+
+local PRELUDE = [[
+local f, io, H, ffi, CAP = ...
+local type, tonumber, floor, cast = type, tonumber, math.floor, ffi.cast
+local ffi_string, ffi_copy, ffi_istype, int64 = ffi.string, ffi.copy, ffi.istype, ffi.typeof("int64_t")
+]]
+
+local function compile(code, name, f)
+    local chunk = assert(loadstring(PRELUDE .. code, "=gleam/" .. name))
+    return chunk(f, io_, helpers, ffi, BATCH_ROWS)
+end
+
+local function gets(inputs, row)
+    local pieces = {}
+    for c, column in ipairs(inputs) do
+        pieces[c] = get_code(c, column, row, "x")
+    end
+    return concat(pieces)
+end
+
+local function sets(outputs, row, reuse)
+    local pieces = {}
+    for c, column in ipairs(outputs) do
+        pieces[c] = set_code(c, column, "r" .. c, row, reuse)
+    end
+    return concat(pieces)
+end
+
+-- ---- the steps ----------------------------------------------------------------------------------
+
+-- Every one takes the first row to work on, and returns the row to go on with, and rows made.
+
+local function make_map(f, inputs, outputs)
+    return compile(fill([[
+return function(first)
+    $pointers
+    for i = first, io.input_rows - 1 do
+        io.row = i
+        $gets
+        local $results = f($arguments)
+        if more ~= nil then H.too_many($count) end
+        $sets
+    end
+    return io.input_rows, io.input_rows
+end]], {pointers = pointers_code(inputs, outputs), gets = gets(inputs, "i"),
+        results = list("r", #outputs, "more"), arguments = list("x", #inputs),
+        count = #outputs, sets = sets(outputs, "i", inputs)}), "map", f)
+end
+
+-- The rows that pass are listed in io.selected.
+local function make_filter(f, inputs)
+    return compile(fill([[
+return function(first)
+    $pointers
+    local selected, j = io.selected, 0
+    for i = first, io.input_rows - 1 do
+        io.row = i
+        $gets
+        if f($arguments) then selected[j] = i j = j + 1 end
+    end
+    return io.input_rows, j
+end]], {pointers = pointers_code(inputs, {}), gets = gets(inputs, "i"),
+        arguments = list("x", #inputs)}), "filter", f)
+end
+
+-- What a function returned is an iterator, a table of rows, or rows of one value each; all can be
+-- left in the middle when the output is full.
+local function make_flat_map(f, inputs, outputs)
+    return compile(fill([[
+local it, state, control
+local rows, at, row_count
+local select, error = select, error
+local function spread(a, b, c, ...)
+    local t = type(a)
+    if t == "function" then it, state, control = a, b, c
+    elseif t == "table" and b == nil then rows, at, row_count = a, 1, #a
+    elseif a ~= nil or b ~= nil then
+        row_count = 3 + select("#", ...)
+        rows, at = {a, b, c, ...}, 1
+        while row_count > 0 and rows[row_count] == nil do row_count = row_count - 1 end
+    end
+end
+return function(i)
+    $pointers
+    local j, n = 0, io.input_rows
+    while true do
+        if it then
+            local next_, s, $control = it, state, control
+            repeat
+                local $results = next_(s, $control)
+                if r1 == nil then it = nil break end
+                if more ~= nil then H.too_many($count) end
+                $control = r1
+                $sets
+                j = j + 1
+            until j == CAP
+            if it then control = $control end
+        elseif rows then
+            while j < CAP do
+                if at > row_count then rows = nil break end
+                local row = rows[at]
+                local $results
+                if type(row) == "table" then
+                    $fields
+                else r1 = row end
+                $sets
+                at = at + 1
+                j = j + 1
+            end
+        end
+        if j == CAP then return i, j end
+        if i == n then return i, j end
+        if not it and not rows then
+            io.row = i
+            $gets
+            i = i + 1
+            spread(f($arguments))
+        end
+    end
+end]], {pointers = pointers_code(inputs, outputs), gets = gets(inputs, "i"), control = "control_",
+        results = list("r", #outputs, "more"), arguments = list("x", #inputs), count = #outputs,
+        fields = (function()
+            local lines = {}
+            for c = 1, #outputs do
+                lines[c] = ("r%d = row[%d]"):format(c, c)
+            end
+            lines[#lines + 1] = ("if row[%d] ~= nil then H.too_many(%d) end"):format(#outputs + 1, #outputs)
+            return concat(lines, " ")
+        end)(),
+        sets = sets(outputs, "j")}), "flat_map", f)
+end
+
+-- ForEach: what writeRow was given while the function ran.
+local pending
+
+local function make_for_each(f, inputs, outputs)
+    return make_flat_map(function(...)
+        pending = nil
+        f(...)
+        return pending
+    end, inputs, outputs)
+end
+
+-- Emits a row from inside a ForEach.
+function writeRow(...)
+    pending = pending or {}
+    pending[#pending + 1] = {...}
+end
+
+-- Folds rows into the accumulators of table slots: x is the total, y the row's values.
+local function make_fold(f, inputs)
+    local loads, stores, reads = {}, {}, {}
+    for c, column in ipairs(inputs) do
+        local names = {t = "t" .. c, v = c - 1, bit = bit.lshift(1, c - 1), c = c, k = column.kind}
+        reads[c] = get_code(c, column, "i", "y")
+        local load
+        if column.kind == I64 then
+            load = [[local n = cast("int64_t *", slot + values)[$v]
+            if n <= 9007199254740991LL and n >= -9007199254740991LL then $t = tonumber(n) else $t = n end]]
+        elseif column.kind == F64 then
+            load = [[$t = cast("double *", slot + values)[$v] ]]
+        elseif column.kind == BOOL then
+            load = [[$t = cast("uint64_t *", slot + values)[$v] ~= 0]]
+        else
+            load = [[local v = cast("struct gm_lua_value **", slot + values)[$v]
+            local k = v.kind
+            if k == 4 then $t = ffi_string(v.bytes.data, v.bytes.length)
+            elseif k == 1 then
+                local n = v.i64
+                if n <= 9007199254740991LL and n >= -9007199254740991LL then $t = tonumber(n) else $t = n end
+            elseif k == 2 then $t = v.f64
+            elseif k ~= 0 then $t = H.read(v) end]]
+        end
+        loads[c] = fill("local $t if bit.band(seen, $bit) ~= 0 then " .. load .. " end\n", names)
+        names.r = "r" .. c
+        names.slot = "io.value.bytes"
+        local store
+        if column.kind == I64 then
+            store = [[
+            if type($r) == "number" and $r == floor($r) and $r < 9007199254740992 and $r > -9007199254740992 then
+                cast("int64_t *", slot + values)[$v] = $r
+            elseif ffi_istype(int64, $r) then cast("int64_t *", slot + values)[$v] = $r
+            else H.wrong($c, $r, $k) end
+            seen = bit.bor(seen, $bit)]]
+        elseif column.kind == F64 then
+            store = [[
+            if type($r) == "number" then cast("double *", slot + values)[$v] = $r
+            elseif ffi_istype(int64, $r) then cast("double *", slot + values)[$v] = tonumber($r)
+            else H.wrong($c, $r, $k) end
+            seen = bit.bor(seen, $bit)]]
+        elseif column.kind == BOOL then
+            store = [[
+            if type($r) ~= "boolean" then H.wrong($c, $r, $k) end
+            cast("uint64_t *", slot + values)[$v] = $r and 1 or 0
+            seen = bit.bor(seen, $bit)]]
+        else
+            -- A number replaces a number in its box; everything else goes through C.
+            store = [[
+            local t = type($r)
+            local box
+            if bit.band(seen, $bit) ~= 0 then box = cast("struct gm_lua_value **", slot + values)[$v] end
+            if t == "number" and box ~= nil and box.kind ~= 4 and $k == 5 then
+                if $r == floor($r) and $r < 9007199254740992 and $r > -9007199254740992 then
+                    box.kind = 1 box.i64 = $r
+                else box.kind = 2 box.f64 = $r end
+            else
+                if t == "string" then
+                    io.value.kind = 4 io.value.bytes.data = $r io.value.bytes.length = #$r
+                elseif $k == 4 then H.wrong($c, $r, $k)
+                elseif t == "number" then
+                    if $r == floor($r) and $r < 9007199254740992 and $r > -9007199254740992 then
+                        io.value.kind = 1 io.value.i64 = $r
+                    else io.value.kind = 2 io.value.f64 = $r end
+                else H.any(io.value, $c, $r) end
+                if io.store(io, slot, $v) < 0 then error("", 0) end
+                seen = bit.bor(seen, $bit)
+            end]]
+        end
+        store = fill(store, names)
+        if column.nullable or column.kind == ANY then
+            store = fill("if $r == nil then seen = bit.band(seen, $mask) else ", {r = names.r,
+                mask = tostring(bit.bnot(names.bit))}) .. store .. " end"
+        end
+        stores[c] = "do " .. store .. " end\n"
+    end
+    return compile(fill([[
+local bit, error = require "bit", error
+return function(first, count)
+    $pointers
+    local seen_offset, values = io.seen_offset, io.values_offset
+    local slots, new = io.slots, io.new_slots
+    for k = 0, count - 1 do
+        local i = first + k
+        io.row = i
+        local slot = slots[k]
+        $reads
+        local seen = cast("int32_t *", slot + seen_offset)[0]
+        local $results
+        if new[k] ~= 0 then $results = $nexts
+        else
+            $loads
+            $results = f($totals, $nexts)
+            if more ~= nil then H.too_many($count) end
+        end
+        $stores
+        cast("int32_t *", slot + seen_offset)[0] = seen
+    end
+end]], {pointers = pointers_code(inputs, {}), reads = concat(reads), loads = concat(loads),
+        results = list("r", #inputs, "more"), nexts = list("y", #inputs), totals = list("t", #inputs),
+        stores = concat(stores), count = #inputs}), "reduce", f)
+end
+
+-- ---- what C calls -------------------------------------------------------------------------------
+
+-- A function from its bytes, from its source, or what stands behind "return" in a source.
+local function load_function(data, name)
+    if data:sub(1, 1) == "\27" then
+        return values.load(data:sub(2))
+    end
+    local chunk, why = loadstring("return " .. data, name)
+    if not chunk then
+        error(why, 0)
+    end
+    local fn = chunk()
+    if type(fn) ~= "function" then
+        error("this source is no function: write \"function(...) ... end\"", 0)
+    end
+    return fn
+end
+
+-- Broadcast values are the same table for every function of this step.
+local broadcasts = {}
+function values.broadcast(number)
+    if broadcasts[number] == nil then
+        local length = ffi.new("size_t[1]")
+        local data = io_.broadcast(io_, number, length)
+        if data == nil then
+            error("this executor has no broadcast value " .. number, 0)
+        end
+        broadcasts[number] = values.load(ffi.string(data, length[0]))
+    end
+    return broadcasts[number]
+end
+
+function gleam.Count(name, n)
+    if type(name) ~= "string" then
+        error("gleam.Count takes a name and a number", 2)
+    end
+    if io_.count(io_, name, #name, n or 1) < 0 then
+        error(("gleam.Count: more than %d different counters"):format(io_.counters_max), 2)
+    end
+end
+
+values.name("gleam", gleam)
+values.name("gleam.Count", gleam.Count)
+values.name("writeRow", writeRow)
+values.name("print", print)
+values.name("log", log)
+
+local makers = {map = make_map, ["flat map"] = make_flat_map, filter = make_filter,
+                ["for each"] = make_for_each, fold = make_fold}
+
+-- init: Lua code that sets globals, or "".  Returns the loop for a step.
+function step.open(mode, data, init, name)
+    if init ~= "" then
+        local chunk, why = loadstring(init, "=Init")
+        if not chunk then
+            error(why, 0)
+        end
+        chunk()
+    end
+    local f = load_function(data, name)
+    return makers[mode](f, columns_of(io_.input, io_.input_count),
+        columns_of(io_.output, io_.output_count))
+end
+
+-- Parameters that a function takes (-1: any number), and values that it returns (-1: cannot be seen
+-- from its code; the most of several).
+function step.inspect(data, name)
+    local util = require "jit.util"
+    local vmdef_ret = {} -- opcodes by their effect, found from functions that have them
+    values.broadcast = function() return {} end
+    local fn = load_function(data, name)
+    local info = util.funcinfo(fn)
+    if not info.bytecodes then
+        return -1, -1
+    end
+    local function opcode(of, pc)
+        return bit.band((util.funcbc(of, pc)), 0xff)
+    end
+    local function last_opcode(of)
+        return opcode(of, util.funcinfo(of).bytecodes - 1)
+    end
+    local samples = {
+        tail = loadstring("local f = ... return f()"), tail_many = loadstring("return f(...)"),
+        many = loadstring("return ..."), some = loadstring("local a, b = 1, 2 return a, b"),
+        none = loadstring("local a = 1"), one = loadstring("local a = ... return a")}
+    for effect, sample in pairs(samples) do
+        vmdef_ret[last_opcode(sample)] = effect
+    end
+    local results = 0
+    for pc = 1, info.bytecodes - 1 do
+        local effect = vmdef_ret[opcode(fn, pc)]
+        if effect == "tail" or effect == "tail_many" or effect == "many" then
+            results = -1
+            break
+        elseif effect == "some" then
+            local code = util.funcbc(fn, pc)
+            results = math.max(results, bit.rshift(code, 16) - 1)
+        elseif effect == "one" then
+            results = math.max(results, 1)
+        end
+    end
+    return info.isvararg and -1 or info.params, results
+end
+
+return step

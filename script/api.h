@@ -1,0 +1,53 @@
+/* api.h - the calls of gleam.h that gleam.lua makes.
+ *
+ * LuaJIT reads this text as its declarations, and script.c includes it behind gleam.h: a signature
+ * that differs does not compile.  No preprocessor lines beyond this comment.
+ */
+void gleam_here(const char *file, int line);
+struct gleam_function gleam_kernel(const char *name);
+struct gleam_function gleam_lua(const char *source);
+struct gleam_function gleam_library_with(const char *path, const char *symbol,
+                                         const void *parameter, size_t length);
+
+struct gleam_flow *gleam_flow_new(const char *name);
+void gleam_flow_free(struct gleam_flow *flow);
+const char *gleam_flow_error(const struct gleam_flow *flow);
+void gleam_init_lua(struct gleam_flow *flow, const char *code);
+uint32_t gleam_broadcast(struct gleam_flow *flow, const void *data, size_t length);
+int gleam_try(struct gleam_flow *flow);
+
+struct gleam_dataset *gleam_read_texts(struct gleam_flow *flow, const char *const *paths,
+                                       size_t path_count, uint32_t partition_count);
+struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *strings,
+                                    size_t count);
+struct gleam_dataset *gleam_ints(struct gleam_flow *flow, int64_t from, int64_t to);
+
+struct gleam_dataset *gleam_as(struct gleam_dataset *dataset, const char *columns);
+struct gleam_dataset *gleam_map(struct gleam_dataset *dataset, const char *step,
+                                struct gleam_function function);
+struct gleam_dataset *gleam_flat_map(struct gleam_dataset *dataset, const char *step,
+                                     struct gleam_function function);
+struct gleam_dataset *gleam_filter(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_function function);
+struct gleam_dataset *gleam_for_each(struct gleam_dataset *dataset, const char *step,
+                                     struct gleam_function function);
+struct gleam_dataset *gleam_reduce_by(struct gleam_dataset *dataset, const char *step,
+                                      struct gleam_function function, struct gleam_order keys);
+struct gleam_dataset *gleam_reduce_by_key(struct gleam_dataset *dataset, const char *step,
+                                          struct gleam_function function);
+struct gleam_dataset *gleam_partition_by_key(struct gleam_dataset *dataset, const char *step,
+                                             uint32_t partition_count);
+struct gleam_dataset *gleam_local_sort(struct gleam_dataset *dataset, const char *step,
+                                       struct gleam_order order);
+struct gleam_dataset *gleam_sort(struct gleam_dataset *dataset, const char *step,
+                                 struct gleam_order order);
+struct gleam_dataset *gleam_local_top(struct gleam_dataset *dataset, const char *step,
+                                      uint32_t count, struct gleam_order order);
+struct gleam_dataset *gleam_top(struct gleam_dataset *dataset, const char *step, uint32_t count,
+                                struct gleam_order order);
+
+void gleam_printf(struct gleam_dataset *dataset, const char *format);
+void gleam_printlnf(struct gleam_dataset *dataset, const char *format);
+void gleam_fprintf(struct gleam_dataset *dataset, FILE *file, const char *format);
+void gleam_fprintlnf(struct gleam_dataset *dataset, FILE *file, const char *format);
+void gleam_write_formatted(struct gleam_dataset *dataset, const char *path, const char *format);

@@ -1,0 +1,456 @@
+-- gleam.lua - the module gleam: flows in Lua, over the C API.
+--
+-- Called with `core` (functions of script.c), values (engine/udf/values.lua) and the C declarations.
+-- A dataset is a table with the C pointer; every method remembers the line of the script that called
+-- it, so that errors name it.
+local core, values, declarations = ...
+local ffi = require "ffi"
+ffi.cdef [[
+typedef struct FILE FILE;
+struct gleam_flow;
+struct gleam_dataset;
+struct gleam_function {
+    const char *name;
+    const void *parameter;
+    size_t parameter_length;
+    int kind;
+    const char *library;
+};
+enum { GLEAM_ORDER_COLUMNS_MAX = 16 };
+struct gleam_order {
+    uint32_t count;
+    struct { uint32_t column; bool ascending; } columns[GLEAM_ORDER_COLUMNS_MAX];
+};
+]]
+ffi.cdef(declarations)
+assert(ffi.sizeof("struct gleam_function") == core.function_bytes)
+assert(ffi.sizeof("struct gleam_order") == core.order_bytes)
+local C = ffi.C
+
+local gleam = {}
+local flow_methods, dataset_methods = {}, {}
+local flow_class = {__index = flow_methods, __name = "flow"}
+local dataset_class = {__index = dataset_methods, __name = "dataset"}
+
+-- ---- small helpers --------------------------------------------------------------------------------
+
+-- An error of the script, at the line that called the public function.
+local function complain(text)
+    local level = 2
+    while true do
+        local info = debug.getinfo(level, "Sl")
+        if info == nil then
+            error(text, 0)
+        elseif info.source:sub(1, 7) ~= "=gleam/" and info.what ~= "C" then
+            error(("%s:%d: %s"):format(info.short_src, info.currentline, text), 0)
+        end
+        level = level + 1
+    end
+end
+
+-- Tells the C side which line of the script is building.
+local function here()
+    local level = 2
+    while true do
+        local info = debug.getinfo(level, "Sl")
+        if info == nil then
+            return
+        elseif info.source:sub(1, 7) ~= "=gleam/" and info.what ~= "C" then
+            C.gleam_here(info.short_src, info.currentline)
+            return
+        end
+        level = level + 1
+    end
+end
+
+local function need(what, wanted, value)
+    if type(value) ~= wanted then
+        complain(("%s is a %s, not a %s"):format(what, type(value), wanted))
+    end
+    return value
+end
+
+local function whole(what, value, least)
+    local number = tonumber(value)
+    if number == nil or number ~= math.floor(number) or number < least then
+        complain(("%s is %s; it must be a whole number from %d on"):format(
+            what, tostring(value), least))
+    end
+    return number
+end
+
+-- Methods take an optional name of the step first, as the Go form has it: a string that is not all
+-- there is.
+local function named(default, first, ...)
+    if type(first) == "string" and select("#", ...) > 0 then
+        return first, ...
+    end
+    return default, first, ...
+end
+
+-- ---- columns and orders ----------------------------------------------------------------------------
+
+local order_methods = {}
+local order_class = {__index = order_methods, __name = "order"}
+
+-- A further column: OrderBy(2, false):By(1, true).
+function order_methods:By(column, ascending)
+    local order = setmetatable({unpack(self)}, order_class)
+    order[#order + 1] = {whole("a column", column, 1), ascending ~= false}
+    return order
+end
+
+-- The order by one column, ascending unless told otherwise.
+function gleam.OrderBy(column, ascending)
+    return order_methods.By(setmetatable({}, order_class), column, ascending)
+end
+
+-- Columns, numbered from 1.
+function gleam.Field(...)
+    local order = setmetatable({}, order_class)
+    for _, column in ipairs {...} do
+        order = order:By(column, true)
+    end
+    if #order == 0 then
+        complain("Field needs at least one column")
+    end
+    return order
+end
+
+-- An order as C wants it; a number is a column.
+local function order_of(value, default)
+    if value == nil then
+        value = default
+    end
+    if type(value) == "number" then
+        value = gleam.Field(value)
+    end
+    if getmetatable(value) ~= order_class then
+        complain("columns are given by gleam.Field(...) or gleam.OrderBy(column, ascending)")
+    end
+    local order = ffi.new("struct gleam_order")
+    if #value > C.GLEAM_ORDER_COLUMNS_MAX then
+        complain(("more than %d columns"):format(C.GLEAM_ORDER_COLUMNS_MAX))
+    end
+    order.count = #value
+    for i, column in ipairs(value) do
+        order.columns[i - 1].column = column[1]
+        order.columns[i - 1].ascending = column[2]
+    end
+    return order
+end
+
+-- ---- functions -------------------------------------------------------------------------------------
+
+local function_class = {__name = "function"}
+
+-- What stands for a function of the engine or of a shared object.
+local function native(make)
+    return setmetatable({make = make}, function_class)
+end
+
+local kernels = {Tokenize = "tokenize", AppendOne = "append_one", SumInt64 = "sum_int64",
+                 SumFloat64 = "sum_float64", CountRows = "count", Min = "min", Max = "max"}
+for name, kernel in pairs(kernels) do
+    gleam[name] = native(function() return C.gleam_kernel(kernel) end)
+end
+
+-- A function of a shared object (gleam_map_fn or gleam_reduce_fn), with an optional parameter.
+function gleam.C(path, symbol, parameter)
+    need("the path of gleam.C", "string", path)
+    need("the symbol of gleam.C", "string", symbol)
+    if parameter ~= nil then
+        need("the parameter of gleam.C", "string", parameter)
+    end
+    return native(function()
+        return C.gleam_library_with(path, symbol, parameter, parameter and #parameter or 0)
+    end)
+end
+
+-- A function as C wants it.  Returns it, and what must stay alive until C has copied it.
+local function function_of(value, what)
+    if getmetatable(value) == function_class then
+        return value.make()
+    end
+    local bytes
+    if type(value) == "function" then
+        local ok, result = pcall(values.dump, value, what)
+        if not ok then
+            complain(result)
+        end
+        bytes = "\27" .. result
+    elseif type(value) == "string" then
+        bytes = value
+    else
+        complain(("%s takes a function, its source as a string, or one of gleam's own; it got a %s")
+            :format(what, type(value)))
+    end
+    local result = C.gleam_lua(nil)
+    result.parameter = ffi.cast("const void *", bytes)
+    result.parameter_length = #bytes
+    return result, bytes
+end
+
+-- ---- datasets --------------------------------------------------------------------------------------
+
+-- A mistake in building is kept in the flow: it is raised at once, where the script made it.
+local function dataset(flow, pointer)
+    if pointer == nil then
+        local text = ffi.string(C.gleam_flow_error(flow.pointer))
+        error(text ~= "" and text or "the step could not be added", 0)
+    end
+    return setmetatable({flow = flow, pointer = pointer}, dataset_class)
+end
+
+local function check_flow(flow)
+    local text = ffi.string(C.gleam_flow_error(flow.pointer))
+    if text ~= "" then
+        error(text, 0)
+    end
+    return flow
+end
+
+-- A method that adds a step with a function: Map, Filter, ReduceByKey, ...
+local function with_function(name, add)
+    dataset_methods[name] = function(self, ...)
+        local step, fn = named(name, ...)
+        here()
+        local converted, alive = function_of(fn, name)
+        local pointer = add(self.pointer, step, converted)
+        return dataset(self.flow, pointer), alive and nil
+    end
+end
+
+with_function("Map", function(d, step, fn) return C.gleam_map(d, step, fn) end)
+with_function("FlatMap", function(d, step, fn) return C.gleam_flat_map(d, step, fn) end)
+with_function("Filter", function(d, step, fn) return C.gleam_filter(d, step, fn) end)
+with_function("ForEach", function(d, step, fn) return C.gleam_for_each(d, step, fn) end)
+with_function("ReduceByKey", function(d, step, fn) return C.gleam_reduce_by_key(d, step, fn) end)
+
+-- Folds the rows of each key; the key is column 1 unless a Field says otherwise.
+function dataset_methods:ReduceBy(...)
+    local step, fn, field
+    local first, second = ...
+    -- A source string alone is a function; a name is a string before one.
+    if type(first) == "string" and second ~= nil and getmetatable(second) ~= order_class then
+        step, fn, field = ...
+    else
+        step, fn, field = "ReduceBy", ...
+    end
+    here()
+    local converted, alive = function_of(fn, "ReduceBy")
+    local order = order_of(field, 1)
+    return dataset(self.flow, C.gleam_reduce_by(self.pointer, step, converted, order)), alive and nil
+end
+
+-- Declares names and types of the columns: As("word bytes", "n i64").
+function dataset_methods:As(...)
+    here()
+    return dataset(self.flow, C.gleam_as(self.pointer, table.concat({...}, ", ")))
+end
+
+-- A method with an order: Sort, LocalSort.
+local function with_order(name, default, add)
+    dataset_methods[name] = function(self, ...)
+        local first, second = ...
+        local step, order = name, first
+        if type(first) == "string" then
+            step, order = first, second
+        end
+        here()
+        return dataset(self.flow, add(self.pointer, step, order_of(order, default)))
+    end
+end
+
+with_order("Sort", 1, function(d, step, order) return C.gleam_sort(d, step, order) end)
+with_order("LocalSort", 1, function(d, step, order) return C.gleam_local_sort(d, step, order) end)
+
+function dataset_methods:SortByKey(step)
+    return self:Sort(step or "SortByKey", gleam.Field(1))
+end
+
+-- The first n rows in an order: Top(5, OrderBy(2, false)) are the five largest.
+local function with_count(name, add)
+    dataset_methods[name] = function(self, ...)
+        local step, count, order = named(name, ...)
+        here()
+        return dataset(self.flow,
+            add(self.pointer, step, whole("the number of rows", count, 0), order_of(order, 1)))
+    end
+end
+
+with_count("Top", function(d, step, n, order) return C.gleam_top(d, step, n, order) end)
+with_count("LocalTop", function(d, step, n, order) return C.gleam_local_top(d, step, n, order) end)
+
+function dataset_methods:PartitionByKey(...)
+    local step, count = named("PartitionByKey", ...)
+    here()
+    return dataset(self.flow, C.gleam_partition_by_key(self.pointer, step,
+        whole("the number of partitions", count, 1)))
+end
+
+-- Calls fn with the dataset, and goes on with what it returns.
+function dataset_methods:Do(fn)
+    return fn(self)
+end
+
+-- ---- outputs: they return the flow, so that :Run() may follow ---------------------------------------
+
+local function print_to(name, line)
+    dataset_methods[name] = function(self, format)
+        here()
+        io.stdout:flush()
+        local add = line and C.gleam_printlnf or C.gleam_printf
+        add(self.pointer, need("the format", "string", format))
+        return check_flow(self.flow)
+    end
+    dataset_methods["F" .. name:lower()] = function(self, file, format)
+        here()
+        if io.type(file) ~= "file" then
+            complain("F" .. name:lower() .. " takes an open file, then a format")
+        end
+        local add = line and C.gleam_fprintlnf or C.gleam_fprintf
+        add(self.pointer, file, need("the format", "string", format))
+        self.flow.kept[#self.flow.kept + 1] = file
+        return check_flow(self.flow)
+    end
+end
+
+print_to("Printf", false)
+print_to("Printlnf", true)
+
+-- Calls a function here, in the script, with the columns of every row.
+function dataset_methods:OutputRow(...)
+    local _, fn = named("OutputRow", ...)
+    here()
+    core.output_row(self.pointer, need("the function of OutputRow", "function", fn))
+    return check_flow(self.flow)
+end
+
+-- One formatted text per row into a file that appears when the job succeeded.
+function dataset_methods:WriteFormatted(path, format)
+    here()
+    C.gleam_write_formatted(self.pointer, need("the path", "string", path),
+        need("the format", "string", format))
+    return check_flow(self.flow)
+end
+
+-- What a dataset passes on to its flow, so that a chain may end in :Run().
+function dataset_methods:Run(...)
+    return self.flow:Run(...)
+end
+function dataset_methods:Init(code)
+    self.flow:Init(code)
+    return self
+end
+
+-- ---- flows -----------------------------------------------------------------------------------------
+
+function gleam.New(name)
+    local pointer = C.gleam_flow_new(name or "flow")
+    return setmetatable({pointer = ffi.gc(pointer, C.gleam_flow_free), kept = {}}, flow_class)
+end
+
+local function strings_of(list, what)
+    need(what, "table", list)
+    local count = #list
+    local pointers = ffi.new("const char *[?]", count + 1)
+    local lengths = ffi.new("size_t[?]", count + 1)
+    local kept = {}
+    for i = 1, count do
+        kept[i] = type(list[i]) == "string" and list[i] or tostring(list[i])
+        pointers[i - 1] = kept[i]
+        lengths[i - 1] = #kept[i]
+    end
+    return pointers, count, kept, lengths
+end
+
+-- Lines of text files: a path, a glob or a folder, or a list of these.
+function flow_methods:TextFile(path, partitions)
+    here()
+    local pointers, count, kept = strings_of(type(path) == "table" and path or
+        {need("the path", "string", path)}, "the paths")
+    return dataset(self, C.gleam_read_texts(self.pointer, pointers, count, partitions or 0)), kept and nil
+end
+
+function flow_methods:Strings(list)
+    here()
+    local pointers, count, kept = strings_of(list, "the list of Strings")
+    return dataset(self, C.gleam_strings(self.pointer, pointers, count)), kept and nil
+end
+flow_methods.Lines = flow_methods.Strings
+
+-- The integers from, from + 1, ..., to - 1.
+function flow_methods:Ints(from, to)
+    here()
+    return dataset(self, C.gleam_ints(self.pointer, from, to))
+end
+
+-- A source: f:Read(gleam.Txt(PATH, n)).
+function flow_methods:Read(source)
+    if type(source) ~= "table" or type(source.read) ~= "function" then
+        complain("Read takes a source such as gleam.Txt(PATH)")
+    end
+    return source.read(self)
+end
+
+function gleam.Txt(path, partitions)
+    return {read = function(flow) return flow:TextFile(path, partitions) end}
+end
+
+-- Lua code that sets globals for the functions of the steps.
+function flow_methods:Init(code)
+    local chunk, why = loadstring(need("the code of Init", "string", code), "=Init")
+    if not chunk then
+        complain(why)
+    end
+    C.gleam_init_lua(self.pointer, code)
+    return self
+end
+
+-- A value that the functions of the flow may read: it travels once to every executor.  In the script
+-- and in the steps it reads like the table itself.
+function flow_methods:Broadcast(value)
+    here()
+    local ok, bytes = pcall(values.dump, need("what is broadcast", "table", value), "the broadcast value")
+    if not ok then
+        complain(bytes)
+    end
+    local number = C.gleam_broadcast(self.pointer, bytes, #bytes)
+    check_flow(self)
+    return setmetatable({}, {
+        __gleam_broadcast = number,
+        __index = value,
+        __newindex = function() error("a broadcast value is read only", 2) end,
+    })
+end
+
+-- Runs the flow; raises an error when a row did not make it.
+function flow_methods:Run()
+    io.stdout:flush()
+    local status = C.gleam_try(self.pointer)
+    if status == 0 then
+        return self
+    end
+    local text = ffi.string(C.gleam_flow_error(self.pointer))
+    text = core.row_error() or text
+    core.status(status)
+    if text:match("^[^\n]-:%d+: ") then
+        error(text, 0)
+    end
+    complain(text)
+end
+
+-- Counts under a name, shown when the flow is done and in --stats.  In the script itself it does
+-- nothing: steps count.
+function gleam.Count() end
+
+values.name("gleam", gleam)
+values.name("gleam.Count", gleam.Count)
+
+-- An int64_t from its bytes, for rows that reach the script.
+local function int64(bytes)
+    return ffi.cast("const int64_t *", ffi.cast("const char *", bytes))[0]
+end
+
+return gleam, int64

@@ -1,0 +1,239 @@
+/* script.c - a LuaJIT state for the driver, with the module gleam in it. */
+#define GLEAM_NO_PLACES
+#include "script/script.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/gleam.h"
+#include "engine/udf/values.lua.h"
+#include "script/api.h"
+#include "script/api.lua.h"
+#include "script/gleam.lua.h"
+
+/* Where the state's registry keeps functions of OutputRow, by number. */
+#define ROW_FUNCTIONS "gleam.rows"
+#define ROW_ERROR_BYTES 512
+
+struct script {
+    lua_State *state;
+    int status;                      /* of the last flow that failed; 0: none did */
+    char row_error[ROW_ERROR_BYTES]; /* what a function of OutputRow raised, "" for none */
+};
+
+/* One function of OutputRow.  It lives as long as the state, which frees it. */
+struct row_output {
+    struct script *script;
+    int number; /* in ROW_FUNCTIONS */
+};
+
+/* ---- rows to the script ---------------------------------------------------------------------- */
+
+static void push_i64(lua_State *state, int64_t number)
+{
+    const int64_t exact = (INT64_C(1) << 53) - 1;
+    if (number >= -exact && number <= exact) {
+        lua_pushnumber(state, (lua_Number)number);
+        return;
+    }
+    lua_getfield(state, LUA_REGISTRYINDEX, "gleam.int64");
+    lua_pushlstring(state, (const char *)&number, sizeof number);
+    lua_call(state, 1, 1);
+}
+
+static void push_value(lua_State *state, const struct gleam_value *value)
+{
+    switch (value->kind) {
+    case GLEAM_I64:
+        push_i64(state, value->i64);
+        return;
+    case GLEAM_F64:
+        lua_pushnumber(state, value->f64);
+        return;
+    case GLEAM_BOOL:
+        lua_pushboolean(state, value->boolean);
+        return;
+    case GLEAM_BYTES:
+        lua_pushlstring(state, value->bytes.data, value->bytes.length);
+        return;
+    default:
+        lua_pushnil(state);
+        return;
+    }
+}
+
+struct row {
+    const struct row_output *output;
+    const struct gleam_value *values;
+    uint32_t count;
+};
+
+/* Runs protected: memory may end while values are pushed. */
+static int call_row_function(lua_State *state)
+{
+    const struct row *row = lua_touserdata(state, 1);
+    luaL_checkstack(state, (int)row->count + 4, "too many columns");
+    lua_getfield(state, LUA_REGISTRYINDEX, ROW_FUNCTIONS);
+    lua_rawgeti(state, -1, row->output->number);
+    for (uint32_t c = 0; c < row->count; c++)
+        push_value(state, &row->values[c]);
+    lua_call(state, (int)row->count, 0);
+    return 0;
+}
+
+static int on_row(void *argument, const struct gleam_value *values, uint32_t column_count)
+{
+    const struct row_output *output = argument;
+    struct script *script = output->script;
+    lua_State *state = script->state;
+    struct row row = {.output = output, .values = values, .count = column_count};
+    const int status = lua_cpcall(state, call_row_function, &row);
+    if (status == 0)
+        return 0;
+    const char *text = lua_tostring(state, -1);
+    snprintf(script->row_error, sizeof script->row_error, "%s (in the function of OutputRow)",
+             text != NULL ? text : "an error that is no text was raised");
+    lua_pop(state, 1);
+    return 1;
+}
+
+/* core.output_row(dataset, function) */
+static int core_output_row(lua_State *state)
+{
+    struct script *script = lua_touserdata(state, lua_upvalueindex(1));
+    struct gleam_dataset *dataset;
+    memcpy(&dataset, lua_topointer(state, 1), sizeof dataset);
+    lua_getfield(state, LUA_REGISTRYINDEX, ROW_FUNCTIONS);
+    const int number = (int)lua_objlen(state, -1) + 1;
+    lua_pushvalue(state, 2);
+    lua_rawseti(state, -2, number);
+    struct row_output *output = lua_newuserdata(state, sizeof *output);
+    *output = (struct row_output){.script = script, .number = number};
+    luaL_ref(state, LUA_REGISTRYINDEX); /* never given back: the flow may run at any time */
+    lua_pop(state, 1);
+    gleam_output_row(dataset, on_row, output);
+    return 0;
+}
+
+/* core.row_error(): what OutputRow's function raised, or nil; forgets it. */
+static int core_row_error(lua_State *state)
+{
+    struct script *script = lua_touserdata(state, lua_upvalueindex(1));
+    if (script->row_error[0] == '\0')
+        lua_pushnil(state);
+    else
+        lua_pushstring(state, script->row_error);
+    script->row_error[0] = '\0';
+    return 1;
+}
+
+/* core.status(n): the exit status, should the error not be caught. */
+static int core_status(lua_State *state)
+{
+    struct script *script = lua_touserdata(state, lua_upvalueindex(1));
+    script->status = (int)luaL_checkinteger(state, 1);
+    return 0;
+}
+
+/* ---- the state ------------------------------------------------------------------------------- */
+
+static void push_core(struct script *script)
+{
+    static const luaL_Reg functions[] = {{"output_row", core_output_row},
+                                         {"row_error", core_row_error},
+                                         {"status", core_status},
+                                         {NULL, NULL}};
+    lua_State *state = script->state;
+    lua_newtable(state);
+    for (const luaL_Reg *entry = functions; entry->name != NULL; entry++) {
+        lua_pushlightuserdata(state, script);
+        lua_pushcclosure(state, entry->func, 1);
+        lua_setfield(state, -2, entry->name);
+    }
+    lua_pushinteger(state, sizeof(struct gleam_function));
+    lua_setfield(state, -2, "function_bytes");
+    lua_pushinteger(state, sizeof(struct gleam_order));
+    lua_setfield(state, -2, "order_bytes");
+}
+
+static void load(lua_State *state, const unsigned char *text, size_t bytes, const char *name)
+{
+    if (luaL_loadbuffer(state, (const char *)text, bytes, name) != 0)
+        lua_error(state);
+}
+
+/* The table `arg`: arg[0] the script, then its arguments. */
+static void set_arguments(lua_State *state, int argc, char **argv)
+{
+    lua_createtable(state, argc, 1);
+    for (int i = 0; i < argc; i++) {
+        lua_pushstring(state, argv[i]);
+        lua_rawseti(state, -2, i);
+    }
+    lua_setglobal(state, "arg");
+}
+
+struct start {
+    struct script *script;
+    const char *name;
+    const char *code;
+    size_t code_bytes;
+    int argc;
+    char **argv;
+};
+
+/* Protected: libraries, the module, the script. */
+static int start(lua_State *state)
+{
+    const struct start *start = lua_touserdata(state, 1);
+    char chunk_name[4096];
+    luaL_openlibs(state);
+    lua_newtable(state);
+    lua_setfield(state, LUA_REGISTRYINDEX, ROW_FUNCTIONS);
+    load(state, gleam_lua_text, sizeof gleam_lua_text, "=gleam/gleam");
+    push_core(start->script);
+    load(state, values_lua, sizeof values_lua, "=gleam/values");
+    lua_call(state, 0, 1);
+    lua_pushlstring(state, (const char *)api_lua, sizeof api_lua);
+    lua_call(state, 3, 2);
+    lua_setfield(state, LUA_REGISTRYINDEX, "gleam.int64");
+    lua_getglobal(state, "package");
+    lua_getfield(state, -1, "loaded");
+    lua_pushvalue(state, -3);
+    lua_setfield(state, -2, "gleam");
+    lua_settop(state, 1);
+    set_arguments(state, start->argc, start->argv);
+    snprintf(chunk_name, sizeof chunk_name, "@%s", start->name);
+    load(state, (const unsigned char *)start->code, start->code_bytes, chunk_name);
+    for (int i = 1; i < start->argc; i++)
+        lua_pushstring(state, start->argv[i]);
+    lua_call(state, start->argc > 1 ? start->argc - 1 : 0, 0);
+    return 0;
+}
+
+int gm_script_run(const char *name, const char *code, size_t code_bytes, int argc, char **argv)
+{
+    struct script script = {.state = luaL_newstate()};
+    if (script.state == NULL) {
+        fprintf(stderr, "gleam: no memory for a Lua state\n");
+        return 1;
+    }
+    struct start parameters = {.script = &script,
+                               .name = name,
+                               .code = code,
+                               .code_bytes = code_bytes,
+                               .argc = argc,
+                               .argv = argv};
+    int status = 0;
+    if (lua_cpcall(script.state, start, &parameters) != 0) {
+        const char *text = lua_tostring(script.state, -1);
+        fprintf(stderr, "gleam: %s\n",
+                text != NULL ? text : "the script raised an error without a text");
+        status = script.status != 0 ? script.status : 1;
+    }
+    lua_close(script.state);
+    return status;
+}
