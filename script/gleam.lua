@@ -216,8 +216,10 @@ local function with_function(name, add)
         local step, fn = named(name, ...)
         here()
         local converted, alive = function_of(fn, name)
-        local pointer = add(self.pointer, step, converted)
-        return dataset(self.flow, pointer), alive and nil
+        local made = dataset(self.flow, add(self.pointer, step, converted))
+        self.flow.alive = alive -- until C has copied it
+        made.is_for_each = name == "ForEach"
+        return made
     end
 end
 
@@ -240,7 +242,9 @@ function dataset_methods:ReduceBy(...)
     here()
     local converted, alive = function_of(fn, "ReduceBy")
     local order = order_of(field, 1)
-    return dataset(self.flow, C.gleam_reduce_by(self.pointer, step, converted, order)), alive and nil
+    local made = dataset(self.flow, C.gleam_reduce_by(self.pointer, step, converted, order))
+    self.flow.alive = alive
+    return made
 end
 
 -- Declares names and types of the columns: As("word bytes", "n i64").
@@ -337,6 +341,10 @@ end
 
 -- What a dataset passes on to its flow, so that a chain may end in :Run().
 function dataset_methods:Run(...)
+    -- A ForEach that nothing reads is run for what it does.
+    if self.is_for_each then
+        self:OutputRow(function() end)
+    end
     return self.flow:Run(...)
 end
 function dataset_methods:Init(code)
@@ -370,13 +378,17 @@ function flow_methods:TextFile(path, partitions)
     here()
     local pointers, count, kept = strings_of(type(path) == "table" and path or
         {need("the path", "string", path)}, "the paths")
-    return dataset(self, C.gleam_read_texts(self.pointer, pointers, count, partitions or 0)), kept and nil
+    local made = dataset(self, C.gleam_read_texts(self.pointer, pointers, count, partitions or 0))
+    self.alive = kept
+    return made
 end
 
 function flow_methods:Strings(list)
     here()
     local pointers, count, kept = strings_of(list, "the list of Strings")
-    return dataset(self, C.gleam_strings(self.pointer, pointers, count)), kept and nil
+    local made = dataset(self, C.gleam_strings(self.pointer, pointers, count))
+    self.alive = kept
+    return made
 end
 flow_methods.Lines = flow_methods.Strings
 
@@ -384,6 +396,25 @@ flow_methods.Lines = flow_methods.Strings
 function flow_methods:Ints(from, to)
     here()
     return dataset(self, C.gleam_ints(self.pointer, from, to))
+end
+
+-- Rows given in the script, a table of columns each: they travel as a broadcast value.
+function flow_methods:Slices(rows)
+    here()
+    local columns = 1
+    for i, row in ipairs(need("the rows of Slices", "table", rows)) do
+        if type(row) ~= "table" then
+            complain(("row %d of Slices is a %s, not a table of columns"):format(i, type(row)))
+        end
+        columns = math.max(columns, table.maxn(row))
+    end
+    local data, names = self:Broadcast(rows), {}
+    for c = 1, columns do
+        names[c] = ("c%d any"):format(c)
+    end
+    return self:Ints(1, #rows + 1):Map("Slices", function(i)
+        return unpack(data[i], 1, columns)
+    end):As(unpack(names))
 end
 
 -- A source: f:Read(gleam.Txt(PATH, n)).

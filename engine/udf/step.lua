@@ -507,7 +507,7 @@ local function load_function(data, name)
     if data:sub(1, 1) == "\27" then
         return values.load(data:sub(2))
     end
-    local chunk, why = loadstring("return " .. data, name)
+    local chunk, why = loadstring("return " .. data, "=" .. name)
     if not chunk then
         error(why, 0)
     end
