@@ -100,8 +100,21 @@ static int run_code(const char *code, int argc, char **argv)
     return status;
 }
 
+/* The first "--" ended the run options, and is nobody's argument. */
+static void drop_dashes(int *argc, char **argv)
+{
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "--") != 0)
+            continue;
+        memmove(argv + i, argv + i + 1, (size_t)(*argc - i) * sizeof *argv);
+        (*argc)--;
+        return;
+    }
+}
+
 int gm_cli_run(int argc, char **argv)
 {
+    drop_dashes(&argc, argv);
     if (argc < 2 || strcmp(argv[1], "--help") == 0) {
         fputs(usage, argc < 2 ? stderr : stdout);
         return argc < 2 ? 2 : 0;
@@ -114,14 +127,9 @@ int gm_cli_run(int argc, char **argv)
         return run_code(argv[2], argc - 2, argv + 2);
     }
     /* The script's own arguments may begin with "-"; before it, nothing is left to take. */
-    if (argv[1][0] == '-' && argv[1][1] != '\0' && strcmp(argv[1], "--") != 0) {
+    if (argv[1][0] == '-' && argv[1][1] != '\0') {
         fprintf(stderr, "gleam run: there is no option %s; --help lists them\n", argv[1]);
         return 2;
     }
-    const int first = strcmp(argv[1], "--") == 0 ? 2 : 1;
-    if (first == argc) {
-        fputs(usage, stderr);
-        return 2;
-    }
-    return run_file(argc - first, argv + first);
+    return run_file(argc - 1, argv + 1);
 }

@@ -299,6 +299,9 @@ struct gleam_dataset *gleam_read_texts(struct gleam_flow *flow, const char *cons
 /* Strings of the program, one row each. */
 struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *strings,
                                     size_t count);
+/* The same with a length for each, for strings that hold zeros. */
+struct gleam_dataset *gleam_byte_strings(struct gleam_flow *flow, const char *const *strings,
+                                         const size_t *lengths, size_t count);
 /* Integers from..to-1. */
 struct gleam_dataset *gleam_ints(struct gleam_flow *flow, int64_t from, int64_t to);
 
@@ -391,6 +394,7 @@ void gleam_here(const char *file, int line);
 #define gleam_text_file(...) (gleam_here(__FILE__, __LINE__), gleam_text_file(__VA_ARGS__))
 #define gleam_read_texts(...) (gleam_here(__FILE__, __LINE__), gleam_read_texts(__VA_ARGS__))
 #define gleam_strings(...) (gleam_here(__FILE__, __LINE__), gleam_strings(__VA_ARGS__))
+#define gleam_byte_strings(...) (gleam_here(__FILE__, __LINE__), gleam_byte_strings(__VA_ARGS__))
 #define gleam_ints(...) (gleam_here(__FILE__, __LINE__), gleam_ints(__VA_ARGS__))
 #define gleam_as(...) (gleam_here(__FILE__, __LINE__), gleam_as(__VA_ARGS__))
 #define gleam_map(...) (gleam_here(__FILE__, __LINE__), gleam_map(__VA_ARGS__))

@@ -18,8 +18,8 @@ int gleam_try(struct gleam_flow *flow);
 
 struct gleam_dataset *gleam_read_texts(struct gleam_flow *flow, const char *const *paths,
                                        size_t path_count, uint32_t partition_count);
-struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *strings,
-                                    size_t count);
+struct gleam_dataset *gleam_byte_strings(struct gleam_flow *flow, const char *const *strings,
+                                         const size_t *lengths, size_t count);
 struct gleam_dataset *gleam_ints(struct gleam_flow *flow, int64_t from, int64_t to);
 
 struct gleam_dataset *gleam_as(struct gleam_dataset *dataset, const char *columns);

@@ -385,9 +385,9 @@ end
 
 function flow_methods:Strings(list)
     here()
-    local pointers, count, kept = strings_of(list, "the list of Strings")
-    local made = dataset(self, C.gleam_strings(self.pointer, pointers, count))
-    self.alive = kept
+    local pointers, count, kept, lengths = strings_of(list, "the list of Strings")
+    local made = dataset(self, C.gleam_byte_strings(self.pointer, pointers, lengths, count))
+    self.alive = {kept, pointers, lengths}
     return made
 end
 flow_methods.Lines = flow_methods.Strings

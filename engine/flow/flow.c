@@ -213,8 +213,8 @@ struct gleam_dataset *gleam_text_file(struct gleam_flow *flow, const char *path)
     return gleam_read_texts(flow, &path, 1, 0);
 }
 
-struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *strings,
-                                    size_t count)
+struct gleam_dataset *gleam_byte_strings(struct gleam_flow *flow, const char *const *strings,
+                                         const size_t *lengths, size_t count)
 {
     struct gleam_dataset *node = add_node(flow, GM_NODE_STRINGS, "strings", NULL);
     if (node == NULL)
@@ -224,12 +224,20 @@ struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *
     for (size_t i = 0; i < count; i++) {
         if (strings[i] == NULL)
             return mistake(flow, "one of the strings is NULL");
-        node->strings[i].data = strdup(strings[i]);
+        const size_t length = lengths != NULL ? lengths[i] : strlen(strings[i]);
+        node->strings[i].data = malloc(length + 1);
         GM_CHECK(node->strings[i].data != NULL);
-        node->strings[i].bytes = strlen(strings[i]);
+        memcpy(node->strings[i].data, strings[i], length);
+        node->strings[i].bytes = length;
         node->string_count = i + 1;
     }
     return node;
+}
+
+struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *strings,
+                                    size_t count)
+{
+    return gleam_byte_strings(flow, strings, NULL, count);
 }
 
 struct gleam_dataset *gleam_ints(struct gleam_flow *flow, int64_t from, int64_t to)

@@ -43,7 +43,7 @@ local helpers = {}
 function helpers.wrong(column, value, want)
     local what = type(value)
     if what == "cdata" then
-        what = "a " .. tostring(ffi.typeof(value))
+        what = "a " .. tostring(ffi.typeof(value)):match("<(.*)>")
     elseif what == "number" then
         what = ("the number %.17g"):format(value)
     elseif value == nil then

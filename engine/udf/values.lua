@@ -83,18 +83,17 @@ function writer:number(object)
     self.numbers[object] = self.objects
 end
 
-local function refuse(value, path)
-    local hint = type(value) == "thread" and "make it inside the function"
-        or "open or make it inside the function, or pass what it is made of"
-    error(("%s is a %s, which cannot travel to the executors: %s"):format(path, type(value), hint), 0)
+-- where: "flow.lua:4: upvalue", of the function at hand; path: the variable, and the way into it.
+function writer:refuse(path, what, hint)
+    local where = self.where and ("%s '%s'"):format(self.where, path) or path
+    error(("%s is %s, which cannot travel to the executors: %s"):format(where, what, hint), 0)
 end
 
 function writer:table(value, path)
     if getmetatable(value) ~= nil then
         local index = getmetatable(value).__gleam_broadcast
         if index == nil then
-            error(path .. " is a table with a metatable, which cannot travel to the executors: "
-                .. "pass its plain fields", 0)
+            self:refuse(path, "a table with a metatable", "pass its plain fields")
         end
         return self:put("b" .. u32(index))
     end
@@ -102,7 +101,7 @@ function writer:table(value, path)
     self:put("T")
     for key, member in pairs(value) do
         local name = path .. (type(key) == "string" and "." .. key or "[" .. tostring(key) .. "]")
-        self:value(key, "a key of " .. path)
+        self:value(key, name .. " (the key)")
         self:value(member, name)
     end
     self:put("e")
@@ -111,8 +110,7 @@ end
 function writer:fn(value, path)
     local info = debug.getinfo(value, "Su")
     if info.what == "C" then
-        error(path .. " is a function written in C, which cannot travel to the executors: "
-            .. "call it through its library's name", 0)
+        self:refuse(path, "a function written in C", "call it through its library's name")
     end
     self:number(value)
     self:put("F")
@@ -128,7 +126,10 @@ function writer:fn(value, path)
             self.upvalue_count = self.upvalue_count + 1
             self.upvalues[id] = self.upvalue_count
             self:put("V")
-            self:value(upvalue, ("%s: upvalue '%s' of the function"):format(place_of(value), name))
+            local outer = self.where
+            self.where = place_of(value) .. ": upvalue"
+            self:value(upvalue, name)
+            self.where = outer
         end
     end
 end
@@ -156,7 +157,8 @@ function writer:value(value, path)
     elseif kind == "function" then
         self:fn(value, path)
     else
-        refuse(value, path)
+        self:refuse(path, "a " .. kind, kind == "thread" and "make it inside the function"
+            or "open or make it inside the function, or pass what it is made of")
     end
 end
 

@@ -207,26 +207,27 @@ class BadScripts(LuaCase):
                   "unexpected symbol")
 
     def test_an_error_on_row_one_million(self):
-        self.says(self.HEAD + "  :Map(function(n)\n  if n == 1000000 then error('oops') end\n"
+        self.says(self.HEAD + "  :Map(function(n)\n  if n == 1500000 then error('oops') end\n"
                   "  return n end)" + self.TAIL,
-                  "flow.lua:3: step 'Map'", "flow.lua:4: oops", "(1000000)")
+                  "flow.lua:3: step 'Map'", "flow.lua:4: oops", "(1500000)")
         self.says(self.HEAD + "  :Map(function(n) return n end)\n  :Filter(function(n)\n"
-                  "    return n < 1000000 or n.x end)" + self.TAIL,
-                  "flow.lua:4: step 'Filter'", "flow.lua:5: attempt to index", "(1000000)")
+                  "    return n ~= 1500000 or n.x end)" + self.TAIL,
+                  "flow.lua:4: step 'Filter'", "flow.lua:5: attempt to index", "(1500000)")
 
     def test_an_error_that_is_caught(self):
         done = self.run_ok(self.code("""
 local ok, why = pcall(function()
-  gleam.New():Ints(1, 9):Map(function(n) error("a reason") end):Printlnf("%v"):Run() end)
+  gleam.New():Ints(1, 9):Map(function(n) error("a reason") return n end):Printlnf("%v"):Run() end)
 print(ok, why:match("a reason") ~= nil)
 gleam.New():Ints(1, 3):Printlnf("%v"):Run()"""))
         self.assertEqual(done.out.split(), ["false", "true", "1", "2"])
 
     def test_upvalues_that_cannot_travel(self):
         for value, word in (("io.stdout", "userdata"), ("coroutine.create(print)", "thread"),
-                            ("setmetatable({}, {})", "metatable"), ("{x = {io.stdout}}", "f.x[1]")):
+                            ("setmetatable({}, {})", "metatable"), ("{x = {io.stdout}}", "userdata")):
             self.says("local f = %s\n%s  :Map(function(n) return f and n end)%s" % (
-                value, self.HEAD, self.TAIL), "flow.lua:", "upvalue 'f'", word, "cannot travel")
+                value, self.HEAD, self.TAIL), "flow.lua:4: upvalue 'f" + (".x[1]'" if "{x" in value else "'"),
+                      word, "cannot travel")
 
     def test_globals_of_the_script(self):
         self.says("function helper(n) return n end\n" + self.HEAD +
@@ -234,12 +235,10 @@ gleam.New():Ints(1, 3):Printlnf("%v"):Run()"""))
                   "attempt to call global 'helper'", "make it local")
 
     def test_values_that_are_none(self):
-        for value, word in (("{}", "table"), ("print", "function"), ("1ULL * 2^63", "number"),
-                            ("coroutine.create(print)", "thread")):
-            if word == "number":
-                continue
+        for value, word in (("{}", "table"), ("print", "function"), ("io.stdout", "userdata"),
+                            ("coroutine.create(print)", "thread"), ("2^63 * 1ULL", "uint64_t")):
             self.says(self.HEAD + "  :Map(function(n) return %s end)" % value + self.TAIL,
-                      "flow.lua:3: step 'Map'", "column 1 is a " + word, "(1)")
+                      "flow.lua:3: step 'Map'", "column 1 is a " + word, "at the row (")
         self.says(self.HEAD + "  :FlatMap(function(n) return coroutine.create(print) end)" + self.TAIL,
                   "coroutine.wrap")
         self.says(self.HEAD + "  :Map(function(n) return 'x' end):As('n i64')" + self.TAIL,
@@ -289,8 +288,8 @@ gleam.New():Ints(1, 3):Printlnf("%v"):Run()"""))
     def test_an_endless_loop_stops_on_ctrl_c(self):
         for options in ((), ("--in-process",)):
             process = self.start(self.gleam("--quiet", *options, "-e", """
-gleam.New():Ints(1, 9):Map(function(n) print("in") while true do end end):Printlnf("%v"):Run()"""))
-            self.assertIn(b"in", process.stderr.readline())
+gleam.New():Ints(1, 9):Map(function(n) print("running") if n then while true do end end return n end):Printlnf("%v"):Run()"""))
+            self.assertIn(b"running", process.stderr.readline())
             begin = time.monotonic()
             process.send_signal(signal.SIGINT)
             self.assertEqual(process.wait(20), 130)
