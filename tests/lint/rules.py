@@ -171,6 +171,11 @@ def check_libraries(path, text):
     return out
 
 
+def is_made(name, exists):
+    """A chunk of Lua as a header: engine/udf/embed.py makes X.lua.h of X.lua, in the build folder."""
+    return name.endswith(".lua.h") and exists(name[:-2])
+
+
 def check_include_form(path, text, exists):
     """Own header first, then <system>, then ours; ours by their path from the root."""
     out = []
@@ -183,7 +188,7 @@ def check_include_form(path, text, exists):
         own = listed[0][2]  # a source without a header of that name opens with the one it implements
     ours_since = None
     for line, kind, name in listed:
-        if kind == '"' and not exists(name):
+        if kind == '"' and not exists(name) and not is_made(name, exists):
             out.append('%s:%d: "%s" is no path from the root' % (path, line, name))
         if kind == '"' and name != own:
             ours_since = line
