@@ -159,9 +159,9 @@ static void push_core(struct script *script)
     lua_setfield(state, -2, "order_bytes");
 }
 
-static void load(lua_State *state, const unsigned char *text, size_t bytes, const char *name)
+static void load(lua_State *state, const char *text, size_t bytes, const char *name)
 {
-    if (luaL_loadbuffer(state, (const char *)text, bytes, name) != 0)
+    if (luaL_loadbuffer(state, text, bytes, name) != 0)
         lua_error(state);
 }
 
@@ -193,11 +193,11 @@ static int start(lua_State *state)
     luaL_openlibs(state);
     lua_newtable(state);
     lua_setfield(state, LUA_REGISTRYINDEX, ROW_FUNCTIONS);
-    load(state, gleam_lua_text, sizeof gleam_lua_text, "=gleam/gleam");
+    load(state, gm_gleam_lua, sizeof gm_gleam_lua, "=gleam/gleam");
     push_core(start->script);
-    load(state, values_lua, sizeof values_lua, "=gleam/values");
+    load(state, gm_values_lua, sizeof gm_values_lua, "=gleam/values");
     lua_call(state, 0, 1);
-    lua_pushlstring(state, (const char *)api_lua, sizeof api_lua);
+    lua_pushlstring(state, gm_api_lua, sizeof gm_api_lua);
     lua_call(state, 3, 2);
     lua_setfield(state, LUA_REGISTRYINDEX, "gleam.int64");
     lua_getglobal(state, "package");
@@ -207,7 +207,7 @@ static int start(lua_State *state)
     lua_settop(state, 1);
     set_arguments(state, start->argc, start->argv);
     snprintf(chunk_name, sizeof chunk_name, "@%s", start->name);
-    load(state, (const unsigned char *)start->code, start->code_bytes, chunk_name);
+    load(state, start->code, start->code_bytes, chunk_name);
     for (int i = 1; i < start->argc; i++)
         lua_pushstring(state, start->argv[i]);
     lua_call(state, start->argc > 1 ? start->argc - 1 : 0, 0);

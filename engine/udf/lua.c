@@ -11,6 +11,7 @@
 #include "engine/row/arena.h"
 #include "engine/udf/lua_heap.h"
 #include "engine/udf/lua_io.h"
+#include "engine/udf/pattern_lua.h"
 #include "engine/udf/step.lua.h"
 #include "engine/udf/values.lua.h"
 
@@ -107,17 +108,18 @@ static int protected_call(struct gm_lua *lua, int arguments, int results)
     return status == 0 ? 0 : take_error(lua, status);
 }
 
-static int load_chunk(struct gm_lua *lua, const unsigned char *text, size_t bytes, const char *name)
+static int load_chunk(struct gm_lua *lua, const char *text, size_t bytes, const char *name)
 {
     lua->message[0] = '\0';
-    const int status = luaL_loadbuffer(lua->state, (const char *)text, bytes, name);
+    const int status = luaL_loadbuffer(lua->state, text, bytes, name);
     return status == 0 ? 0 : take_error(lua, status);
 }
 
+/* string.find, match and gmatch become versions that LuaJIT compiles. */
 static int open_libraries(lua_State *state)
 {
     luaL_openlibs(state);
-    return 0;
+    return gm_pattern_open(state) < 0 ? lua_error(state) : 0;
 }
 
 /* Leaves step.lua's table on the stack. */
@@ -126,11 +128,11 @@ static int load_modules(struct gm_lua *lua)
     lua_pushcfunction(lua->state, open_libraries);
     int rc = protected_call(lua, 0, 0);
     if (rc == 0)
-        rc = load_chunk(lua, step_lua, sizeof step_lua, "=gleam/step");
+        rc = load_chunk(lua, gm_step_lua, sizeof gm_step_lua, "=gleam/step");
     if (rc < 0)
         return rc;
     lua_pushlightuserdata(lua->state, &lua->io);
-    rc = load_chunk(lua, values_lua, sizeof values_lua, "=gleam/values");
+    rc = load_chunk(lua, gm_values_lua, sizeof gm_values_lua, "=gleam/values");
     if (rc == 0)
         rc = protected_call(lua, 0, 1);
     if (rc < 0)

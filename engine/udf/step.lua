@@ -335,16 +335,17 @@ return function(i)
     local j, n = 0, io.input_rows
     while true do
         if it then
-            local next_, s, $control = it, state, control
-            repeat
-                local $results = next_(s, $control)
-                if r1 == nil then it = nil break end
+            -- The first call stands before the loop, so that the loop's r1 keeps one type.
+            local next_, s = it, state
+            local $results = next_(s, control)
+            while r1 ~= nil do
                 if more ~= nil then H.too_many($count) end
-                $control = r1
                 $sets
                 j = j + 1
-            until j == CAP
-            if it then control = $control end
+                if j == CAP then control = r1 break end
+                $results = next_(s, r1)
+            end
+            if r1 == nil then it = nil end
         elseif rows then
             while j < CAP do
                 if at > row_count then rows = nil break end
@@ -367,7 +368,7 @@ return function(i)
             spread(f($arguments))
         end
     end
-end]], {pointers = pointers_code(inputs, outputs), gets = gets(inputs, "i"), control = "control_",
+end]], {pointers = pointers_code(inputs, outputs), gets = gets(inputs, "i"),
         results = list("r", #outputs, "more"), arguments = list("x", #inputs), count = #outputs,
         fields = (function()
             local lines = {}

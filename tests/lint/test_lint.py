@@ -135,13 +135,15 @@ class Rules(unittest.TestCase):
             self.passes(rules.check_libraries, path, "#include <%s>\n" % header)
 
     def test_self_include_form(self):
-        there = {"shuffle/ring.c", "shuffle/ring.h", "shuffle/pool.h"}.__contains__
+        there = {"shuffle/ring.c", "shuffle/ring.h", "shuffle/pool.h", "a/b.lua"}.__contains__
         own = '#include "shuffle/ring.h"\n'
         for text in ("#include <stdio.h>\n" + own, "int x;\n", own + '#include "pool.h"\n',
-                     own + '#include "shuffle/pool.h"\n#include <stdio.h>\n'):
+                     own + '#include "shuffle/pool.h"\n#include <stdio.h>\n',
+                     own + '#include "a/c.lua.h"\n'):
             self.refused(rules.check_include_form, "shuffle/ring.c", text, there)
         self.passes(rules.check_include_form, "shuffle/ring.c",
                     own + '#include <stdio.h>\n#include "shuffle/pool.h"\n', there)
+        self.passes(rules.check_include_form, "shuffle/ring.c", own + '#include "a/b.lua.h"\n', there)
         self.passes(rules.check_include_form, "shuffle/half.c", own + "#include <stdio.h>\n", there)
 
     def test_self_layout(self):
