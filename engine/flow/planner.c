@@ -7,30 +7,19 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/flow/planner_internal.h"
 #include "engine/flow/splits.h"
 #include "engine/sink/format.h"
 #include "engine/udf/registry.h"
 
-struct planner {
-    struct gleam_flow *flow;
-    struct gm_error *error;
-    uint32_t executor_count;
-    gm_list_files_fn *list_files;
-    struct gm_plan plan;
-    struct gm_chain_plan *chain; /* the one that grows */
-    struct gm_schema schema;     /* at its end */
-    /* Of the dataset at its end, as the person counts: a text source may have been cut finer. */
-    uint32_t partition_count;
-};
-
-static int refuse(struct planner *planner, const struct gleam_dataset *node, const char *text)
+int gm_planner_refuse(struct planner *planner, const struct gleam_dataset *node, const char *text)
 {
     return gm_error_set(planner->error, GM_EJOB_FLOW, "%s: step '%s': %s", node->where, node->name,
                         text);
 }
 
 /* Tables are small and grow by one; allocation failure of a few KiB ends the program. */
-static struct gm_chain_plan *add_chain(struct planner *planner)
+struct gm_chain_plan *gm_planner_add_chain(struct planner *planner)
 {
     struct gm_plan *plan = &planner->plan;
     plan->chains = realloc(plan->chains, (plan->chain_count + 1) * sizeof *plan->chains);
@@ -41,8 +30,8 @@ static struct gm_chain_plan *add_chain(struct planner *planner)
     return planner->chain;
 }
 
-static struct gm_step *add_step(struct planner *planner, enum gm_step_kind kind,
-                                const struct gleam_dataset *node)
+struct gm_step *gm_planner_add_step(struct planner *planner, enum gm_step_kind kind,
+                                    const struct gleam_dataset *node)
 {
     struct gm_chain_plan *chain = planner->chain;
     chain->steps = realloc(chain->steps, (chain->step_count + 1) * sizeof *chain->steps);
@@ -55,9 +44,8 @@ static struct gm_step *add_step(struct planner *planner, enum gm_step_kind kind,
     return step;
 }
 
-/* Ends the chain in an exchange; a new chain starts behind it unless it leads to the driver. */
-static int cut(struct planner *planner, const struct gleam_dataset *node,
-               struct gm_exchange_plan exchange)
+int gm_planner_cut(struct planner *planner, const struct gleam_dataset *node,
+                   struct gm_exchange_plan exchange)
 {
     struct gm_plan *plan = &planner->plan;
     if (plan->exchange_count == GM_EXCHANGES_MAX)
@@ -81,8 +69,8 @@ static int cut(struct planner *planner, const struct gleam_dataset *node,
     return 0;
 }
 
-static int check_order(struct planner *planner, const struct gleam_dataset *node,
-                       const struct gleam_order *order)
+int gm_planner_check_order(struct planner *planner, const struct gleam_dataset *node,
+                           const struct gleam_order *order)
 {
     if (order->count == 0 || order->count > GLEAM_ORDER_COLUMNS_MAX)
         return refuse(planner, node, "it needs between 1 and 16 columns");
@@ -159,7 +147,7 @@ static int plan_as(struct planner *planner, const struct gleam_dataset *node)
     return 0;
 }
 
-static void copy_function(struct gm_step *step, const struct gleam_dataset *node)
+void gm_planner_copy_function(struct gm_step *step, const struct gleam_dataset *node)
 {
     snprintf(step->function, sizeof step->function, "%s", node->function.name);
     if (node->function.parameter_length == 0)
@@ -262,7 +250,7 @@ static int reduce_kind(struct planner *planner, const struct gleam_dataset *node
                   "this kernel does not reduce; sum_int64, sum_float64, count, min and max do");
 }
 
-static bool in_order(const struct gleam_order *order, uint32_t column)
+bool gm_planner_in_order(const struct gleam_order *order, uint32_t column)
 {
     for (uint32_t i = 0; i < order->count; i++)
         if (order->columns[i].column == column)
@@ -331,7 +319,7 @@ static int reduce_schema(struct planner *planner, const struct gleam_dataset *no
     return 0;
 }
 
-static struct gleam_order leading_columns(uint32_t count)
+struct gleam_order gm_planner_leading_columns(uint32_t count)
 {
     struct gleam_order order = {.count = count};
     for (uint32_t i = 0; i < count; i++) {
@@ -373,7 +361,7 @@ static int plan_reduce(struct planner *planner, const struct gleam_dataset *node
     return 0;
 }
 
-static int gather(struct planner *planner, const struct gleam_dataset *node)
+int gm_planner_gather(struct planner *planner, const struct gleam_dataset *node)
 {
     if (planner->chain->source.partition_count == 1)
         return 0;

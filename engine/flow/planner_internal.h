@@ -1,0 +1,67 @@
+/* planner_internal.h - what the planner's own files share: the growing plan, and how it grows.
+ *
+ * planner.c walks the datasets; plan_*.c plan one family of steps each.  Nobody else includes this.
+ *
+ * Threads: one.  Memory: malloc; the tables belong to the plan.
+ */
+#ifndef GM_FLOW_PLANNER_INTERNAL_H
+#define GM_FLOW_PLANNER_INTERNAL_H
+
+#include "engine/flow/flow.h"
+#include "engine/flow/plan.h"
+#include "engine/flow/planner.h"
+
+struct planner {
+    struct gleam_flow *flow;
+    struct gm_error *error;
+    uint32_t executor_count;
+    gm_list_files_fn *list_files;
+    struct gm_plan plan;
+    struct gm_chain_plan *chain; /* the one that grows */
+    struct gm_schema schema;     /* at its end */
+    /* Of the dataset at its end, as the person counts: a text source may have been cut finer. */
+    uint32_t partition_count;
+};
+
+/* Sets the error to "file:line: step 'name': text".  Returns its code. */
+int gm_planner_refuse(struct planner *planner, const struct gleam_dataset *node, const char *text);
+
+/* A new chain, which is the one that grows from now on. */
+struct gm_chain_plan *gm_planner_add_chain(struct planner *planner);
+
+/* Appends a step whose schema is the planner's.  The pointer is good until the next one. */
+struct gm_step *gm_planner_add_step(struct planner *planner, enum gm_step_kind kind,
+                                    const struct gleam_dataset *node);
+
+/* Ends the chain in an exchange; a new chain starts behind it unless it leads to the driver.
+ * Returns 0 or < 0 with the error set. */
+int gm_planner_cut(struct planner *planner, const struct gleam_dataset *node,
+                   struct gm_exchange_plan exchange);
+
+/* Refuses an order without columns, and columns that the rows do not have. */
+int gm_planner_check_order(struct planner *planner, const struct gleam_dataset *node,
+                           const struct gleam_order *order);
+
+/* All rows to one partition, if they are in several. */
+int gm_planner_gather(struct planner *planner, const struct gleam_dataset *node);
+
+/* The columns 1..count, ascending. */
+struct gleam_order gm_planner_leading_columns(uint32_t count);
+
+/* Whether the order names the column (from 1). */
+bool gm_planner_in_order(const struct gleam_order *order, uint32_t column);
+
+void gm_planner_copy_function(struct gm_step *step, const struct gleam_dataset *node);
+
+/* Short names, for these files alone. */
+#define refuse gm_planner_refuse
+#define add_chain gm_planner_add_chain
+#define add_step gm_planner_add_step
+#define cut gm_planner_cut
+#define check_order gm_planner_check_order
+#define gather gm_planner_gather
+#define leading_columns gm_planner_leading_columns
+#define in_order gm_planner_in_order
+#define copy_function gm_planner_copy_function
+
+#endif
