@@ -1,4 +1,5 @@
-/* exchange_sink.c - a batch is packed in pieces of about a frame, then handed to the sender. */
+/* exchange_sink.c - a batch is packed in pieces of about a frame, then handed to the sender, and
+ * handed to it again for every further copy. */
 #include "agent/exchange_sink.h"
 
 #include <string.h>
@@ -17,18 +18,37 @@ struct gm_exchange_sink {
     struct gm_error *error;
     struct gm_layout layout;
     struct gm_key_reader keys;
+    uint32_t source_partitions;
+    uint32_t *turns; /* round robin: where the next row of a source's partition goes */
     uint8_t *packed;
     size_t packed_capacity;
     uint32_t sizes[GM_BATCH_ROWS_MAX];
     uint32_t partitions[GM_BATCH_ROWS_MAX];
-    /* the batch under way: rows [first, first + count) are packed, `taken` of them sent */
+    /* the batch under way: rows [first, first + count) are packed, `taken` of them sent; `copies`
+     * partitions have had them all */
     bool open;
-    uint32_t first, count, taken;
+    uint32_t first, count, taken, copies;
 };
 
-int gm_exchange_sink_create(const struct gm_exchange_plan *plan, struct gm_sender *sender,
-                            struct gm_heap *heap, struct gm_error *error,
-                            struct gm_exchange_sink **ret_sink)
+static bool has_turns(const struct gm_exchange_sink *sink)
+{
+    return sink->plan->kind == GM_EXCHANGE_ROUND_ROBIN;
+}
+
+/* Partitions begin their turns at different places, so that short ones spread as well. */
+static int make_turns(struct gm_exchange_sink *sink)
+{
+    sink->turns = gm_heap_alloc(sink->heap, sink->source_partitions * sizeof *sink->turns);
+    if (sink->turns == NULL)
+        return GM_ETASK_MEMORY;
+    for (uint32_t i = 0; i < sink->source_partitions; i++)
+        sink->turns[i] = i % sink->plan->partition_count;
+    return 0;
+}
+
+int gm_exchange_sink_create(const struct gm_exchange_plan *plan, uint32_t source_partitions,
+                            struct gm_sender *sender, struct gm_heap *heap,
+                            struct gm_error *error, struct gm_exchange_sink **ret_sink)
 {
     struct gm_exchange_sink *sink = gm_heap_zalloc(heap, sizeof *sink);
     if (sink == NULL)
@@ -38,8 +58,15 @@ int gm_exchange_sink_create(const struct gm_exchange_plan *plan, struct gm_sende
     sink->heap = heap;
     sink->error = error;
     gm_layout_init(&sink->layout, &plan->schema);
+    sink->source_partitions = source_partitions;
     if (plan->kind == GM_EXCHANGE_HASH)
         gm_key_reader_init(&sink->keys, &plan->schema, &plan->keys, heap);
+    if (plan->tagged)
+        gm_key_reader_tag(&sink->keys);
+    if (has_turns(sink) && make_turns(sink) < 0) {
+        gm_exchange_sink_destroy(sink);
+        return GM_ETASK_MEMORY;
+    }
     *ret_sink = sink;
     return 0;
 }
@@ -50,6 +77,8 @@ void gm_exchange_sink_destroy(struct gm_exchange_sink *sink)
         return;
     if (sink->plan->kind == GM_EXCHANGE_HASH)
         gm_key_reader_fini(&sink->keys);
+    if (sink->turns != NULL)
+        gm_heap_free(sink->heap, sink->turns, sink->source_partitions * sizeof *sink->turns);
     gm_heap_free(sink->heap, sink->packed, sink->packed_capacity);
     gm_heap_free(sink->heap, sink, sizeof *sink);
 }
@@ -74,8 +103,8 @@ static int reserve(struct gm_exchange_sink *sink, uint64_t bytes)
     return 0;
 }
 
-/* The partitions of the rows to be packed, from their keys' hashes. */
-static int choose_partitions(struct gm_exchange_sink *sink, const struct gm_batch *batch)
+/* The partitions of the packed rows, from their keys' hashes. */
+static int choose_by_keys(struct gm_exchange_sink *sink, const struct gm_batch *batch)
 {
     struct gm_key keys[GM_KEY_BLOCK];
     for (uint32_t done = 0; done < sink->count; done += GM_KEY_BLOCK) {
@@ -90,8 +119,46 @@ static int choose_partitions(struct gm_exchange_sink *sink, const struct gm_batc
     return 0;
 }
 
+static void choose_by_turns(struct gm_exchange_sink *sink, uint32_t partition)
+{
+    uint32_t turn = sink->turns[partition];
+    for (uint32_t i = 0; i < sink->count; i++) {
+        sink->partitions[i] = turn++;
+        turn = turn < sink->plan->partition_count ? turn : 0;
+    }
+    sink->turns[partition] = turn;
+}
+
+static void choose_one(struct gm_exchange_sink *sink, uint32_t partition)
+{
+    for (uint32_t i = 0; i < sink->count; i++)
+        sink->partitions[i] = partition;
+}
+
+/* Where the packed rows go; they come from `partition` of the source. */
+static int choose_partitions(struct gm_exchange_sink *sink, const struct gm_batch *batch,
+                             uint32_t partition)
+{
+    switch (sink->plan->kind) {
+    case GM_EXCHANGE_HASH:
+        return choose_by_keys(sink, batch);
+    case GM_EXCHANGE_ROUND_ROBIN:
+        choose_by_turns(sink, partition);
+        return 0;
+    case GM_EXCHANGE_MERGE:
+        choose_one(sink, (uint32_t)((uint64_t)partition * sink->plan->partition_count /
+                                    sink->source_partitions));
+        return 0;
+    case GM_EXCHANGE_BROADCAST:
+        choose_one(sink, 0);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
 /* Packs rows from sink->first on. */
-static int pack(struct gm_exchange_sink *sink, const struct gm_batch *batch)
+static int pack(struct gm_exchange_sink *sink, const struct gm_batch *batch, uint32_t partition)
 {
     const uint32_t left = batch->row_count - sink->first;
     gm_codec_sizes(&sink->layout, batch, sink->first, left, sink->sizes);
@@ -113,12 +180,26 @@ static int pack(struct gm_exchange_sink *sink, const struct gm_batch *batch)
     gm_codec_encode(&sink->layout, batch, sink->first, count, sink->sizes, sink->packed);
     sink->count = count;
     sink->taken = 0;
-    return sink->plan->kind == GM_EXCHANGE_HASH ? choose_partitions(sink, batch) : 0;
+    sink->copies = 0;
+    return choose_partitions(sink, batch, partition);
+}
+
+/* The packed rows once more, if another partition is to have them. */
+static bool next_copy(struct gm_exchange_sink *sink)
+{
+    if (sink->plan->kind != GM_EXCHANGE_BROADCAST || sink->count == 0 ||
+        ++sink->copies == sink->plan->partition_count)
+        return false;
+    choose_one(sink, sink->copies);
+    sink->taken = 0;
+    return true;
 }
 
 static int sink_push(void *opaque, const struct gm_batch *batch, uint32_t partition)
 {
     struct gm_exchange_sink *sink = opaque;
+    const bool to_one =
+        sink->plan->kind == GM_EXCHANGE_GATHER || sink->plan->kind == GM_EXCHANGE_OUTPUT;
     if (!sink->open) {
         sink->open = true;
         sink->first = 0;
@@ -126,18 +207,18 @@ static int sink_push(void *opaque, const struct gm_batch *batch, uint32_t partit
         sink->taken = 0;
     }
     for (;;) {
-        if (sink->taken == sink->count) {
+        if (sink->taken == sink->count && !next_copy(sink)) {
             sink->first += sink->count;
             sink->count = 0;
             sink->taken = 0;
             if (sink->first == batch->row_count)
                 break;
-            int rc = pack(sink, batch);
+            int rc = pack(sink, batch, partition);
             if (rc < 0)
                 return rc;
         }
         int rc = gm_sender_rows(sink->sender, sink->packed, sink->sizes,
-                                sink->plan->kind == GM_EXCHANGE_HASH ? sink->partitions : NULL,
+                                to_one ? NULL : sink->partitions,
                                 sink->count, partition, &sink->taken);
         if (rc == GM_ETASK_MEMORY)
             return refuse_memory(sink);

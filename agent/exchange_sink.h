@@ -7,10 +7,10 @@
 
 struct gm_exchange_sink;
 
-/* Borrows plan and sender. */
-int gm_exchange_sink_create(const struct gm_exchange_plan *plan, struct gm_sender *sender,
-                            struct gm_heap *heap, struct gm_error *error,
-                            struct gm_exchange_sink **ret_sink);
+/* Borrows plan and sender.  The rows come from source_partitions partitions. */
+int gm_exchange_sink_create(const struct gm_exchange_plan *plan, uint32_t source_partitions,
+                            struct gm_sender *sender, struct gm_heap *heap,
+                            struct gm_error *error, struct gm_exchange_sink **ret_sink);
 void gm_exchange_sink_destroy(struct gm_exchange_sink *sink);
 struct gm_chain_sink gm_exchange_sink_port(struct gm_exchange_sink *sink);
 

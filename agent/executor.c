@@ -26,7 +26,8 @@ struct runner {
     bool has_disk;
     struct gm_value_source *values;
     struct gm_exchange_source *exchange;
-    struct gm_receiver *receiver;
+    struct gm_receiver **receivers; /* one per input */
+    uint32_t receiver_count;
     struct gm_exchange_sink *sink;
     struct gm_sender *sender;
 };
@@ -67,12 +68,20 @@ static int open_text(struct gm_executor *executor, struct runner *runner,
 static int open_exchange(struct gm_executor *executor, struct runner *runner,
                          const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
 {
-    const uint32_t index = chain->source.exchange;
-    int rc = gm_receiver_create(executor->spec.region, (uint16_t)index, executor->spec.participant,
+    const uint32_t count = chain->source.input_count;
+    int rc = 0;
+    runner->receivers = gm_heap_zalloc(&executor->heap, count * sizeof(struct gm_receiver *));
+    if (runner->receivers == NULL)
+        return GM_ETASK_MEMORY;
+    runner->receiver_count = count;
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        const uint32_t index = chain->source.inputs[i].exchange;
+        rc = gm_receiver_create(executor->spec.region, (uint16_t)index, executor->spec.participant,
                                 executor->spec.plan->exchanges[index].partition_count,
-                                &executor->network, &executor->heap, &runner->receiver);
+                                &executor->network, &executor->heap, &runner->receivers[i]);
+    }
     if (rc == 0)
-        rc = gm_exchange_source_create(&chain->source.schema, runner->receiver, &executor->heap,
+        rc = gm_exchange_source_create(&chain->source, runner->receivers, &executor->heap,
                                        &executor->error, &runner->exchange);
     if (rc == 0)
         *ret_port = gm_exchange_source_port(runner->exchange);
@@ -104,6 +113,15 @@ static uint32_t combiner_count(const struct gm_plan *plan)
     return count > 0 ? count : 1;
 }
 
+/* A shared counter of a chain whose partitions are claimed, or NULL. */
+static _Atomic uint64_t *claim_of(const struct gm_executor *executor,
+                                  const struct gm_chain_plan *chain, uint32_t counter)
+{
+    return chain->source.kind == GM_SOURCE_EXCHANGE
+               ? NULL
+               : gm_region_claim(executor->spec.region, counter);
+}
+
 static int open_runner(struct gm_executor *executor, uint32_t index)
 {
     struct runner *runner = &executor->runners[index];
@@ -118,6 +136,8 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         .budget_bytes = executor->spec.memory_bytes / COMBINE_SHARE / combiner_count(plan),
         .shared = &executor->shared,
         .counters = &executor->counters,
+        .claim = claim_of(executor, chain, chain->claim),
+        .found = claim_of(executor, chain, plan->chain_count + chain->claim),
         .chain_shown = &executor->ledger->chain,
         .step_shown = &executor->ledger->step,
     };
@@ -127,8 +147,8 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
                               executor->spec.participant, exchange->partition_count,
                               &executor->network, &executor->heap, &runner->sender);
     if (rc == 0)
-        rc = gm_exchange_sink_create(exchange, runner->sender, &executor->heap, &executor->error,
-                                     &runner->sink);
+        rc = gm_exchange_sink_create(exchange, chain->source.partition_count, runner->sender,
+                                     &executor->heap, &executor->error, &runner->sink);
     if (rc < 0)
         return rc;
     spec.sink = gm_exchange_sink_port(runner->sink);
@@ -208,7 +228,10 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
     gm_reader_destroy(runner->reader);
     gm_value_source_destroy(runner->values);
     gm_exchange_source_destroy(runner->exchange);
-    gm_receiver_destroy(runner->receiver);
+    for (uint32_t i = 0; i < runner->receiver_count; i++)
+        gm_receiver_destroy(runner->receivers[i]);
+    gm_heap_free(&executor->heap, runner->receivers,
+                 runner->receiver_count * sizeof(struct gm_receiver *));
 }
 
 void gm_executor_destroy(struct gm_executor *executor)

@@ -35,7 +35,7 @@ static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint3
 {
     spec->executor_count = executor_count;
     spec->exchange_count = plan->exchange_count;
-    spec->claim_count = plan->chain_count;
+    spec->claim_count = GM_CLAIMS_PER_CHAIN * plan->chain_count;
     spec->frame_bytes = frame_bytes;
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
         const bool to_driver = plan->exchanges[i].kind == GM_EXCHANGE_OUTPUT;

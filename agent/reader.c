@@ -41,6 +41,7 @@ struct block {
     uint32_t want;
     uint32_t got;
     bool last; /* of its segment */
+    uint64_t claim; /* which claimed partition it belongs to, counted as in `claimed` */
     uint64_t count_begin, count_end; /* of the file: its segment's, which are counted */
 };
 
@@ -70,6 +71,7 @@ struct gm_reader {
 
     /* use */
     bool in_partition, in_segment;
+    bool leaving; /* what the partition still has is not wanted */
     uint32_t use_segment, use_segment_end;
     bool skipping;   /* towards the first line that begins in the segment */
     bool tail_on;
@@ -198,6 +200,7 @@ static int start_read(struct gm_reader *reader, struct block *block, uint32_t fi
     block->want = bytes;
     block->got = 0;
     block->last = false;
+    block->claim = block == &reader->tail ? reader->use_claim : reader->issue_claim - 1;
     block->count_begin = 0;
     block->count_end = 0;
     rc = submit(reader, block);
@@ -575,6 +578,41 @@ static void stream_block_ready(struct gm_reader *reader, const struct block *blo
     reader->stream_ended = block->got == 0;
 }
 
+void gm_reader_skip(struct gm_reader *reader)
+{
+    if (!reader->in_partition)
+        return;
+    reader->leaving = true;
+    if (reader->issue_claim - 1 != reader->use_claim)
+        return;
+    reader->issue_segment = reader->issue_segment_end;
+    reader->issue_offset = UINT64_MAX;
+    reader->stream_waits = false;
+    reader->stream_ended = false;
+}
+
+/* Gives back the blocks of the partition that is being left.  Returns 0, or GM_AGAIN while one is
+ * still being read. */
+static int leave(struct gm_reader *reader)
+{
+    while (reader->use_block < reader->issue_block) {
+        struct block *block = &reader->blocks[reader->use_block % GM_READER_BLOCKS];
+        if (block->claim != reader->use_claim)
+            break;
+        if (block->state != BLOCK_READY)
+            return GM_AGAIN;
+        release(reader, block);
+    }
+    if (reader->tail.state == BLOCK_READING)
+        return GM_AGAIN;
+    reader->tail.state = BLOCK_FREE;
+    if (reader->in_segment)
+        end_segment(reader);
+    reader->use_segment = reader->use_segment_end;
+    reader->leaving = false;
+    return 0;
+}
+
 /* Steps to the partition and segment to use.  Returns 0 when inside a segment, GM_PARTITION_END,
  * GM_AGAIN or GM_END. */
 static int locate(struct gm_reader *reader, struct gm_span *ret_span)
@@ -609,6 +647,8 @@ static int next_span(struct gm_reader *reader, struct gm_span *ret_span)
         int rc = issue(reader);
         if (rc == 0)
             rc = poll_disk(reader);
+        if (rc == 0 && reader->leaving)
+            rc = leave(reader);
         if (rc == 0)
             rc = locate(reader, ret_span);
         if (rc != 0)

@@ -48,6 +48,10 @@ struct gm_span {
  * ret_span->partition set; GM_AGAIN; GM_END; or < 0 with the error set. */
 int gm_reader_next(struct gm_reader *reader, struct gm_span *ret_span);
 
+/* Leaves out what the partition of the last span still has: no further read of it is started, and
+ * GM_PARTITION_END comes when those under way are over. */
+void gm_reader_skip(struct gm_reader *reader);
+
 /* True when the last gm_reader_next returned GM_AGAIN: the disk is what it waits for. */
 bool gm_reader_waits(const struct gm_reader *reader);
 

@@ -96,9 +96,16 @@ static int text_next(void *opaque, const struct gm_batch **ret_batch, uint32_t *
     return 0;
 }
 
+static void text_skip(void *opaque)
+{
+    struct gm_text_source *self = opaque;
+    self->open = false;
+    gm_reader_skip(self->reader);
+}
+
 struct gm_chain_source gm_text_source_port(struct gm_text_source *source)
 {
-    return (struct gm_chain_source){.self = source, .next = text_next};
+    return (struct gm_chain_source){.self = source, .next = text_next, .skip = text_skip};
 }
 
 uint64_t gm_text_source_lines(const struct gm_text_source *source)
@@ -187,37 +194,64 @@ static int value_next(void *opaque, const struct gm_batch **ret_batch, uint32_t 
     return 0;
 }
 
+static void value_skip(void *opaque)
+{
+    struct gm_value_source *self = opaque;
+    self->next = self->end;
+}
+
 struct gm_chain_source gm_value_source_port(struct gm_value_source *source)
 {
-    return (struct gm_chain_source){.self = source, .next = value_next};
+    return (struct gm_chain_source){.self = source, .next = value_next, .skip = value_skip};
 }
 
 /* ---- exchange -------------------------------------------------------------------------------- */
 
-struct gm_exchange_source {
+/* The rows of one of the exchanges. */
+struct exchange_input {
     struct gm_receiver *receiver;
-    struct gm_heap *heap;
-    struct gm_error *error;
     struct gm_layout layout;
     struct gm_batch batch;
     struct gm_run run;
     const uint8_t *cursor;
     uint32_t left_bytes;
     uint32_t left_rows;
+    bool ended;
 };
 
-int gm_exchange_source_create(const struct gm_schema *schema, struct gm_receiver *receiver,
+struct gm_exchange_source {
+    struct gm_heap *heap;
+    struct gm_error *error;
+    uint32_t input_count;
+    uint32_t ended_count;
+    uint32_t current; /* the input that is asked first */
+    struct exchange_input inputs[];
+};
+
+static size_t exchange_source_bytes(uint32_t input_count)
+{
+    return sizeof(struct gm_exchange_source) + input_count * sizeof(struct exchange_input);
+}
+
+int gm_exchange_source_create(const struct gm_source *source, struct gm_receiver **receivers,
                               struct gm_heap *heap, struct gm_error *error,
                               struct gm_exchange_source **ret_source)
 {
-    struct gm_exchange_source *self = gm_heap_zalloc(heap, sizeof *self);
+    struct gm_exchange_source *self =
+        gm_heap_zalloc(heap, exchange_source_bytes(source->input_count));
     if (self == NULL)
         return GM_ETASK_MEMORY;
-    self->receiver = receiver;
     self->heap = heap;
     self->error = error;
-    gm_layout_init(&self->layout, schema);
-    int rc = gm_batch_init(&self->batch, schema, heap);
+    self->input_count = source->input_count;
+    int rc = 0;
+    for (uint32_t i = 0; i < source->input_count && rc == 0; i++) {
+        struct exchange_input *input = &self->inputs[i];
+        input->receiver = receivers[i];
+        gm_layout_init(&input->layout, &source->inputs[i].schema);
+        rc = gm_batch_init(&input->batch, &source->inputs[i].schema, heap);
+        input->batch.input = i;
+    }
     if (rc < 0) {
         gm_exchange_source_destroy(self);
         return rc;
@@ -230,52 +264,72 @@ void gm_exchange_source_destroy(struct gm_exchange_source *source)
 {
     if (source == NULL)
         return;
-    gm_batch_fini(&source->batch, source->heap);
-    gm_heap_free(source->heap, source, sizeof *source);
+    for (uint32_t i = 0; i < source->input_count; i++)
+        gm_batch_fini(&source->inputs[i].batch, source->heap);
+    gm_heap_free(source->heap, source, exchange_source_bytes(source->input_count));
 }
 
-static int next_run(struct gm_exchange_source *self)
+static int next_run(const struct gm_exchange_source *self, struct exchange_input *input)
 {
-    int rc = gm_receiver_next(self->receiver, &self->run);
+    int rc = gm_receiver_next(input->receiver, &input->run);
     if (rc == GM_ETASK_MEMORY)
         return gm_error_set(self->error, rc,
                             "a row that came through an exchange does not fit this executor's "
                             "share of the memory: give more with --memory");
     if (rc < 0)
         return gm_error_set(self->error, rc, "a frame was refused: %s",
-                            gm_receiver_why(self->receiver));
-    self->cursor = self->run.rows;
-    self->left_bytes = self->run.bytes;
-    self->left_rows = self->run.row_count;
+                            gm_receiver_why(input->receiver));
+    input->cursor = input->run.rows;
+    input->left_bytes = input->run.bytes;
+    input->left_rows = rc == 0 ? input->run.row_count : 0;
     return rc;
 }
 
+/* The next batch of one input.  Returns as the source's next. */
+static int input_next(const struct gm_exchange_source *self, struct exchange_input *input)
+{
+    while (input->left_rows == 0) {
+        int rc = next_run(self, input);
+        if (rc != 0)
+            return rc;
+    }
+    size_t used;
+    int rc = gm_codec_decode(&input->layout, input->cursor, input->left_bytes, input->left_rows,
+                             &input->batch, &used);
+    if (rc < 0 || input->batch.row_count == 0 ||
+        (input->batch.row_count == input->left_rows && used != input->left_bytes))
+        return gm_error_set(self->error, GM_EFRAME_CORRUPT,
+                            "a frame from executor %u was refused: its rows do not fit its length",
+                            input->run.source);
+    input->cursor += used;
+    input->left_bytes -= (uint32_t)used;
+    input->left_rows -= input->batch.row_count;
+    input->batch.origin = input->run.origin;
+    return 0;
+}
+
+/* Inputs take turns, run by run, and one that has nothing now is passed over: waiting for it could
+ * close a cycle of waits. */
 static int exchange_next(void *opaque, const struct gm_batch **ret_batch,
                          uint32_t *ret_partition)
 {
     struct gm_exchange_source *self = opaque;
-    while (self->left_rows == 0) {
-        int rc = next_run(self);
-        if (rc != 0) {
-            self->left_rows = 0;
+    for (uint32_t looked = 0; looked < self->input_count; looked++) {
+        struct exchange_input *input = &self->inputs[self->current];
+        int rc = input->ended ? GM_END : input_next(self, input);
+        if (rc < 0)
             return rc;
+        if (rc != 0 || input->left_rows == 0)
+            self->current = self->current + 1 < self->input_count ? self->current + 1 : 0;
+        if (rc == 0) {
+            *ret_batch = &input->batch;
+            *ret_partition = input->run.partition;
+            return 0;
         }
+        self->ended_count += rc == GM_END && !input->ended;
+        input->ended = rc == GM_END;
     }
-    size_t used;
-    int rc = gm_codec_decode(&self->layout, self->cursor, self->left_bytes, self->left_rows,
-                             &self->batch, &used);
-    if (rc < 0 || self->batch.row_count == 0 ||
-        (self->batch.row_count == self->left_rows && used != self->left_bytes))
-        return gm_error_set(self->error, GM_EFRAME_CORRUPT,
-                            "a frame from executor %u was refused: its rows do not fit its length",
-                            self->run.source);
-    self->cursor += used;
-    self->left_bytes -= (uint32_t)used;
-    self->left_rows -= self->batch.row_count;
-    self->batch.origin = self->run.origin;
-    *ret_batch = &self->batch;
-    *ret_partition = self->run.partition;
-    return 0;
+    return self->ended_count == self->input_count ? GM_END : GM_AGAIN;
 }
 
 struct gm_chain_source gm_exchange_source_port(struct gm_exchange_source *source)

@@ -26,8 +26,9 @@ int gm_value_source_create(const struct gm_source *source, _Atomic uint64_t *cla
 void gm_value_source_destroy(struct gm_value_source *source);
 struct gm_chain_source gm_value_source_port(struct gm_value_source *source);
 
-/* Rows of an exchange.  Borrows receiver; its reasons go to error. */
-int gm_exchange_source_create(const struct gm_schema *schema, struct gm_receiver *receiver,
+/* Rows of the source's exchanges, as they come; a batch says which input it came by.  Borrows the
+ * receivers, one per input; their reasons go to error. */
+int gm_exchange_source_create(const struct gm_source *source, struct gm_receiver **receivers,
                               struct gm_heap *heap, struct gm_error *error,
                               struct gm_exchange_source **ret_source);
 void gm_exchange_source_destroy(struct gm_exchange_source *source);

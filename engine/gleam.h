@@ -1,4 +1,4 @@
-/* gleam.h - flows in C: the one public header.
+/* gleam.h - flows in C: the one public header (tidy: so it may be longer than others).
  *
  * A program describes a flow (sources, steps, outputs), then runs it:
  *
@@ -23,6 +23,8 @@
  * Columns:   numbered from 1.
  *
  * tidy: one header is what a person's program includes, however long it gets.
+ * Readers:   a dataset may be read by several steps.  What leads to it is then done once for each
+ *            of them.
  */
 #ifndef GLEAM_H
 #define GLEAM_H
@@ -192,8 +194,8 @@ const char *gleam_call_keep(struct gleam_call *call, const char *data, size_t le
  * the end and stands in --stats.  At most 64 names of 63 bytes.  Returns 0, or a code to return at
  * once. */
 int gleam_count(struct gleam_call *call, const char *name, int64_t number);
-/* The bytes given to gleam_broadcast, or NULL when there is no such number.  Borrowed until the
- * function returns; *ret_length may be NULL. */
+/* The bytes given to gleam_broadcast_bytes, or NULL when there is no such number.  Borrowed until
+ * the function returns; *ret_length may be NULL. */
 const void *gleam_broadcast_value(const struct gleam_call *call, uint32_t number,
                                   size_t *ret_length);
 /* Says why the function fails; returns -1, so that `return gleam_fail(call, ...)` works. */
@@ -247,7 +249,7 @@ size_t gleam_words(const struct gleam_value *text, size_t *offset, struct gleam_
 
 /* ---- columns and orders ---------------------------------------------------------------------- */
 
-#define GLEAM_ORDER_COLUMNS_MAX 16
+#define GLEAM_ORDER_COLUMNS_MAX 64
 
 /* Columns, numbered from 1, each with a direction: a sort order, or (directions ignored) a key. */
 struct gleam_order {
@@ -286,7 +288,7 @@ void gleam_init_lua(struct gleam_flow *flow, const char *code);
 /* Bytes that every function of the flow may read (gleam_broadcast_value): they travel once per
  * executor.  At most 64 values of 64 MiB.  Returns the value's number, or UINT32_MAX after a
  * mistake. */
-uint32_t gleam_broadcast(struct gleam_flow *flow, const void *data, size_t length);
+uint32_t gleam_broadcast_bytes(struct gleam_flow *flow, const void *data, size_t length);
 
 /* Lines of text as one bytes column, without "\n" or "\r\n".  path is a file, a glob or a directory
  * (its files, not deeper).  partition_count 0 leaves it to the planner. */
@@ -328,6 +330,94 @@ struct gleam_dataset *gleam_reduce_by_key(struct gleam_dataset *dataset, const c
                                           struct gleam_function function);
 struct gleam_dataset *gleam_reduce_by(struct gleam_dataset *dataset, const char *step,
                                       struct gleam_function function, struct gleam_order keys);
+
+/* ---- joins ----
+ *
+ * Rows of two datasets meet where their keys are equal; 1 and 1.0 are, a null equals nothing, and
+ * NaN equals NaN.  The result has the key columns first, named as on the left, then the left side's
+ * other columns, then the right side's; null where an outer join found nobody.  Both sides are
+ * spread by their keys over as many partitions as the larger number of the two.  A partition's rows
+ * must fit the memory of its executor.  Rows come in no order. */
+enum gleam_join_kind {
+    GLEAM_JOIN_INNER = 0,
+    GLEAM_JOIN_LEFT_OUTER = 1,
+    GLEAM_JOIN_RIGHT_OUTER = 2,
+    GLEAM_JOIN_FULL_OUTER = 3,
+    GLEAM_JOIN_LEFT_SEMI = 4, /* left rows that have a partner, once each */
+    GLEAM_JOIN_LEFT_ANTI = 5, /* left rows that have none, those with a null key among them */
+};
+
+/* The columns of left_keys and right_keys are compared one by one.  Columns of kinds that are never
+ * equal (bytes and i64) are refused when the flow is planned. */
+struct gleam_dataset *gleam_join_on(struct gleam_dataset *left, const char *step,
+                                    struct gleam_dataset *right, struct gleam_order left_keys,
+                                    struct gleam_order right_keys, enum gleam_join_kind kind);
+/* By the same columns of both sides; _by_key: by column 1. */
+struct gleam_dataset *gleam_join(struct gleam_dataset *left, const char *step,
+                                 struct gleam_dataset *right, struct gleam_order keys);
+struct gleam_dataset *gleam_join_by_key(struct gleam_dataset *left, const char *step,
+                                        struct gleam_dataset *right);
+struct gleam_dataset *gleam_left_outer_join(struct gleam_dataset *left, const char *step,
+                                            struct gleam_dataset *right, struct gleam_order keys);
+struct gleam_dataset *gleam_left_outer_join_by_key(struct gleam_dataset *left, const char *step,
+                                                   struct gleam_dataset *right);
+struct gleam_dataset *gleam_right_outer_join(struct gleam_dataset *left, const char *step,
+                                             struct gleam_dataset *right, struct gleam_order keys);
+struct gleam_dataset *gleam_right_outer_join_by_key(struct gleam_dataset *left, const char *step,
+                                                    struct gleam_dataset *right);
+struct gleam_dataset *gleam_full_outer_join(struct gleam_dataset *left, const char *step,
+                                            struct gleam_dataset *right, struct gleam_order keys);
+struct gleam_dataset *gleam_semi_join(struct gleam_dataset *left, const char *step,
+                                      struct gleam_dataset *right, struct gleam_order keys);
+struct gleam_dataset *gleam_anti_join(struct gleam_dataset *left, const char *step,
+                                      struct gleam_dataset *right, struct gleam_order keys);
+/* Every row of the left beside every row of the right, which goes to each partition of the left: at
+ * most one per executor. */
+struct gleam_dataset *gleam_cross_join(struct gleam_dataset *left, const char *step,
+                                       struct gleam_dataset *right);
+
+/* ---- columns, numbers of rows, partitions ---- */
+
+/* These columns, in this order; a column may be named twice. */
+struct gleam_dataset *gleam_select(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_order columns);
+/* The keys, then the values. */
+struct gleam_dataset *gleam_select_kv(struct gleam_dataset *dataset, const char *step,
+                                      struct gleam_order keys, struct gleam_order values);
+
+/* All rows of all of them, each as often as it is there.  They have the same number of columns; a
+ * column whose kinds differ becomes `any`, and values stay what they are. */
+struct gleam_dataset *gleam_union(struct gleam_dataset *dataset, const char *step,
+                                  struct gleam_dataset *const *others, size_t other_count);
+
+/* Of each partition: rows offset + 1 to offset + count.  A source stops reading a partition whose
+ * rows are all there. */
+struct gleam_dataset *gleam_local_limit(struct gleam_dataset *dataset, const char *step,
+                                        uint64_t count, uint64_t offset);
+/* The first `count` rows in the order of (partition, position), in one partition.  Sources stop
+ * when they are all there. */
+struct gleam_dataset *gleam_limit(struct gleam_dataset *dataset, const char *step, uint64_t count);
+
+/* Spreads rows by turns over partition_count partitions. */
+struct gleam_dataset *gleam_round_robin(struct gleam_dataset *dataset, const char *step,
+                                        uint32_t partition_count);
+/* Spreads rows over partition_count partitions by the hash of the key columns. */
+struct gleam_dataset *gleam_partition(struct gleam_dataset *dataset, const char *step,
+                                      uint32_t partition_count, struct gleam_order keys);
+/* Neighbouring partitions become one, partition_count in the end; rows of different ones are mixed.
+ * With more than there are, some stay empty. */
+struct gleam_dataset *gleam_merge_to(struct gleam_dataset *dataset, const char *step,
+                                     uint32_t partition_count);
+/* The same for partitions that are sorted by the order, as the result's are then.  The tree form
+ * merges at most `factor` >= 2 partitions into one at a time. */
+struct gleam_dataset *gleam_merge_sorted_to(struct gleam_dataset *dataset, const char *step,
+                                            uint32_t partition_count, struct gleam_order order);
+struct gleam_dataset *gleam_tree_merge_sorted_to(struct gleam_dataset *dataset, const char *step,
+                                                 uint32_t partition_count, uint32_t factor,
+                                                 struct gleam_order order);
+/* Every row to each of partition_count partitions. */
+struct gleam_dataset *gleam_broadcast(struct gleam_dataset *dataset, const char *step,
+                                      uint32_t partition_count);
 
 /* Spreads rows over partition_count partitions by the hash of column 1. */
 struct gleam_dataset *gleam_partition_by_key(struct gleam_dataset *dataset, const char *step,
@@ -401,7 +491,8 @@ void gleam_here(const char *file, int line);
 #define gleam_flat_map(...) (gleam_here(__FILE__, __LINE__), gleam_flat_map(__VA_ARGS__))
 #define gleam_filter(...) (gleam_here(__FILE__, __LINE__), gleam_filter(__VA_ARGS__))
 #define gleam_for_each(...) (gleam_here(__FILE__, __LINE__), gleam_for_each(__VA_ARGS__))
-#define gleam_broadcast(...) (gleam_here(__FILE__, __LINE__), gleam_broadcast(__VA_ARGS__))
+#define gleam_broadcast_bytes(...)                                                                 \
+    (gleam_here(__FILE__, __LINE__), gleam_broadcast_bytes(__VA_ARGS__))
 #define gleam_reduce_by_key(...) (gleam_here(__FILE__, __LINE__), gleam_reduce_by_key(__VA_ARGS__))
 #define gleam_reduce_by(...) (gleam_here(__FILE__, __LINE__), gleam_reduce_by(__VA_ARGS__))
 #define gleam_partition_by_key(...)                                                                \
@@ -410,6 +501,35 @@ void gleam_here(const char *file, int line);
 #define gleam_sort(...) (gleam_here(__FILE__, __LINE__), gleam_sort(__VA_ARGS__))
 #define gleam_local_top(...) (gleam_here(__FILE__, __LINE__), gleam_local_top(__VA_ARGS__))
 #define gleam_top(...) (gleam_here(__FILE__, __LINE__), gleam_top(__VA_ARGS__))
+#define gleam_join_on(...) (gleam_here(__FILE__, __LINE__), gleam_join_on(__VA_ARGS__))
+#define gleam_join(...) (gleam_here(__FILE__, __LINE__), gleam_join(__VA_ARGS__))
+#define gleam_join_by_key(...) (gleam_here(__FILE__, __LINE__), gleam_join_by_key(__VA_ARGS__))
+#define gleam_left_outer_join(...)                                                                 \
+    (gleam_here(__FILE__, __LINE__), gleam_left_outer_join(__VA_ARGS__))
+#define gleam_left_outer_join_by_key(...)                                                          \
+    (gleam_here(__FILE__, __LINE__), gleam_left_outer_join_by_key(__VA_ARGS__))
+#define gleam_right_outer_join(...)                                                                \
+    (gleam_here(__FILE__, __LINE__), gleam_right_outer_join(__VA_ARGS__))
+#define gleam_right_outer_join_by_key(...)                                                         \
+    (gleam_here(__FILE__, __LINE__), gleam_right_outer_join_by_key(__VA_ARGS__))
+#define gleam_full_outer_join(...)                                                                 \
+    (gleam_here(__FILE__, __LINE__), gleam_full_outer_join(__VA_ARGS__))
+#define gleam_semi_join(...) (gleam_here(__FILE__, __LINE__), gleam_semi_join(__VA_ARGS__))
+#define gleam_anti_join(...) (gleam_here(__FILE__, __LINE__), gleam_anti_join(__VA_ARGS__))
+#define gleam_cross_join(...) (gleam_here(__FILE__, __LINE__), gleam_cross_join(__VA_ARGS__))
+#define gleam_select(...) (gleam_here(__FILE__, __LINE__), gleam_select(__VA_ARGS__))
+#define gleam_select_kv(...) (gleam_here(__FILE__, __LINE__), gleam_select_kv(__VA_ARGS__))
+#define gleam_union(...) (gleam_here(__FILE__, __LINE__), gleam_union(__VA_ARGS__))
+#define gleam_local_limit(...) (gleam_here(__FILE__, __LINE__), gleam_local_limit(__VA_ARGS__))
+#define gleam_limit(...) (gleam_here(__FILE__, __LINE__), gleam_limit(__VA_ARGS__))
+#define gleam_round_robin(...) (gleam_here(__FILE__, __LINE__), gleam_round_robin(__VA_ARGS__))
+#define gleam_partition(...) (gleam_here(__FILE__, __LINE__), gleam_partition(__VA_ARGS__))
+#define gleam_merge_to(...) (gleam_here(__FILE__, __LINE__), gleam_merge_to(__VA_ARGS__))
+#define gleam_merge_sorted_to(...)                                                                 \
+    (gleam_here(__FILE__, __LINE__), gleam_merge_sorted_to(__VA_ARGS__))
+#define gleam_tree_merge_sorted_to(...)                                                            \
+    (gleam_here(__FILE__, __LINE__), gleam_tree_merge_sorted_to(__VA_ARGS__))
+#define gleam_broadcast(...) (gleam_here(__FILE__, __LINE__), gleam_broadcast(__VA_ARGS__))
 #define gleam_printf(...) (gleam_here(__FILE__, __LINE__), gleam_printf(__VA_ARGS__))
 #define gleam_printlnf(...) (gleam_here(__FILE__, __LINE__), gleam_printlnf(__VA_ARGS__))
 #define gleam_fprintf(...) (gleam_here(__FILE__, __LINE__), gleam_fprintf(__VA_ARGS__))

@@ -13,7 +13,7 @@ struct gleam_flow *gleam_flow_new(const char *name);
 void gleam_flow_free(struct gleam_flow *flow);
 const char *gleam_flow_error(const struct gleam_flow *flow);
 void gleam_init_lua(struct gleam_flow *flow, const char *code);
-uint32_t gleam_broadcast(struct gleam_flow *flow, const void *data, size_t length);
+uint32_t gleam_broadcast_bytes(struct gleam_flow *flow, const void *data, size_t length);
 int gleam_try(struct gleam_flow *flow);
 
 struct gleam_dataset *gleam_read_texts(struct gleam_flow *flow, const char *const *paths,
@@ -31,20 +31,24 @@ struct gleam_dataset *gleam_filter(struct gleam_dataset *dataset, const char *st
                                    struct gleam_function function);
 struct gleam_dataset *gleam_for_each(struct gleam_dataset *dataset, const char *step,
                                      struct gleam_function function);
-struct gleam_dataset *gleam_reduce_by(struct gleam_dataset *dataset, const char *step,
-                                      struct gleam_function function, struct gleam_order keys);
 struct gleam_dataset *gleam_reduce_by_key(struct gleam_dataset *dataset, const char *step,
                                           struct gleam_function function);
 struct gleam_dataset *gleam_partition_by_key(struct gleam_dataset *dataset, const char *step,
                                              uint32_t partition_count);
-struct gleam_dataset *gleam_local_sort(struct gleam_dataset *dataset, const char *step,
-                                       struct gleam_order order);
-struct gleam_dataset *gleam_sort(struct gleam_dataset *dataset, const char *step,
-                                 struct gleam_order order);
-struct gleam_dataset *gleam_local_top(struct gleam_dataset *dataset, const char *step,
-                                      uint32_t count, struct gleam_order order);
-struct gleam_dataset *gleam_top(struct gleam_dataset *dataset, const char *step, uint32_t count,
-                                struct gleam_order order);
+
+struct gleam_dataset *gleam_cross_join(struct gleam_dataset *left, const char *step,
+                                       struct gleam_dataset *right);
+struct gleam_dataset *gleam_union(struct gleam_dataset *dataset, const char *step,
+                                  struct gleam_dataset *const *others, size_t other_count);
+struct gleam_dataset *gleam_local_limit(struct gleam_dataset *dataset, const char *step,
+                                        uint64_t count, uint64_t offset);
+struct gleam_dataset *gleam_limit(struct gleam_dataset *dataset, const char *step, uint64_t count);
+struct gleam_dataset *gleam_round_robin(struct gleam_dataset *dataset, const char *step,
+                                        uint32_t partition_count);
+struct gleam_dataset *gleam_merge_to(struct gleam_dataset *dataset, const char *step,
+                                     uint32_t partition_count);
+struct gleam_dataset *gleam_broadcast(struct gleam_dataset *dataset, const char *step,
+                                      uint32_t partition_count);
 
 void gleam_printf(struct gleam_dataset *dataset, const char *format);
 void gleam_printlnf(struct gleam_dataset *dataset, const char *format);

@@ -5,7 +5,7 @@
 -- it, so that errors name it.
 local core, values, declarations = ...
 local ffi = require "ffi"
-ffi.cdef [[
+ffi.cdef(([[
 typedef struct FILE FILE;
 struct gleam_flow;
 struct gleam_dataset;
@@ -16,16 +16,21 @@ struct gleam_function {
     int kind;
     const char *library;
 };
-enum { GLEAM_ORDER_COLUMNS_MAX = 16 };
+enum { GLEAM_ORDER_COLUMNS_MAX = %d };
+enum gleam_join_kind {
+    GLEAM_JOIN_INNER, GLEAM_JOIN_LEFT_OUTER, GLEAM_JOIN_RIGHT_OUTER, GLEAM_JOIN_FULL_OUTER,
+    GLEAM_JOIN_LEFT_SEMI, GLEAM_JOIN_LEFT_ANTI
+};
 struct gleam_order {
     uint32_t count;
     struct { uint32_t column; bool ascending; } columns[GLEAM_ORDER_COLUMNS_MAX];
 };
-]]
+]]):format(core.order_columns_max))
 ffi.cdef(declarations)
 assert(ffi.sizeof("struct gleam_function") == core.function_bytes)
 assert(ffi.sizeof("struct gleam_order") == core.order_bytes)
-local C = ffi.C
+ffi.cdef(core.orders)
+local C, O = ffi.C, ffi.cast("const struct gm_order_calls *", core.order_calls)
 
 local gleam = {}
 local flow_methods, dataset_methods = {}, {}
@@ -242,7 +247,7 @@ function dataset_methods:ReduceBy(...)
     here()
     local converted, alive = function_of(fn, "ReduceBy")
     local order = order_of(field, 1)
-    local made = dataset(self.flow, C.gleam_reduce_by(self.pointer, step, converted, order))
+    local made = dataset(self.flow, O.reduce_by(self.pointer, step, converted, order))
     self.flow.alive = alive
     return made
 end
@@ -266,8 +271,8 @@ local function with_order(name, default, add)
     end
 end
 
-with_order("Sort", 1, function(d, step, order) return C.gleam_sort(d, step, order) end)
-with_order("LocalSort", 1, function(d, step, order) return C.gleam_local_sort(d, step, order) end)
+with_order("Sort", 1, function(d, step, order) return O.sort(d, step, order) end)
+with_order("LocalSort", 1, function(d, step, order) return O.local_sort(d, step, order) end)
 
 function dataset_methods:SortByKey(step)
     return self:Sort(step or "SortByKey", gleam.Field(1))
@@ -283,8 +288,142 @@ local function with_count(name, add)
     end
 end
 
-with_count("Top", function(d, step, n, order) return C.gleam_top(d, step, n, order) end)
-with_count("LocalTop", function(d, step, n, order) return C.gleam_local_top(d, step, n, order) end)
+with_count("Top", function(d, step, n, order) return O.top(d, step, n, order) end)
+with_count("LocalTop", function(d, step, n, order) return O.local_top(d, step, n, order) end)
+
+-- ---- columns, numbers of rows, partitions ------------------------------------------------------------
+
+-- A name of the step, when the first argument is a string, and the rest.
+local function step_name(default, first, ...)
+    if type(first) == "string" then
+        return first, ...
+    end
+    return default, first, ...
+end
+
+-- These columns, in this order: Select(Field(3, 1)) or Select(3, 1).
+function dataset_methods:Select(...)
+    local step, first, more = step_name("Select", ...)
+    here()
+    local columns = first
+    if type(first) == "number" then
+        columns = more ~= nil and gleam.Field(select(type((...)) == "string" and 2 or 1, ...)) or first
+    end
+    return dataset(self.flow, O.select(self.pointer, step, order_of(columns)))
+end
+
+-- The key columns, then the value columns.
+function dataset_methods:SelectKV(...)
+    local step, keys, others = step_name("SelectKV", ...)
+    here()
+    return dataset(self.flow,
+        O.select_kv(self.pointer, step, order_of(keys), order_of(others)))
+end
+
+-- Of each partition: n rows behind the first `offset`.
+function dataset_methods:LocalLimit(...)
+    local step, count, offset = step_name("LocalLimit", ...)
+    here()
+    return dataset(self.flow, C.gleam_local_limit(self.pointer, step,
+        whole("the number of rows", count, 0), whole("the offset", offset or 0, 0)))
+end
+
+-- The first n rows of all.
+function dataset_methods:Limit(...)
+    local step, count = step_name("Limit", ...)
+    here()
+    return dataset(self.flow,
+        C.gleam_limit(self.pointer, step, whole("the number of rows", count, 0)))
+end
+
+-- Methods that take a number of partitions.
+local function with_partitions(name, add)
+    dataset_methods[name] = function(self, ...)
+        local step, count = step_name(name, ...)
+        here()
+        return dataset(self.flow,
+            add(self.pointer, step, whole("the number of partitions", count, 1)))
+    end
+end
+
+with_partitions("RoundRobin", function(d, step, n) return C.gleam_round_robin(d, step, n) end)
+with_partitions("MergeTo", function(d, step, n) return C.gleam_merge_to(d, step, n) end)
+with_partitions("Broadcast", function(d, step, n) return C.gleam_broadcast(d, step, n) end)
+
+-- By the hash of columns: Partition(8, Field(2)).
+function dataset_methods:Partition(...)
+    local step, count, field = step_name("Partition", ...)
+    here()
+    return dataset(self.flow, O.partition(self.pointer, step,
+        whole("the number of partitions", count, 1), order_of(field, 1)))
+end
+
+-- Neighbouring sorted partitions become one, in order.
+function dataset_methods:MergeSortedTo(...)
+    local step, count, order = step_name("MergeSortedTo", ...)
+    here()
+    return dataset(self.flow, O.merge_sorted_to(self.pointer, step,
+        whole("the number of partitions", count, 1), order_of(order, 1)))
+end
+
+function dataset_methods:TreeMergeSortedTo(...)
+    local step, count, factor, order = step_name("TreeMergeSortedTo", ...)
+    here()
+    return dataset(self.flow, O.tree_merge_sorted_to(self.pointer, step,
+        whole("the number of partitions", count, 1), whole("the factor", factor, 2),
+        order_of(order, 1)))
+end
+
+-- ---- several datasets ----------------------------------------------------------------------------------
+
+local function other_dataset(what, value)
+    if getmetatable(value) ~= dataset_class then
+        complain(("%s takes another dataset, not a %s"):format(what, type(value)))
+    end
+    return value.pointer
+end
+
+-- Join(other), Join(other, Field(2)), or Join(other, Field(2), Field(1)) where the columns differ.
+local function join(name, kind)
+    dataset_methods[name] = function(self, ...)
+        local step, other, left, right = step_name(name, ...)
+        here()
+        return dataset(self.flow, O.join_on(self.pointer, step, other_dataset(name, other),
+            order_of(left, 1), order_of(right or left, 1), kind))
+    end
+end
+
+for name, kind in pairs {Join = C.GLEAM_JOIN_INNER, LeftOuterJoin = C.GLEAM_JOIN_LEFT_OUTER,
+        RightOuterJoin = C.GLEAM_JOIN_RIGHT_OUTER, FullOuterJoin = C.GLEAM_JOIN_FULL_OUTER,
+        SemiJoin = C.GLEAM_JOIN_LEFT_SEMI, AntiJoin = C.GLEAM_JOIN_LEFT_ANTI} do
+    join(name, kind)
+    join(name .. "ByKey", kind)
+end
+
+-- Every row beside every row of the other.
+function dataset_methods:CrossJoin(...)
+    local step, other = step_name("CrossJoin", ...)
+    here()
+    return dataset(self.flow,
+        C.gleam_cross_join(self.pointer, step, other_dataset("CrossJoin", other)))
+end
+
+-- All rows of this and the others: Union(other), Union({one, another}).
+function dataset_methods:Union(...)
+    local step, others = step_name("Union", ...)
+    here()
+    if getmetatable(others) == dataset_class then
+        others = {others}
+    end
+    local count = #need("the datasets of Union", "table", others)
+    local pointers = ffi.new("struct gleam_dataset *[?]", count + 1)
+    for i = 1, count do
+        pointers[i - 1] = other_dataset("Union", others[i])
+    end
+    local made = dataset(self.flow, C.gleam_union(self.pointer, step, pointers, count))
+    self.flow.alive = pointers
+    return made
+end
 
 function dataset_methods:PartitionByKey(...)
     local step, count = named("PartitionByKey", ...)
@@ -447,7 +586,7 @@ function flow_methods:Broadcast(value)
     if not ok then
         complain(bytes)
     end
-    local number = C.gleam_broadcast(self.pointer, bytes, #bytes)
+    local number = C.gleam_broadcast_bytes(self.pointer, bytes, #bytes)
     check_flow(self)
     return setmetatable({}, {
         __gleam_broadcast = number,

@@ -13,6 +13,7 @@
 #include "script/api.h"
 #include "script/api.lua.h"
 #include "script/gleam.lua.h"
+#include "script/orders.h"
 
 /* Where the state's registry keeps functions of OutputRow, by number. */
 #define ROW_FUNCTIONS "gleam.rows"
@@ -157,6 +158,12 @@ static void push_core(struct script *script)
     lua_setfield(state, -2, "function_bytes");
     lua_pushinteger(state, sizeof(struct gleam_order));
     lua_setfield(state, -2, "order_bytes");
+    lua_pushstring(state, gm_script_orders);
+    lua_setfield(state, -2, "orders");
+    lua_pushlightuserdata(state, (void *)(uintptr_t)&gm_order_calls);
+    lua_setfield(state, -2, "order_calls");
+    lua_pushinteger(state, GLEAM_ORDER_COLUMNS_MAX);
+    lua_setfield(state, -2, "order_columns_max");
 }
 
 static void load(lua_State *state, const char *text, size_t bytes, const char *name)

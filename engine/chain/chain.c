@@ -36,6 +36,7 @@ struct gm_chain {
     uint32_t partition;      /* of the batch under way */
     uint32_t finishing;      /* the level whose finish runs */
     bool source_ended;
+    bool may_skip; /* the source may have more of the current partition */
     uint32_t next_partition; /* PHASE_PICK */
     const struct gm_batch *sink_batch;
     uint64_t source_rows;
@@ -63,6 +64,11 @@ static int open_level(struct gm_chain *chain, uint32_t index)
         .chain_index = spec->chain_index,
         .shared = spec->shared,
         .counters = spec->counters,
+        .claim = spec->claim,
+        .found = spec->found,
+        .claim_end = spec->plan->source.partition_count,
+        .inputs = index == 0 ? spec->plan->source.inputs : NULL,
+        .input_count = index == 0 ? spec->plan->source.input_count : 0,
     };
     if (level->op.ops->begin != NULL) {
         level->states =
@@ -269,11 +275,28 @@ static void end_partition(struct gm_chain *chain)
     chain->begun[chain->partition] = false;
 }
 
+/* Some operator has all it wants of the current partition. */
+static bool is_satisfied(const struct gm_chain *chain)
+{
+    for (uint32_t i = 0; i < chain->partition_levels; i++) {
+        const struct level *level = &chain->levels[i];
+        if (level->op.ops->satisfied != NULL &&
+            level->op.ops->satisfied(&level->op, state_of(chain, level)))
+            return true;
+    }
+    return false;
+}
+
 static int run_source(struct gm_chain *chain, bool *progressed)
 {
     int rc = drain(chain, progressed);
     if (rc != 0)
         return rc;
+    if (chain->may_skip && chain->spec.source.skip != NULL && chain->begun[chain->partition] &&
+        is_satisfied(chain)) {
+        chain->spec.source.skip(chain->spec.source.self);
+        chain->may_skip = false;
+    }
     const struct gm_batch *batch = NULL;
     uint32_t partition = 0;
     show(chain, GM_STEP_SHOWN_SOURCE);
@@ -289,6 +312,7 @@ static int run_source(struct gm_chain *chain, bool *progressed)
     GM_CHECK(partition < chain->state_count);
     chain->partition = partition;
     if (rc == GM_PARTITION_END) {
+        chain->may_skip = false;
         chain->finishing = 0;
         if (chain->begun[partition])
             chain->phase = PHASE_PARTITION;
@@ -300,6 +324,7 @@ static int run_source(struct gm_chain *chain, bool *progressed)
     if (rc < 0)
         return rc;
     chain->source_rows += batch->row_count;
+    chain->may_skip = true;
     feed(chain, 0, batch);
     return drain(chain, progressed);
 }

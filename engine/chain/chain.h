@@ -27,6 +27,9 @@ struct gm_chain_source {
      * *ret_partition; GM_PARTITION_END: that partition has no more; GM_AGAIN: nothing now; GM_END:
      * nothing ever again, every partition has ended; < 0 with the chain's error set. */
     int (*next)(void *self, const struct gm_batch **ret_batch, uint32_t *ret_partition);
+    /* Leaves out what the partition of the last batch still has; GM_PARTITION_END comes as ever.
+     * NULL where a partition's rows come anyway. */
+    void (*skip)(void *self);
 };
 
 struct gm_chain_sink {
@@ -49,6 +52,8 @@ struct gm_chain_spec {
     uint64_t budget_bytes;        /* for each operator that can give back */
     const struct gm_udf_shared *shared; /* borrowed; what functions may ask for */
     struct gm_counters *counters;       /* borrowed; where functions count */
+    _Atomic uint64_t *claim; /* of a source whose partitions are claimed, and the rows that a */
+    _Atomic uint64_t *found; /* limit found there; or NULL */
     _Atomic uint32_t *chain_shown; /* ledger words for crash reports; NULL: nobody looks */
     _Atomic uint32_t *step_shown;
 };

@@ -53,6 +53,10 @@ uint32_t gm_demand_columns(struct gleam_dataset *const *path, uint32_t count, ui
                 return count_parameters(&path[i]->function);
             continue;
         case GM_NODE_PARTITION:
+        case GM_NODE_LIMIT:
+        case GM_NODE_MERGE:
+        case GM_NODE_ROUND_ROBIN:
+        case GM_NODE_BROADCAST:
         case GM_NODE_SORT:
         case GM_NODE_TOP:
             continue;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/flow/flow_internal.h"
 
 static _Thread_local char here[GM_WHERE_BYTES_MAX] = "?";
 
@@ -112,6 +113,7 @@ static void node_free(struct gleam_dataset *node)
     free(node->paths);
     free(node->strings);
     free(node->columns);
+    free(node->others);
     free((void *)(uintptr_t)node->function.name);
     free((void *)(uintptr_t)node->function.parameter);
     free((void *)(uintptr_t)node->function.library);
@@ -139,11 +141,16 @@ const char *gleam_flow_error(const struct gleam_flow *flow)
 }
 
 /* Building goes on after a mistake, so that the caller need not check; the flow won't run. */
-static struct gleam_dataset *mistake(struct gleam_flow *flow, const char *text)
+struct gleam_dataset *gm_flow_mistake(struct gleam_flow *flow, const char *text)
 {
     gm_error_set(&flow->error, GM_EJOB_FLOW, "%s: %s", here, text);
     flow->broken = true;
     return NULL;
+}
+
+static struct gleam_dataset *mistake(struct gleam_flow *flow, const char *text)
+{
+    return gm_flow_mistake(flow, text);
 }
 
 static struct gleam_dataset *add_node(struct gleam_flow *flow, enum gm_node_kind kind,
@@ -163,19 +170,38 @@ static struct gleam_dataset *add_node(struct gleam_flow *flow, enum gm_node_kind
     return node;
 }
 
-/* A step that reads `input`; NULL for a NULL input, whose mistake is already noted. */
-static struct gleam_dataset *add_step(struct gleam_dataset *input, enum gm_node_kind kind,
-                                      const char *name, const char *fallback)
+struct gleam_dataset *gm_flow_add_step(struct gleam_dataset *input, enum gm_node_kind kind,
+                                       const char *name, const char *fallback)
 {
     if (input == NULL)
         return NULL;
-    if (input->reader_count > 0)
-        return mistake(input->flow,
-                       "this dataset already has a reader; read its source a second time instead");
-    struct gleam_dataset *node =
-        add_node(input->flow, kind, name != NULL && name[0] != '\0' ? name : fallback, input);
-    if (node != NULL)
-        input->reader_count++;
+    return add_node(input->flow, kind, name != NULL && name[0] != '\0' ? name : fallback, input);
+}
+
+static struct gleam_dataset *add_step(struct gleam_dataset *input, enum gm_node_kind kind,
+                                      const char *name, const char *fallback)
+{
+    return gm_flow_add_step(input, kind, name, fallback);
+}
+
+struct gleam_dataset *gm_flow_add_meeting(struct gleam_dataset *input,
+                                          struct gleam_dataset *const *others,
+                                          uint32_t other_count, enum gm_node_kind kind,
+                                          const char *name, const char *fallback)
+{
+    for (uint32_t i = 0; i < other_count; i++) {
+        if (others[i] == NULL)
+            return NULL;
+        if (input != NULL && others[i]->flow != input->flow)
+            return mistake(input->flow, "its datasets belong to different flows");
+    }
+    struct gleam_dataset *node = add_step(input, kind, name, fallback);
+    if (node == NULL)
+        return NULL;
+    node->others = calloc(other_count > 0 ? other_count : 1, sizeof *node->others);
+    GM_CHECK(node->others != NULL);
+    memcpy(node->others, others, other_count * sizeof *others);
+    node->other_count = other_count;
     return node;
 }
 
@@ -228,6 +254,7 @@ struct gleam_dataset *gleam_byte_strings(struct gleam_flow *flow, const char *co
         node->strings[i].data = malloc(length + 1);
         GM_CHECK(node->strings[i].data != NULL);
         memcpy(node->strings[i].data, strings[i], length);
+        node->strings[i].data[length] = '\0';
         node->strings[i].bytes = length;
         node->string_count = i + 1;
     }
@@ -260,8 +287,8 @@ struct gleam_dataset *gleam_as(struct gleam_dataset *dataset, const char *column
     return node;
 }
 
-static struct gleam_dataset *add_function(struct gleam_dataset *node,
-                                          struct gleam_function function)
+struct gleam_dataset *gm_flow_add_function(struct gleam_dataset *node,
+                                           struct gleam_function function)
 {
     if (node == NULL)
         return NULL;
@@ -295,6 +322,12 @@ static struct gleam_dataset *add_function(struct gleam_dataset *node,
         node->function.parameter = copy;
     }
     return node;
+}
+
+static struct gleam_dataset *add_function(struct gleam_dataset *node,
+                                          struct gleam_function function)
+{
+    return gm_flow_add_function(node, function);
 }
 
 struct gleam_dataset *gleam_map(struct gleam_dataset *dataset, const char *step,
@@ -340,7 +373,7 @@ void gleam_init_lua(struct gleam_flow *flow, const char *code)
     flow->lua_init = text;
 }
 
-uint32_t gleam_broadcast(struct gleam_flow *flow, const void *data, size_t length)
+uint32_t gleam_broadcast_bytes(struct gleam_flow *flow, const void *data, size_t length)
 {
     if (flow->broadcast_count == GM_BROADCASTS_MAX || length > GM_BROADCAST_BYTES_MAX) {
         mistake(flow,

@@ -22,6 +22,13 @@ enum gm_node_kind {
     GM_NODE_FORMAT,
     GM_NODE_OUTPUT_ROW,
     GM_NODE_FILTER,
+    GM_NODE_JOIN,
+    GM_NODE_UNION,
+    GM_NODE_SELECT,
+    GM_NODE_LIMIT,
+    GM_NODE_MERGE,
+    GM_NODE_ROUND_ROBIN,
+    GM_NODE_BROADCAST,
 };
 
 enum gm_output_kind { GM_OUTPUT_STREAM, GM_OUTPUT_PATH, GM_OUTPUT_ROW };
@@ -42,8 +49,9 @@ struct gleam_dataset {
     enum gm_node_kind kind;
     char name[GM_STEP_NAME_BYTES_MAX];
     char where[GM_WHERE_BYTES_MAX];
-    struct gleam_dataset *input; /* NULL for a source */
-    uint32_t reader_count;
+    struct gleam_dataset *input;   /* the first; NULL for a source */
+    struct gleam_dataset **others; /* further inputs; the array is owned */
+    uint32_t other_count;
 
     /* sources */
     char **paths; /* owned, path_count of them */
@@ -58,7 +66,12 @@ struct gleam_dataset {
     enum gm_lua_mode lua_mode;      /* map: what a Lua function is called for */
     struct gleam_order order;
     bool local;     /* Local* forms */
-    uint64_t count; /* top */
+    uint64_t count; /* top, limit */
+    uint64_t offset; /* local limit */
+    enum gleam_join_kind join;
+    struct gleam_order right_keys; /* join; `order` has the left side's */
+    uint32_t factor;               /* tree merge: partitions that become one at a time */
+    bool sorted;                   /* merge: by `order` */
     char *columns;  /* as: the declaration; format: the text */
     uint32_t output;
 };

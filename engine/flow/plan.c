@@ -17,6 +17,7 @@ static void source_fini(struct gm_source *source)
     free(source->segments);
     free(source->partition_ends);
     free(source->strings);
+    free(source->inputs);
 }
 
 void gm_plan_fini(struct gm_plan *plan)
@@ -54,6 +55,9 @@ const char *gm_step_kind_name(enum gm_step_kind kind)
         [GM_STEP_SORT] = "sort",             [GM_STEP_TOP] = "top",
         [GM_STEP_FORMAT] = "format",         [GM_STEP_LUA] = "lua",
         [GM_STEP_FILTER] = "filter",
+        [GM_STEP_JOIN] = "join",
+        [GM_STEP_SELECT] = "select",         [GM_STEP_LOCAL_LIMIT] = "local limit",
+        [GM_STEP_LIMIT] = "limit",
     };
     return (unsigned)kind < GM_STEP_KINDS ? names[kind] : "?";
 }
@@ -76,6 +80,27 @@ static const char *reduce_name(enum gm_reduce_kind kind)
         [GM_REDUCE_LUA] = "a Lua function",
     };
     return names[kind];
+}
+
+/* Several inputs have their own columns; a union's, if they differ, become those behind the "=". */
+static void print_inputs(const struct gm_source *source, FILE *file)
+{
+    char schema[512], whole[512];
+    fprintf(file, "  from exchange ");
+    for (uint32_t i = 0; i < source->input_count; i++)
+        fprintf(file, "%s%u", i > 0 ? ", " : "", source->inputs[i].exchange);
+    fprintf(file, ", %u partition%s ->", source->partition_count,
+            source->partition_count == 1 ? "" : "s");
+    gm_schema_format(&source->schema, whole, sizeof whole);
+    bool same = true;
+    for (uint32_t i = 0; i < source->input_count; i++) {
+        gm_schema_format(&source->inputs[i].schema, schema, sizeof schema);
+        fprintf(file, "%s %s", i > 0 ? " and" : "", schema);
+        same = same && (i > 0 || strcmp(schema, whole) == 0);
+    }
+    if (!same)
+        fprintf(file, " = %s", whole);
+    fprintf(file, "\n");
 }
 
 static void print_source(const struct gm_source *source, FILE *file)
@@ -107,11 +132,27 @@ static void print_source(const struct gm_source *source, FILE *file)
                 source->partition_count, source->partition_count == 1 ? "" : "s");
         break;
     case GM_SOURCE_EXCHANGE:
-        fprintf(file, "  from exchange %u, %u partition%s", source->exchange,
-                source->partition_count, source->partition_count == 1 ? "" : "s");
-        break;
+        print_inputs(source, file);
+        return;
     }
     fprintf(file, " -> %s\n", schema);
+}
+
+static void print_join(const struct gm_step *step, FILE *file)
+{
+    static const char *const names[] = {
+        [GLEAM_JOIN_INNER] = "inner",           [GLEAM_JOIN_LEFT_OUTER] = "left outer",
+        [GLEAM_JOIN_RIGHT_OUTER] = "right outer", [GLEAM_JOIN_FULL_OUTER] = "full outer",
+        [GLEAM_JOIN_LEFT_SEMI] = "left semi",   [GLEAM_JOIN_LEFT_ANTI] = "left anti",
+    };
+    if (step->order.count == 0) {
+        fprintf(file, " (cross)");
+        return;
+    }
+    fprintf(file, " (%s) left column ", names[step->join]);
+    print_order(&step->order, false, file);
+    fprintf(file, " with right column ");
+    print_order(&step->right_keys, false, file);
 }
 
 static void print_step(const struct gm_step *step, FILE *file)
@@ -147,6 +188,21 @@ static void print_step(const struct gm_step *step, FILE *file)
     case GM_STEP_LUA:
         fprintf(file, " (%s)", gm_lua_mode_name(step->lua_mode));
         break;
+    case GM_STEP_JOIN:
+        print_join(step, file);
+        break;
+    case GM_STEP_SELECT:
+        fprintf(file, " column ");
+        print_order(&step->order, false, file);
+        break;
+    case GM_STEP_LOCAL_LIMIT:
+    case GM_STEP_LIMIT:
+        fprintf(file, " %" PRIu64, step->count);
+        if (step->offset > 0)
+            fprintf(file, " behind %" PRIu64, step->offset);
+        if (step->stops_source)
+            fprintf(file, ", then stop reading");
+        break;
     default:
         break;
     }
@@ -169,6 +225,12 @@ static void print_exchange(const struct gm_exchange_plan *exchange, uint32_t ind
         fprintf(file, "  => exchange %u: gather to output %u in the driver\n", index,
                 exchange->output);
         break;
+    default:
+        fprintf(file, "  => exchange %u: %s to %u partition%s\n", index,
+                exchange->kind == GM_EXCHANGE_MERGE         ? "merge"
+                : exchange->kind == GM_EXCHANGE_ROUND_ROBIN ? "round robin"
+                                                            : "broadcast",
+                exchange->partition_count, exchange->partition_count == 1 ? "" : "s");
     }
 }
 

@@ -4,9 +4,9 @@
  * (plan_codec.h), read-only from then on.  Data only: the tables here know nothing of how a step is
  * run.
  *
- * A chain runs on every executor: source -> steps -> exchange.  An exchange feeds one chain, or one
- * output in the driver.  All chains of a plan are one region of the flow: they run at the same
- * time.
+ * A chain runs on every executor: source -> steps -> exchange.  A source may be several exchanges,
+ * whose rows are taken as they come.  An exchange feeds one chain, or one output in the driver.
+ * All chains of a plan are one region of the flow: they run at the same time.
  */
 #ifndef GM_FLOW_PLAN_H
 #define GM_FLOW_PLAN_H
@@ -33,6 +33,10 @@ enum gm_step_kind {
     GM_STEP_FORMAT,
     GM_STEP_LUA,    /* a Lua function over rows */
     GM_STEP_FILTER, /* a registered function that keeps or drops a row */
+    GM_STEP_JOIN, /* of the two inputs of its chain; both are partitioned by the keys */
+    GM_STEP_SELECT,
+    GM_STEP_LOCAL_LIMIT,
+    GM_STEP_LIMIT, /* the first rows by (origin, position) */
     GM_STEP_KINDS,
 };
 
@@ -47,6 +51,9 @@ enum gm_reduce_kind {
 };
 
 #define GM_WHERE_BYTES_MAX 128
+/* Shared counters of a chain: its next partition, and, chain_count counters on, the rows that its
+ * limit has found. */
+#define GM_CLAIMS_PER_CHAIN 2
 /* Reduced columns: `seen` of a table slot has a bit for each. */
 #define GM_REDUCE_VALUES_MAX 32
 
@@ -55,8 +62,11 @@ struct gm_step {
     char name[GM_STEP_NAME_BYTES_MAX]; /* what the person called it, or the kernel's name */
     char where[GM_WHERE_BYTES_MAX];    /* file:line in the driver */
     struct gm_schema schema;           /* of its output */
-    struct gleam_order order;          /* sort, top: the order; combine, reduce: the key columns */
-    uint64_t count;                    /* top */
+    struct gleam_order order; /* sort, top: the order; combine, reduce, join: the key columns;
+                               * select: the columns */
+    uint64_t count;           /* top, limits */
+    uint64_t offset;          /* local limit: rows to leave out first */
+    bool stops_source;        /* local limit: enough rows for all are enough */
     enum gm_reduce_kind reduce;
     enum gm_lua_mode lua_mode;             /* lua: what the function is called for */
     char function[GM_STEP_NAME_BYTES_MAX]; /* of a mapper or reducer */
@@ -64,6 +74,9 @@ struct gm_step {
     void *parameter;                       /* owned; of a Lua step, the function */
     uint32_t parameter_bytes;
     char *format; /* owned; format: the text */
+    enum gleam_join_kind join;
+    struct gleam_order right_keys; /* join: those of the second input; `order` has the first's */
+    bool tagged;                   /* join: the keys are compared in their tagged form */
 };
 
 enum gm_source_kind {
@@ -91,10 +104,18 @@ struct gm_string {
     uint64_t bytes;
 };
 
+/* One of the exchanges that a chain takes its rows from. */
+struct gm_input {
+    uint32_t exchange;
+    struct gm_schema schema;
+};
+
 struct gm_source {
     enum gm_source_kind kind;
     char name[GM_STEP_NAME_BYTES_MAX];
-    struct gm_schema schema; /* of the batches it makes, fused kernel included */
+    /* Of the batches it makes, fused kernel included.  With several inputs it is that of the first,
+     * and the chain's first step is one that knows them all. */
+    struct gm_schema schema;
     uint32_t partition_count;
     bool tokenize; /* text: the tokenize step is fused in, and rows are words */
     char tokenize_name[GM_STEP_NAME_BYTES_MAX];
@@ -109,7 +130,8 @@ struct gm_source {
     uint32_t string_count;
     int64_t from, to; /* ints */
 
-    uint32_t exchange; /* of an exchange source */
+    struct gm_input *inputs; /* of an exchange source; a batch says which one it came by */
+    uint32_t input_count;
 };
 
 struct gm_chain_plan {
@@ -124,6 +146,10 @@ enum gm_exchange_kind {
     GM_EXCHANGE_HASH,   /* by key columns */
     GM_EXCHANGE_GATHER, /* to one partition, keeping origins */
     GM_EXCHANGE_OUTPUT, /* to the driver */
+    GM_EXCHANGE_MERGE,  /* neighbouring partitions to one: p of s goes to p * n / s */
+    GM_EXCHANGE_ROUND_ROBIN, /* rows by turns */
+    GM_EXCHANGE_BROADCAST,   /* every row to every partition */
+    GM_EXCHANGE_KINDS,
 };
 
 struct gm_exchange_plan {
@@ -131,6 +157,7 @@ struct gm_exchange_plan {
     struct gm_schema schema;
     uint32_t partition_count;
     struct gleam_order keys;
+    bool tagged; /* HASH: by the keys' tagged form, as the other side of a join does it */
     uint32_t output; /* OUTPUT: index of the flow's output */
 };
 

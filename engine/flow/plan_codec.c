@@ -9,7 +9,7 @@
 
 /* Changes with every change of the encoding: driver and executor are the same program, but an
  * agent's may not be. */
-#define PLAN_VERSION 1
+#define PLAN_VERSION 2
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
@@ -59,7 +59,11 @@ static void write_source(struct gm_writer *writer, const struct gm_source *sourc
         gm_writer_blob(writer, source->strings[i].data, source->strings[i].bytes);
     gm_writer_i64(writer, source->from);
     gm_writer_i64(writer, source->to);
-    gm_writer_u32(writer, source->exchange);
+    gm_writer_u32(writer, source->input_count);
+    for (uint32_t i = 0; i < source->input_count; i++) {
+        gm_writer_u32(writer, source->inputs[i].exchange);
+        write_schema(writer, &source->inputs[i].schema);
+    }
 }
 
 static void write_step(struct gm_writer *writer, const struct gm_step *step)
@@ -70,12 +74,17 @@ static void write_step(struct gm_writer *writer, const struct gm_step *step)
     write_schema(writer, &step->schema);
     write_order(writer, &step->order);
     gm_writer_u64(writer, step->count);
+    gm_writer_u64(writer, step->offset);
+    gm_writer_bool(writer, step->stops_source);
     gm_writer_u8(writer, (uint8_t)step->reduce);
     gm_writer_u8(writer, (uint8_t)step->lua_mode);
     gm_writer_string(writer, step->function);
     gm_writer_string(writer, step->library != NULL ? step->library : "");
     gm_writer_blob(writer, step->parameter, step->parameter_bytes);
     gm_writer_string(writer, step->format != NULL ? step->format : "");
+    gm_writer_u8(writer, (uint8_t)step->join);
+    write_order(writer, &step->right_keys);
+    gm_writer_bool(writer, step->tagged);
 }
 
 int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_bytes)
@@ -106,6 +115,7 @@ int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_b
         write_schema(&writer, &exchange->schema);
         gm_writer_u32(&writer, exchange->partition_count);
         write_order(&writer, &exchange->keys);
+        gm_writer_bool(&writer, exchange->tagged);
         gm_writer_u32(&writer, exchange->output);
     }
     const int rc = gm_writer_take(&writer, ret_data, ret_bytes);
@@ -208,6 +218,17 @@ static void read_files(struct gm_cursor *cursor, struct gm_source *source)
     }
 }
 
+static void read_inputs(struct gm_cursor *cursor, struct gm_source *source)
+{
+    source->input_count = gm_cursor_count(cursor, GM_EXCHANGES_MAX, 14);
+    expect(cursor, (source->input_count > 0) == (source->kind == GM_SOURCE_EXCHANGE));
+    source->inputs = table(source->input_count, sizeof *source->inputs);
+    for (uint32_t i = 0; i < source->input_count && !cursor->failed; i++) {
+        source->inputs[i].exchange = gm_cursor_u32(cursor);
+        read_schema(cursor, &source->inputs[i].schema);
+    }
+}
+
 static void read_source(struct gm_cursor *cursor, struct gm_source *source)
 {
     source->kind = gm_cursor_u8(cursor);
@@ -235,7 +256,7 @@ static void read_source(struct gm_cursor *cursor, struct gm_source *source)
             read_text(cursor, GM_VALUE_BYTES_MAX, &source->strings[i].bytes);
     source->from = gm_cursor_i64(cursor);
     source->to = gm_cursor_i64(cursor);
-    source->exchange = gm_cursor_u32(cursor);
+    read_inputs(cursor, source);
 }
 
 static void read_step(struct gm_cursor *cursor, struct gm_step *step,
@@ -248,6 +269,8 @@ static void read_step(struct gm_cursor *cursor, struct gm_step *step,
     read_schema(cursor, &step->schema);
     read_order(cursor, &step->order);
     step->count = gm_cursor_u64(cursor);
+    step->offset = gm_cursor_u64(cursor);
+    step->stops_source = gm_cursor_bool(cursor);
     step->reduce = gm_cursor_u8(cursor);
     expect(cursor, step->reduce <= GM_REDUCE_LUA);
     step->lua_mode = gm_cursor_u8(cursor);
@@ -258,9 +281,28 @@ static void read_step(struct gm_cursor *cursor, struct gm_step *step,
     step->parameter = read_text(cursor, GM_PARAM_BYTES_MAX, &bytes);
     step->parameter_bytes = (uint32_t)bytes;
     step->format = read_text(cursor, GM_PARAM_BYTES_MAX, NULL);
+    step->join = gm_cursor_u8(cursor);
+    expect(cursor, step->join <= GLEAM_JOIN_LEFT_ANTI);
+    read_order(cursor, &step->right_keys);
+    step->tagged = gm_cursor_bool(cursor);
     if (step->kind == GM_STEP_COMBINE || step->kind == GM_STEP_REDUCE ||
-        step->kind == GM_STEP_SORT || step->kind == GM_STEP_TOP)
+        step->kind == GM_STEP_SORT || step->kind == GM_STEP_TOP || step->kind == GM_STEP_SELECT ||
+        step->kind == GM_STEP_LIMIT)
         check_order(cursor, &step->order, input);
+}
+
+/* A step that reads several inputs begins a chain that has them. */
+static void check_inputs(struct gm_cursor *cursor, const struct gm_source *source,
+                         const struct gm_step *step, uint32_t index)
+{
+    if (step->kind != GM_STEP_JOIN)
+        return;
+    expect(cursor, index == 0 && source->input_count == 2);
+    expect(cursor, step->order.count == step->right_keys.count);
+    if (cursor->failed || step->order.count == 0) /* a cross join */
+        return;
+    check_order(cursor, &step->order, &source->inputs[0].schema);
+    check_order(cursor, &step->right_keys, &source->inputs[1].schema);
 }
 
 static void read_chain(struct gm_cursor *cursor, struct gm_chain_plan *chain)
@@ -272,6 +314,7 @@ static void read_chain(struct gm_cursor *cursor, struct gm_chain_plan *chain)
     for (uint32_t s = 0; s < step_count && !cursor->failed; s++) {
         chain->step_count = s + 1;
         read_step(cursor, &chain->steps[s], gm_plan_input_schema(chain, s));
+        check_inputs(cursor, &chain->source, &chain->steps[s], s);
     }
     chain->exchange = gm_cursor_u32(cursor);
 }
@@ -279,15 +322,34 @@ static void read_chain(struct gm_cursor *cursor, struct gm_chain_plan *chain)
 static void read_exchange(struct gm_cursor *cursor, struct gm_exchange_plan *exchange)
 {
     exchange->kind = gm_cursor_u8(cursor);
-    expect(cursor, exchange->kind <= GM_EXCHANGE_OUTPUT);
+    expect(cursor, exchange->kind < GM_EXCHANGE_KINDS);
     read_schema(cursor, &exchange->schema);
     exchange->partition_count = gm_cursor_u32(cursor);
     expect(cursor, exchange->partition_count >= 1 &&
                        exchange->partition_count <= GM_PARTITIONS_MAX);
     read_order(cursor, &exchange->keys);
+    exchange->tagged = gm_cursor_bool(cursor);
     exchange->output = gm_cursor_u32(cursor);
     if (exchange->kind == GM_EXCHANGE_HASH)
         check_order(cursor, &exchange->keys, &exchange->schema);
+}
+
+/* Batches of every input are what the chain's steps expect, if none of them knows the inputs. */
+static bool inputs_agree(const struct gm_chain_plan *chain)
+{
+    const struct gm_source *source = &chain->source;
+    if (chain->step_count > 0 && chain->steps[0].kind == GM_STEP_JOIN)
+        return true;
+    for (uint32_t i = 0; i < source->input_count; i++) {
+        const struct gm_schema *schema = &source->inputs[i].schema;
+        if (schema->field_count != source->schema.field_count)
+            return false;
+        for (uint32_t f = 0; f < schema->field_count; f++)
+            if (schema->fields[f].kind != source->schema.fields[f].kind &&
+                source->schema.fields[f].kind != GLEAM_ANY)
+                return false;
+    }
+    return true;
 }
 
 static void check_links(struct gm_cursor *cursor, const struct gm_plan *plan)
@@ -295,10 +357,13 @@ static void check_links(struct gm_cursor *cursor, const struct gm_plan *plan)
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_chain_plan *chain = &plan->chains[c];
         expect(cursor, chain->exchange < plan->exchange_count && chain->claim < plan->chain_count);
-        if (chain->source.kind == GM_SOURCE_EXCHANGE)
-            expect(cursor, chain->source.exchange < plan->exchange_count &&
-                               plan->exchanges[chain->source.exchange].partition_count ==
+        expect(cursor, inputs_agree(chain));
+        for (uint32_t i = 0; i < chain->source.input_count; i++) {
+            const uint32_t exchange = chain->source.inputs[i].exchange;
+            expect(cursor, exchange < plan->exchange_count &&
+                               plan->exchanges[exchange].partition_count ==
                                    chain->source.partition_count);
+        }
     }
 }
 

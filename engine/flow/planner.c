@@ -45,8 +45,8 @@ struct gm_step *gm_planner_add_step(struct planner *planner, enum gm_step_kind k
     return step;
 }
 
-int gm_planner_cut(struct planner *planner, const struct gleam_dataset *node,
-                   struct gm_exchange_plan exchange)
+int gm_planner_end_chain(struct planner *planner, const struct gleam_dataset *node,
+                         struct gm_exchange_plan exchange)
 {
     struct gm_plan *plan = &planner->plan;
     if (plan->exchange_count == GM_EXCHANGES_MAX)
@@ -57,16 +57,36 @@ int gm_planner_cut(struct planner *planner, const struct gleam_dataset *node,
     GM_CHECK(plan->exchanges != NULL);
     plan->exchanges[plan->exchange_count] = exchange;
     planner->chain->exchange = plan->exchange_count++;
-    if (exchange.kind == GM_EXCHANGE_OUTPUT)
-        return 0;
-    struct gm_chain_plan *chain = add_chain(planner);
-    chain->source.kind = GM_SOURCE_EXCHANGE;
-    chain->source.exchange = plan->exchange_count - 1;
-    chain->source.schema = planner->schema;
-    chain->source.partition_count = exchange.partition_count;
-    snprintf(chain->source.name, sizeof chain->source.name, "exchange %u",
-             plan->exchange_count - 1);
-    planner->partition_count = exchange.partition_count;
+    return 0;
+}
+
+void gm_planner_begin_chain(struct planner *planner, const uint32_t *exchanges, uint32_t count)
+{
+    const struct gm_plan *plan = &planner->plan;
+    struct gm_source *source = &add_chain(planner)->source;
+    source->kind = GM_SOURCE_EXCHANGE;
+    source->inputs = calloc(count, sizeof *source->inputs);
+    GM_CHECK(source->inputs != NULL);
+    source->input_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        source->inputs[i].exchange = exchanges[i];
+        source->inputs[i].schema = plan->exchanges[exchanges[i]].schema;
+    }
+    source->schema = source->inputs[0].schema;
+    source->partition_count = plan->exchanges[exchanges[0]].partition_count;
+    snprintf(source->name, sizeof source->name, "exchange %u", exchanges[0]);
+    planner->schema = source->schema;
+    planner->partition_count = source->partition_count;
+}
+
+int gm_planner_cut(struct planner *planner, const struct gleam_dataset *node,
+                   struct gm_exchange_plan exchange)
+{
+    int rc = gm_planner_end_chain(planner, node, exchange);
+    if (rc < 0 || exchange.kind == GM_EXCHANGE_OUTPUT)
+        return rc;
+    const uint32_t index = planner->chain->exchange;
+    gm_planner_begin_chain(planner, &index, 1);
     return 0;
 }
 
@@ -74,7 +94,7 @@ int gm_planner_check_order(struct planner *planner, const struct gleam_dataset *
                            const struct gleam_order *order)
 {
     if (order->count == 0 || order->count > GLEAM_ORDER_COLUMNS_MAX)
-        return refuse(planner, node, "it needs between 1 and 16 columns");
+        return refuse(planner, node, "it needs between 1 and 64 columns");
     for (uint32_t i = 0; i < order->count; i++) {
         const uint32_t column = order->columns[i].column;
         if (column == 0 || column > planner->schema.field_count) {
@@ -120,6 +140,15 @@ int gm_planner_parse_columns(struct planner *planner, const struct gleam_dataset
     return 0;
 }
 
+/* Other names for the columns that a chain begins with. */
+static void rename_source(struct planner *planner, const struct gm_schema *schema)
+{
+    struct gm_source *source = &planner->chain->source;
+    source->schema = *schema;
+    if (source->kind == GM_SOURCE_EXCHANGE)
+        source->inputs[0].schema = *schema;
+}
+
 static int plan_as(struct planner *planner, const struct gleam_dataset *node)
 {
     struct gm_schema schema;
@@ -151,7 +180,7 @@ static int plan_as(struct planner *planner, const struct gleam_dataset *node)
     else if (planner->chain->step_count > 0)
         planner->chain->steps[planner->chain->step_count - 1].schema = schema;
     else
-        planner->chain->source.schema = schema;
+        rename_source(planner, &schema);
     return 0;
 }
 
@@ -431,17 +460,6 @@ static int plan_top(struct planner *planner, const struct gleam_dataset *node)
     return 0;
 }
 
-static int plan_partition(struct planner *planner, const struct gleam_dataset *node)
-{
-    int rc = check_order(planner, node, &node->order);
-    if (rc < 0)
-        return rc;
-    return cut(planner, node,
-               (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
-                                         .keys = node->order,
-                                         .partition_count = node->partition_count});
-}
-
 static int plan_output(struct planner *planner, const struct gleam_dataset *node)
 {
     if (node->kind == GM_NODE_FORMAT) {
@@ -468,10 +486,9 @@ static bool shows_partitions(struct gleam_dataset *const *path, uint32_t count)
 {
     for (uint32_t i = 1; i < count; i++) {
         const enum gm_node_kind kind = path[i]->kind;
-        if ((kind == GM_NODE_SORT || kind == GM_NODE_TOP) && path[i]->local)
+        if (path[i]->local)
             return true;
-        if (kind == GM_NODE_REDUCE_BY || kind == GM_NODE_PARTITION || kind == GM_NODE_SORT ||
-            kind == GM_NODE_TOP)
+        if (kind != GM_NODE_AS && kind != GM_NODE_MAP && kind != GM_NODE_SELECT)
             return false;
     }
     return false;
@@ -539,6 +556,12 @@ static int plan_source(struct planner *planner, struct gleam_dataset *node, bool
     return 0;
 }
 
+/* The dataset before, on the same path: a path begins at a source, or where several meet. */
+static struct gleam_dataset *next_back(struct gleam_dataset *node)
+{
+    return node->other_count > 0 ? NULL : node->input;
+}
+
 static int plan_step(struct planner *planner, const struct gleam_dataset *node,
                      const struct gleam_dataset *next, bool *used_next)
 {
@@ -551,32 +574,35 @@ static int plan_step(struct planner *planner, const struct gleam_dataset *node,
         return gm_planner_filter(planner, node);
     case GM_NODE_REDUCE_BY:
         return plan_reduce(planner, node);
-    case GM_NODE_PARTITION:
-        return plan_partition(planner, node);
     case GM_NODE_SORT:
         return plan_sort(planner, node);
     case GM_NODE_TOP:
         return plan_top(planner, node);
-    default:
+    case GM_NODE_FORMAT:
+    case GM_NODE_OUTPUT_ROW:
         return plan_output(planner, node);
+    default:
+        return gm_planner_exchange_step(planner, node);
     }
 }
 
-/* From the source of one output to the output. */
-static int plan_path(struct planner *planner, struct gleam_dataset *output)
+int gm_planner_path(struct planner *planner, struct gleam_dataset *end)
 {
     struct gleam_dataset *path[GM_STEPS_MAX];
     uint32_t count = 0;
-    for (struct gleam_dataset *node = output; node != NULL; node = node->input)
+    for (struct gleam_dataset *node = end; node != NULL; node = next_back(node))
         count++;
     uint32_t at = count;
-    for (struct gleam_dataset *node = output; node != NULL; node = node->input)
+    for (struct gleam_dataset *node = end; node != NULL; node = next_back(node))
         path[--at] = node;
-    planner->path = path;
-    planner->path_count = count;
-    int rc = plan_source(planner, path[0], !shows_partitions(path, count));
+    GM_CHECK(count > 0);
+    int rc = path[0]->other_count > 0
+                 ? gm_planner_meeting(planner, path[0])
+                 : plan_source(planner, path[0], !shows_partitions(path, count));
     for (uint32_t i = 1; i < count && rc == 0; i++) {
         bool used_next = false;
+        planner->path = path; /* a meeting has planned other paths */
+        planner->path_count = count;
         planner->path_index = i;
         rc = plan_step(planner, path[i], i + 1 < count ? path[i + 1] : NULL, &used_next);
         i += used_next;
@@ -603,7 +629,7 @@ int gm_planner_make(struct gleam_flow *flow, uint32_t executor_count, gm_list_fi
     snprintf(planner.plan.name, sizeof planner.plan.name, "%s", flow->name);
     gm_planner_share(&planner);
     for (uint32_t i = 0; i < flow->output_count; i++) {
-        int rc = plan_path(&planner, flow->nodes[flow->outputs[i].node]);
+        int rc = gm_planner_path(&planner, flow->nodes[flow->outputs[i].node]);
         if (rc < 0) {
             gm_plan_fini(&planner.plan);
             return rc;

@@ -41,6 +41,28 @@ struct gm_step *gm_planner_add_step(struct planner *planner, enum gm_step_kind k
 int gm_planner_cut(struct planner *planner, const struct gleam_dataset *node,
                    struct gm_exchange_plan exchange);
 
+/* The first half of that: whoever goes on begins a chain itself. */
+int gm_planner_end_chain(struct planner *planner, const struct gleam_dataset *node,
+                         struct gm_exchange_plan exchange);
+
+/* A new chain that reads these exchanges, which have the same number of partitions; the planner's
+ * schema is that of the first. */
+void gm_planner_begin_chain(struct planner *planner, const uint32_t *exchanges, uint32_t count);
+
+/* The step where several datasets meet: plans what leads to each of them, and begins a chain. */
+int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node);
+
+/* plan_exchange.c: a step that moves, chooses or counts rows. */
+int gm_planner_exchange_step(struct planner *planner, const struct gleam_dataset *node);
+
+/* Appends a step that leaves these columns, which are there. */
+void gm_planner_select(struct planner *planner, const struct gleam_dataset *node,
+                       const struct gleam_order *columns);
+
+/* Plans everything up to a dataset, which is then the end of the growing chain.  One that several
+ * steps read is planned, and computed, once for each of them. */
+int gm_planner_path(struct planner *planner, struct gleam_dataset *end);
+
 /* Refuses an order without columns, and columns that the rows do not have. */
 int gm_planner_check_order(struct planner *planner, const struct gleam_dataset *node,
                            const struct gleam_order *order);

@@ -10,14 +10,19 @@
 void gm_key_reader_init(struct gm_key_reader *reader, const struct gm_schema *schema,
                         const struct gleam_order *columns, struct gm_heap *heap)
 {
-    GM_CHECK(columns->count >= 1 && columns->count <= GLEAM_ORDER_COLUMNS_MAX);
+    GM_CHECK(columns->count <= GLEAM_ORDER_COLUMNS_MAX);
     reader->column_count = columns->count;
     for (uint32_t i = 0; i < columns->count; i++)
         reader->columns[i] = columns->columns[i].column - 1;
-    const struct gm_field *field = &schema->fields[reader->columns[0]];
+    const struct gm_field *field = &schema->fields[columns->count > 0 ? reader->columns[0] : 0];
     reader->plain = columns->count == 1 && !field->nullable &&
                     (field->kind == GLEAM_BYTES || field->kind == GLEAM_I64);
     gm_arena_init(&reader->scratch, heap);
+}
+
+void gm_key_reader_tag(struct gm_key_reader *reader)
+{
+    reader->plain = false;
 }
 
 void gm_key_reader_fini(struct gm_key_reader *reader)

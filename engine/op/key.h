@@ -2,8 +2,8 @@
  *
  * A key of one bytes column is those bytes; of one i64 column its 8 bytes.  Any other key (several
  * columns, f64, bool, any, nulls) is written out as tagged values into scratch memory.  Equal keys
- * give equal forms: an f64 that is an integer in the range of i64 is written as that i64, so 1 and
- * 1.0 meet; -0.0 is 0; every NaN is the same NaN.
+ * give equal tagged forms whatever the kinds of their columns: an f64 that is an integer in the
+ * range of i64 is written as that i64, so 1 and 1.0 meet; -0.0 is 0; every NaN is the same NaN.
  */
 #ifndef GM_OP_KEY_H
 #define GM_OP_KEY_H
@@ -24,7 +24,7 @@ struct gm_key {
 };
 
 struct gm_key_reader {
-    uint32_t column_count;
+    uint32_t column_count; /* 0: every row has the same key, of no bytes */
     bool plain; /* one bytes or i64 column without nulls: no tags */
     uint32_t columns[GLEAM_ORDER_COLUMNS_MAX]; /* from 0 */
     struct gm_arena scratch; /* forms of the last block */
@@ -34,6 +34,8 @@ struct gm_key_reader {
  * the schema. */
 void gm_key_reader_init(struct gm_key_reader *reader, const struct gm_schema *schema,
                         const struct gleam_order *columns, struct gm_heap *heap);
+/* Tags even a key that is plain, so that it meets those of another schema. */
+void gm_key_reader_tag(struct gm_key_reader *reader);
 void gm_key_reader_fini(struct gm_key_reader *reader);
 
 /* Keys of rows [first, first + count), count <= GM_KEY_BLOCK; valid until the next call.  Returns 0

@@ -17,6 +17,8 @@
 #ifndef GM_OP_OP_H
 #define GM_OP_OP_H
 
+#include <stdatomic.h>
+
 #include "engine/base/error.h"
 #include "engine/base/heap.h"
 #include "engine/flow/plan.h"
@@ -44,18 +46,27 @@ struct gm_op_ops {
     /* The input of the partition has ended: fills `out` with what is left.  HAVE_MORE: call
      * again; NEED_INPUT: that was all.  NULL when nothing is ever left. */
     int (*finish)(struct gm_op *op, void *state, struct gm_batch *out);
+    /* True when no further input of the partition would change anything.  NULL: never. */
+    bool (*satisfied)(const struct gm_op *op, const void *state);
 };
 
 struct gm_op {
     const struct gm_op_ops *ops;
     const struct gm_step *step;           /* borrowed from the plan */
-    const struct gm_schema *input_schema; /* borrowed */
+    const struct gm_schema *input_schema; /* borrowed; of the first input, if there are several */
+    const struct gm_input *inputs;        /* borrowed; what a chain's first operator reads */
+    uint32_t input_count;                 /* 0 where the chain's source is no exchange */
     struct gm_heap *heap;                 /* borrowed */
     struct gm_error *error;               /* borrowed; the executor's */
     uint64_t budget_bytes;                /* what its states may hold before they give back */
     uint32_t chain_index;
     const struct gm_udf_shared *shared;   /* borrowed; what Lua and C functions of a flow share */
     struct gm_counters *counters;         /* borrowed; the executor's */
+    /* Where partitions [0, claim_end) of the chain's source are claimed, and the rows that a limit
+     * has found are added up, both for all executors.  NULL: it is an exchange. */
+    _Atomic uint64_t *claim;
+    _Atomic uint64_t *found;
+    uint64_t claim_end;
     void *self;                           /* made by open */
 };
 
@@ -73,5 +84,9 @@ extern const struct gm_op_ops gm_op_top;
 extern const struct gm_op_ops gm_op_format;
 extern const struct gm_op_ops gm_op_lua;
 extern const struct gm_op_ops gm_op_filter;
+extern const struct gm_op_ops gm_op_join;
+extern const struct gm_op_ops gm_op_select;
+extern const struct gm_op_ops gm_op_local_limit;
+extern const struct gm_op_ops gm_op_limit;
 
 #endif

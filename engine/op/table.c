@@ -187,6 +187,34 @@ int gm_table_block(struct gm_table *table, const struct gm_key *keys, uint32_t c
     return find_block(table, view, keys, count, ret_slots, ret_new);
 }
 
+static struct gm_slot *find(struct view view, const struct gm_key *key)
+{
+    const uint32_t used = key->length + 1;
+    for (uint64_t index = key->hash;; index++) {
+        struct gm_slot *slot = view_slot(view, index);
+        if (slot->used == 0)
+            return NULL;
+        const bool same = key->length <= KEY_INLINE_BYTES
+                              ? ((slot->low ^ key->low) | (slot->high ^ key->high) |
+                                 (slot->used ^ used)) == 0
+                              : same_long(slot, key);
+        if (same)
+            return slot;
+    }
+}
+
+void gm_table_find(const struct gm_table *table, const struct gm_key *keys, uint32_t count,
+                   struct gm_slot **ret_slots)
+{
+    const struct view view = {
+        .slots = table->slots, .mask = table->mask, .stride = table->stride};
+    GM_CHECK(count <= GM_KEY_BLOCK);
+    for (uint32_t i = 0; i < count; i++)
+        __builtin_prefetch(view_slot(view, keys[i].hash));
+    for (uint32_t i = 0; i < count; i++)
+        ret_slots[i] = find(view, &keys[i]);
+}
+
 struct gm_slot *gm_table_next(const struct gm_table *table, uint64_t *position)
 {
     while (*position <= table->mask) {

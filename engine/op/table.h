@@ -43,6 +43,10 @@ void gm_table_clear(struct gm_table *table);
 int gm_table_block(struct gm_table *table, const struct gm_key *keys, uint32_t count,
                    struct gm_slot **ret_slots, uint64_t *ret_new);
 
+/* The slot of each key, or NULL where there is none.  count <= GM_KEY_BLOCK. */
+void gm_table_find(const struct gm_table *table, const struct gm_key *keys, uint32_t count,
+                   struct gm_slot **ret_slots);
+
 /* The next used slot at or after *position, which moves behind it; NULL at the end. */
 struct gm_slot *gm_table_next(const struct gm_table *table, uint64_t *position);
 

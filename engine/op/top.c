@@ -1,4 +1,5 @@
-/* top.c - the first n rows in an order: a heap whose root is the worst row kept.
+/* top.c - the first n rows in an order: a heap whose root is the worst row kept.  A limit is the
+ * same with the order of (origin, arrival).
  *
  * A tie at the cut is decided by the whole row, so the result does not depend on how rows were
  * partitioned.
@@ -15,11 +16,15 @@ struct top {
     struct gm_row_entry entries[GM_BATCH_ROWS_MAX];
 };
 
+/* A limit's prefix: 20 bits of origin (GM_PARTITIONS_MAX needs 17) above 44 of arrival. */
+#define ORIGIN_SHIFT 44
+
 struct top_state {
     struct gm_row_entry *heap; /* `position` holds the bytes of the row's block */
     uint64_t count;
     uint64_t capacity;
     uint64_t next;
+    uint64_t arrived; /* of a limit */
     bool sorted;
 };
 
@@ -62,10 +67,13 @@ static void top_end(struct gm_op *op, void *opaque)
     gm_heap_free(op->heap, state, sizeof *state);
 }
 
-/* The total order of Top; 0 only for rows that are the same in every column. */
+/* The total order of Top; 0 only for rows that are the same in every column.  Two rows of a limit
+ * differ in their prefix. */
 static int compare(const struct top *self, const struct gm_row_entry *a,
                    const struct gm_row_entry *b)
 {
+    if (a->prefix != b->prefix)
+        return a->prefix < b->prefix ? -1 : 1;
     const int order = gm_row_entry_compare(&self->codec, a, b);
     return order != 0 ? order : gm_row_compare_whole(&self->codec.layout, a->row, b->row);
 }
@@ -173,6 +181,9 @@ static int top_process(struct gm_op *op, void *opaque, const struct gm_batch *in
     gm_arena_reset(&self->candidates);
     if (gm_row_codec_pack(&self->codec, in, &self->candidates, self->entries) < 0)
         return refuse_memory(op);
+    if (op->step->kind == GM_STEP_LIMIT)
+        for (uint32_t i = 0; i < in->row_count; i++)
+            self->entries[i].prefix = (uint64_t)in->origin << ORIGIN_SHIFT | state->arrived++;
     for (uint32_t i = 0; i < in->row_count; i++) {
         int rc = add(op, state, &self->entries[i]);
         if (rc < 0)
@@ -201,6 +212,16 @@ static int top_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
 
 const struct gm_op_ops gm_op_top = {
     .name = "top",
+    .open = top_open,
+    .close = top_close,
+    .begin = top_begin,
+    .end = top_end,
+    .process = top_process,
+    .finish = top_finish,
+};
+
+const struct gm_op_ops gm_op_limit = {
+    .name = "limit",
     .open = top_open,
     .close = top_close,
     .begin = top_begin,

@@ -68,7 +68,8 @@ GLEAM_REDUCER(sim_add_boxed)
 static const char *const shape_names[SIM_SHAPES] = {
     "count words",     "count lines",    "fold ints",     "sum floats", "sort lines",
     "top lines",       "local sort",     "local top",     "partition",  "partition, sort",
-    "extreme words",   "count, sort",    "count, top",    "count strings"};
+    "extreme words",   "count, sort",    "count, top",    "count strings", "join ints",
+    "union lines",     "limit lines"};
 
 const char *sim_branch_name(const struct sim_branch *branch)
 {
@@ -110,7 +111,7 @@ void sim_branch_free(struct sim_branch *branch)
 bool sim_branch_needs_order(const struct sim_branch *branch)
 {
     return branch->shape == SIM_SORT_LINES || branch->shape == SIM_LOCAL_SORT ||
-           branch->shape == SIM_LOCAL_TOP;
+           branch->shape == SIM_LOCAL_TOP || branch->shape == SIM_LIMIT_LINES;
 }
 
 static int collect(void *argument, const struct gleam_value *row, uint32_t column_count)
@@ -144,6 +145,24 @@ static struct gleam_dataset *counted(const struct sim_branch *branch, struct gle
                                    : GLEAM_SUM_INT64);
 }
 
+/* The right side of the join has each key at most once. */
+static int64_t right_end(const struct sim_branch *branch)
+{
+    const int64_t count = (int64_t)branch->key_modulus;
+    return branch->to - branch->from < count ? branch->to : branch->from + count;
+}
+
+static struct gleam_dataset *build_right(const struct sim_branch *branch, struct gleam_flow *flow)
+{
+    struct gleam_dataset *ints = gleam_ints(flow, branch->from, right_end(branch));
+    ints = gleam_map(ints, "modulo",
+                     gleam_mapper_with("sim_modulo_float", &branch->key_modulus,
+                                       sizeof branch->key_modulus));
+    return gleam_as(gleam_round_robin(gleam_as(ints, "key i64, n f64"), "turns",
+                                      branch->partitions),
+                    "key i64, right f64");
+}
+
 static struct gleam_dataset *build_ints(const struct sim_branch *branch, struct gleam_flow *flow)
 {
     struct gleam_dataset *ints = gleam_ints(flow, branch->from, branch->to);
@@ -158,6 +177,8 @@ static struct gleam_dataset *build_ints(const struct sim_branch *branch, struct 
                      gleam_mapper_with("sim_modulo", &branch->key_modulus,
                                        sizeof branch->key_modulus));
     ints = gleam_as(ints, "key i64, n i64");
+    if (branch->shape == SIM_JOIN_INTS)
+        return gleam_join_by_key(ints, "join", build_right(branch, flow));
     return gleam_reduce_by_key(ints, "fold", fold_function(branch));
 }
 
@@ -189,6 +210,7 @@ static struct gleam_dataset *build_lines(const struct sim_branch *branch,
                                          struct gleam_dataset *lines)
 {
     const struct gleam_order by_count = gleam_then_by(gleam_order_by(2, false), 1, true);
+    struct gleam_dataset *other;
     switch (branch->shape) {
     case SIM_COUNT_WORDS:
         return counted(branch, gleam_flat_map(lines, "words", GLEAM_TOKENIZE));
@@ -212,6 +234,11 @@ static struct gleam_dataset *build_lines(const struct sim_branch *branch,
         lines = gleam_map(lines, "initial", gleam_mapper("sim_initial"));
         lines = gleam_as(lines, "initial bytes, word bytes");
         return gleam_reduce_by_key(lines, "extreme", branch->fold == '<' ? GLEAM_MIN : GLEAM_MAX);
+    case SIM_LIMIT_LINES:
+        return gleam_limit(lines, "limit", branch->top_count);
+    case SIM_UNION_LINES:
+        other = gleam_merge_to(lines, "merge", branch->partitions);
+        return gleam_union(lines, "union", &other, 1);
     case SIM_COUNT_SORT:
         lines = counted(branch, gleam_flat_map(lines, "words", GLEAM_TOKENIZE));
         return gleam_sort(lines, "sort", by_count);
@@ -224,7 +251,8 @@ static struct gleam_dataset *build_lines(const struct sim_branch *branch,
 void sim_branch_build(struct sim_branch *branch, struct gleam_flow *flow, const char *path)
 {
     struct gleam_dataset *rows;
-    if (branch->shape == SIM_FOLD_INTS || branch->shape == SIM_SUM_FLOATS)
+    if (branch->shape == SIM_FOLD_INTS || branch->shape == SIM_SUM_FLOATS ||
+        branch->shape == SIM_JOIN_INTS)
         rows = build_ints(branch, flow);
     else if (branch->shape == SIM_COUNT_STRINGS)
         rows = build_strings(branch, flow);
@@ -275,9 +303,15 @@ static void expect_lines(const struct sim_branch *branch, const struct sim_text 
         const struct gleam_value value = gleam_bytes((const char *)line.data, line.bytes);
         const struct gleam_value length = gleam_i64((int64_t)(line.bytes % 16));
         const bool placed = branch->shape == SIM_LOCAL_SORT || branch->shape == SIM_LOCAL_TOP;
-        if (branch->shape == SIM_PARTITION_LINES)
+        if (branch->shape == SIM_PARTITION_LINES || branch->shape == SIM_UNION_LINES ||
+            (branch->shape == SIM_LIMIT_LINES && table->count < branch->top_count))
             sim_table_add(table, &value, 1, 0, false);
-        else if (branch->shape == SIM_COUNT_LINES)
+        if (branch->shape == SIM_UNION_LINES)
+            sim_table_add(table, &value, 1, 0, false);
+        if (branch->shape == SIM_PARTITION_LINES || branch->shape == SIM_UNION_LINES ||
+            branch->shape == SIM_LIMIT_LINES)
+            continue;
+        if (branch->shape == SIM_COUNT_LINES)
             add_pair(table, value, gleam_i64(1), 0, false);
         else
             add_pair(table, length, value,
@@ -291,6 +325,20 @@ static void expect_ints(const struct sim_branch *branch, struct sim_table *table
     for (int64_t n = branch->from; n < branch->to; n++)
         add_pair(table, gleam_i64((int64_t)((uint64_t)n % branch->key_modulus)),
                  branch->shape == SIM_SUM_FLOATS ? gleam_f64((double)n) : gleam_i64(n), 0, false);
+}
+
+static void expect_join(const struct sim_branch *branch, struct sim_table *table)
+{
+    for (int64_t n = branch->from; n < branch->to; n++) {
+        const uint64_t key = (uint64_t)n % branch->key_modulus;
+        for (int64_t right = branch->from; right < right_end(branch); right++) {
+            if ((uint64_t)right % branch->key_modulus != key)
+                continue;
+            const struct gleam_value values[] = {gleam_i64((int64_t)key), gleam_i64(n),
+                                                 gleam_f64((double)right)};
+            sim_table_add(table, values, 3, 0, false);
+        }
+    }
 }
 
 static void expect_strings(const struct sim_branch *branch, struct sim_table *table)
@@ -328,6 +376,9 @@ static void expect(const struct sim_branch *branch, const struct sim_text *text,
     case SIM_SUM_FLOATS:
         expect_ints(branch, table);
         sim_table_reduce(table, branch->shape == SIM_SUM_FLOATS ? 's' : branch->fold);
+        break;
+    case SIM_JOIN_INTS:
+        expect_join(branch, table);
         break;
     case SIM_COUNT_STRINGS:
         expect_strings(branch, table);
@@ -396,6 +447,7 @@ const char *sim_branch_check(struct sim_branch *branch, const struct sim_text *t
     case SIM_TOP_LINES:
     case SIM_COUNT_SORT:
     case SIM_COUNT_TOP:
+    case SIM_LIMIT_LINES:
         break; /* in the order in which they came */
     case SIM_LOCAL_SORT:
     case SIM_LOCAL_TOP:

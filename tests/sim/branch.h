@@ -22,6 +22,9 @@ enum sim_shape {
     SIM_COUNT_SORT,
     SIM_COUNT_TOP,
     SIM_COUNT_STRINGS,
+    SIM_JOIN_INTS,
+    SIM_UNION_LINES,
+    SIM_LIMIT_LINES,
     SIM_SHAPES,
 };
 

@@ -152,7 +152,7 @@ static void make_region(struct cluster *cluster, struct gm_prng *prng)
     struct gm_region_spec spec = {
         .executor_count = cluster->executor_count,
         .exchange_count = cluster->plan.exchange_count,
-        .claim_count = cluster->plan.chain_count,
+        .claim_count = GM_CLAIMS_PER_CHAIN * cluster->plan.chain_count,
         .frame_bytes = GM_FRAME_BYTES_MIN << gm_prng_below(prng, 5),
         .attempt = (uint32_t)gm_prng_next(prng),
         .secret = gm_prng_next(prng),

@@ -102,6 +102,8 @@ static inline void random_step(uint64_t *random, const struct gm_schema *input,
     random_plan_schema(random, &step->schema);
     random_plan_order(random, input, &step->order);
     step->count = random_next(random);
+    step->offset = random_next(random);
+    step->stops_source = random_below(random, 2);
     step->reduce = (enum gm_reduce_kind)random_below(random, GM_REDUCE_FUNCTION + 1);
     random_text(random, step->function, sizeof step->function);
     step->parameter_bytes = random_below(random, 40);
@@ -109,6 +111,47 @@ static inline void random_step(uint64_t *random, const struct gm_schema *input,
     for (uint32_t i = 0; i < step->parameter_bytes; i++)
         ((uint8_t *)step->parameter)[i] = (uint8_t)random_next(random);
     step->format = random_string(random);
+    step->join = (enum gleam_join_kind)random_below(random, GLEAM_JOIN_LEFT_ANTI + 1);
+    random_plan_order(random, input, &step->right_keys);
+    step->tagged = random_below(random, 2);
+}
+
+/* A step of several inputs only where the chain has them. */
+static inline void random_first_step(uint64_t *random, const struct gm_source *source,
+                                     struct gm_step *step, uint32_t index)
+{
+    if (step->kind != GM_STEP_JOIN)
+        return;
+    if (index > 0 || source->input_count != 2) {
+        step->kind = GM_STEP_FORMAT;
+        return;
+    }
+    random_plan_order(random, &source->inputs[1].schema, &step->right_keys);
+    if (step->order.count > step->right_keys.count)
+        step->order.count = step->right_keys.count;
+    step->right_keys.count = step->order.count;
+    if (random_below(random, 4) == 0)
+        step->order.count = step->right_keys.count = 0;
+}
+
+/* One to three of the exchanges up to `last`, which get as many partitions as the first has. */
+static inline void random_inputs(uint64_t *random, struct gm_plan *plan, uint32_t last,
+                                 struct gm_source *source)
+{
+    source->input_count = 1 + random_below(random, 3);
+    source->inputs = random_table(source->input_count, sizeof *source->inputs);
+    for (uint32_t i = 0; i < source->input_count; i++) {
+        const uint32_t exchange = random_below(random, last + 1);
+        source->inputs[i].exchange = exchange;
+        random_plan_schema(random, &source->inputs[i].schema);
+        if (i == 0)
+            source->partition_count = plan->exchanges[exchange].partition_count;
+    }
+    source->inputs[0].schema = source->schema;
+    /* Other chains may read the same ones: one number for all is right for them too. */
+    for (uint32_t i = 1; i < source->input_count; i++)
+        if (plan->exchanges[source->inputs[i].exchange].partition_count != source->partition_count)
+            source->inputs[i].exchange = source->inputs[0].exchange;
 }
 
 /* Every chain feeds the exchange of its number; a chain that reads one reads an earlier one. */
@@ -123,22 +166,26 @@ static inline void random_plan(uint64_t *random, struct gm_plan *plan)
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         struct gm_chain_plan *chain = &plan->chains[i];
         struct gm_exchange_plan *exchange = &plan->exchanges[i];
-        exchange->kind = (enum gm_exchange_kind)random_below(random, GM_EXCHANGE_OUTPUT + 1);
+        exchange->kind = (enum gm_exchange_kind)random_below(random, GM_EXCHANGE_KINDS);
         random_plan_schema(random, &exchange->schema);
         exchange->partition_count = 1 + random_below(random, 20);
         random_plan_order(random, &exchange->schema, &exchange->keys);
+        exchange->tagged = random_below(random, 2);
         exchange->output = random_below(random, 9);
         random_source(random, &chain->source);
-        chain->source.exchange = random_below(random, i + 1);
         if (chain->source.kind == GM_SOURCE_EXCHANGE)
-            chain->source.partition_count =
-                plan->exchanges[chain->source.exchange].partition_count;
+            random_inputs(random, plan, i, &chain->source);
         chain->claim = random_below(random, i + 1);
         chain->exchange = i;
         chain->step_count = random_below(random, 5);
         chain->steps = random_table(chain->step_count, sizeof *chain->steps);
-        for (uint32_t s = 0; s < chain->step_count; s++)
+        for (uint32_t s = 0; s < chain->step_count; s++) {
             random_step(random, gm_plan_input_schema(chain, s), &chain->steps[s]);
+            random_first_step(random, &chain->source, &chain->steps[s], s);
+        }
+        for (uint32_t n = 1; n < chain->source.input_count; n++)
+            if (chain->step_count == 0 || chain->steps[0].kind != GM_STEP_JOIN)
+                chain->source.inputs[n].schema = chain->source.schema;
     }
 }
 

@@ -60,7 +60,12 @@ static void assert_source_equal(const struct gm_source *a, const struct gm_sourc
         assert_int_equal(a->strings[i].bytes, b->strings[i].bytes);
         assert_memory_equal(a->strings[i].data, b->strings[i].data, a->strings[i].bytes);
     }
-    assert_true(a->from == b->from && a->to == b->to && a->exchange == b->exchange);
+    assert_true(a->from == b->from && a->to == b->to);
+    assert_int_equal(a->input_count, b->input_count);
+    for (uint32_t i = 0; i < a->input_count; i++) {
+        assert_int_equal(a->inputs[i].exchange, b->inputs[i].exchange);
+        assert_schema_equal(&a->inputs[i].schema, &b->inputs[i].schema);
+    }
 }
 
 static void assert_step_equal(const struct gm_step *a, const struct gm_step *b)
@@ -70,13 +75,17 @@ static void assert_step_equal(const struct gm_step *a, const struct gm_step *b)
     assert_string_equal(a->where, b->where);
     assert_schema_equal(&a->schema, &b->schema);
     assert_order_equal(&a->order, &b->order);
-    assert_true(a->count == b->count);
+    assert_true(a->count == b->count && a->offset == b->offset);
+    assert_int_equal(a->stops_source, b->stops_source);
     assert_int_equal(a->reduce, b->reduce);
     assert_string_equal(a->function, b->function);
     assert_int_equal(a->parameter_bytes, b->parameter_bytes);
     if (a->parameter_bytes > 0)
         assert_memory_equal(a->parameter, b->parameter, a->parameter_bytes);
     assert_string_equal(a->format, b->format);
+    assert_int_equal(a->join, b->join);
+    assert_order_equal(&a->right_keys, &b->right_keys);
+    assert_int_equal(a->tagged, b->tagged);
 }
 
 static void assert_plan_equal(const struct gm_plan *a, const struct gm_plan *b)
@@ -98,6 +107,7 @@ static void assert_plan_equal(const struct gm_plan *a, const struct gm_plan *b)
         assert_schema_equal(&a->exchanges[e].schema, &b->exchanges[e].schema);
         assert_int_equal(a->exchanges[e].partition_count, b->exchanges[e].partition_count);
         assert_order_equal(&a->exchanges[e].keys, &b->exchanges[e].keys);
+        assert_int_equal(a->exchanges[e].tagged, b->exchanges[e].tagged);
         assert_int_equal(a->exchanges[e].output, b->exchanges[e].output);
     }
 }
@@ -199,7 +209,7 @@ static void other_version_says_both(void **state)
 static void wrong_links_are_refused(void **state)
 {
     (void)state;
-    for (uint32_t which = 0; which < 9; which++) {
+    for (uint32_t which = 0; which < 11; which++) {
         uint64_t random = 4;
         struct gm_plan plan, back;
         uint8_t *data;
@@ -223,7 +233,8 @@ static void wrong_links_are_refused(void **state)
             plan.chains[0].claim = plan.chain_count;
             break;
         case 2:
-            plan.chains[1].source.exchange = plan.exchange_count;
+            plan.chains[1].source.inputs[plan.chains[1].source.input_count - 1].exchange =
+                plan.exchange_count;
             break;
         case 3:
             plan.chains[1].source.partition_count++;
@@ -238,6 +249,16 @@ static void wrong_links_are_refused(void **state)
             plan.chains[0].source.partition_ends[0] = plan.chains[0].source.segment_count + 1;
             break;
         case 7:
+            plan.chains[1].source.input_count = 0;
+            break;
+        case 8:
+            plan.chains[0].source.kind = GM_SOURCE_INTS;
+            plan.chains[0].source.input_count = 1;
+            free(plan.chains[0].source.inputs);
+            plan.chains[0].source.inputs = random_table(1, sizeof(struct gm_input));
+            plan.chains[0].source.inputs[0].schema = plan.chains[0].source.schema;
+            break;
+        case 9:
             plan.chains[1].steps[0].order.columns[0].column = fields + 1;
             break;
         default:

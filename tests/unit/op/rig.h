@@ -192,6 +192,8 @@ struct rig {
     struct gm_error error;
     struct gm_step step;
     struct gm_schema input;
+    struct gm_input inputs[2]; /* of an operator that reads several, input_count of them */
+    uint32_t input_count;
     struct gm_op op;
     void *state;
     struct gm_batch out;
@@ -208,7 +210,9 @@ static inline int rig_open(struct rig *rig, uint64_t limit_bytes, uint64_t budge
                              .input_schema = &rig->input,
                              .heap = &rig->heap,
                              .error = &rig->error,
-                             .budget_bytes = budget_bytes};
+                             .budget_bytes = budget_bytes,
+                             .inputs = rig->inputs,
+                             .input_count = rig->input_count};
     int rc = rig->op.ops->open(&rig->op);
     if (rc == 0 && rig->op.ops->begin != NULL)
         rc = rig->op.ops->begin(&rig->op, &rig->state);
@@ -252,6 +256,19 @@ static inline int rig_push(struct rig *rig, const struct rows *rows, uint64_t fi
 {
     struct input input;
     input_make(&input, &rig->input, rows, first, count);
+    input.batch.origin = origin;
+    const int rc = rig_push_batch(rig, &input.batch, out);
+    input_free(&input);
+    return rc;
+}
+
+/* The same for one of several inputs. */
+static inline int rig_push_input(struct rig *rig, uint32_t index, const struct rows *rows,
+                                 uint64_t first, uint32_t count, uint32_t origin, struct rows *out)
+{
+    struct input input;
+    input_make(&input, &rig->inputs[index].schema, rows, first, count);
+    input.batch.input = index;
     input.batch.origin = origin;
     const int rc = rig_push_batch(rig, &input.batch, out);
     input_free(&input);

@@ -23,7 +23,11 @@ static void every_kind_of_step_has_its_operator(void **state)
         [GM_STEP_SORT] = &gm_op_sort,         [GM_STEP_TOP] = &gm_op_top,
         [GM_STEP_FORMAT] = &gm_op_format,     [GM_STEP_LUA] = &gm_op_lua,
         [GM_STEP_FILTER] = &gm_op_filter,
+        [GM_STEP_JOIN] = &gm_op_join,
+        [GM_STEP_SELECT] = &gm_op_select,     [GM_STEP_LOCAL_LIMIT] = &gm_op_local_limit,
+        [GM_STEP_LIMIT] = &gm_op_limit,
     };
+    assert_int_equal(sizeof ops / sizeof ops[0], GM_STEP_KINDS);
     for (int kind = 0; kind < GM_STEP_KINDS; kind++)
         assert_ptr_equal(gm_op_find((enum gm_step_kind)kind), ops[kind]);
 }

@@ -1,0 +1,502 @@
+/* join.c - hash join of two inputs: both sides of a partition are kept packed; the smaller one
+ * becomes a table of keys, each with a list of its rows, and the other runs along it.
+ *
+ * A null key equals nothing, as in SQL: such a row is dropped, or, where its side is kept whole,
+ * handed on at once.  NaN equals NaN, and 1 equals 1.0.  Without key columns every row meets every
+ * row.
+ */
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/op/gather.h"
+#include "engine/op/key.h"
+#include "engine/op/op.h"
+#include "engine/op/packed.h"
+#include "engine/op/table.h"
+#include "engine/row/row.h"
+
+enum { LEFT = 0, RIGHT = 1, EITHER = 2 };
+
+/* What is common to all partitions of one side. */
+struct side {
+    struct gm_layout layout;
+    struct gm_key_reader keys;
+    bool nullable_keys;
+    bool keeps_all; /* rows without a partner come out as well */
+    struct gm_batch batch; /* its rows as columns, some at a time */
+};
+
+/* A column of the result; EITHER: of the left side, where the row has one, else of the right. */
+struct result_column {
+    uint8_t side;
+    uint32_t left, right;
+};
+
+struct join {
+    struct side sides[2];
+    struct result_column columns[GM_FIELDS_MAX];
+    struct gm_batch result;
+    uint32_t sizes[GM_BATCH_ROWS_MAX];
+    uint32_t rows[GM_BATCH_ROWS_MAX];           /* of the batch that runs along the table */
+    const uint8_t *partners[GM_BATCH_ROWS_MAX]; /* NULL: it has none */
+    struct gm_slot *slots[GM_BATCH_ROWS_MAX];   /* by row of that batch; NULL: not in the table */
+};
+
+/* A row of the table's side; rows of one key are linked. */
+struct kept_row {
+    const uint8_t *row;
+    struct kept_row *next;
+};
+
+enum phase { PHASE_COLLECT, PHASE_PROBE, PHASE_REST, PHASE_DONE };
+
+struct join_state {
+    struct gm_packed rows[2];
+    enum phase phase;
+    uint32_t build; /* the side in the table */
+    struct gm_table table;
+    bool has_table;
+    struct kept_row *kept;
+    uint64_t kept_count;
+    struct gm_packed_cursor cursor; /* of the other side */
+    uint32_t row;                   /* of its batch */
+    struct kept_row *partner;       /* the row's next one; NULL: it has not begun */
+    uint64_t position;              /* PHASE_REST: in the table */
+};
+
+/* Where one side of the rows handed on comes from. */
+struct origin {
+    const struct gm_batch *batch; /* with row numbers; NULL: from `partners`, if those are set */
+    const uint32_t *rows;
+    const uint8_t *const *partners;
+};
+
+static bool is_filter(const struct gm_op *op)
+{
+    return op->step->join == GLEAM_JOIN_LEFT_SEMI || op->step->join == GLEAM_JOIN_LEFT_ANTI;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static int open_side(struct gm_op *op, uint32_t index, const struct gleam_order *keys)
+{
+    struct side *side = &((struct join *)op->self)->sides[index];
+    const struct gm_schema *schema = &op->inputs[index].schema;
+    gm_layout_init(&side->layout, schema);
+    gm_key_reader_init(&side->keys, schema, keys, op->heap);
+    if (op->step->tagged)
+        gm_key_reader_tag(&side->keys);
+    for (uint32_t i = 0; i < keys->count; i++) {
+        const struct gm_field *field = &schema->fields[keys->columns[i].column - 1];
+        side->nullable_keys |= field->nullable || field->kind == GLEAM_ANY;
+    }
+    return gm_batch_init(&side->batch, schema, op->heap);
+}
+
+static bool names(const struct gleam_order *order, uint32_t column)
+{
+    for (uint32_t i = 0; i < order->count; i++)
+        if (order->columns[i].column == column + 1)
+            return true;
+    return false;
+}
+
+/* Keys, the left side's other columns, the right side's: as the planner made the schema. */
+static void list_columns(struct gm_op *op)
+{
+    struct join *self = op->self;
+    const enum gleam_join_kind kind = op->step->join;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < op->step->order.count; i++)
+        self->columns[count++] = (struct result_column){
+            .side = kind == GLEAM_JOIN_RIGHT_OUTER  ? RIGHT
+                    : kind == GLEAM_JOIN_FULL_OUTER ? EITHER
+                                                    : LEFT,
+            .left = op->step->order.columns[i].column - 1,
+            .right = op->step->right_keys.columns[i].column - 1};
+    for (uint32_t c = 0; c < op->inputs[LEFT].schema.field_count; c++)
+        if (!names(&op->step->order, c))
+            self->columns[count++] = (struct result_column){.side = LEFT, .left = c};
+    for (uint32_t c = 0; !is_filter(op) && c < op->inputs[RIGHT].schema.field_count; c++)
+        if (!names(&op->step->right_keys, c))
+            self->columns[count++] = (struct result_column){.side = RIGHT, .right = c};
+    GM_CHECK(count == op->step->schema.field_count);
+}
+
+static int join_open(struct gm_op *op)
+{
+    const enum gleam_join_kind kind = op->step->join;
+    struct join *self = gm_heap_zalloc(op->heap, sizeof *self);
+    if (self == NULL)
+        return GM_ETASK_MEMORY;
+    op->self = self;
+    GM_CHECK(op->input_count == 2);
+    self->sides[LEFT].keeps_all = kind == GLEAM_JOIN_LEFT_OUTER ||
+                                  kind == GLEAM_JOIN_FULL_OUTER || kind == GLEAM_JOIN_LEFT_ANTI;
+    self->sides[RIGHT].keeps_all =
+        kind == GLEAM_JOIN_RIGHT_OUTER || kind == GLEAM_JOIN_FULL_OUTER;
+    list_columns(op);
+    int rc = open_side(op, LEFT, &op->step->order);
+    if (rc == 0)
+        rc = open_side(op, RIGHT, &op->step->right_keys);
+    if (rc == 0)
+        rc = gm_batch_init(&self->result, &op->step->schema, op->heap);
+    return rc;
+}
+
+static void join_close(struct gm_op *op)
+{
+    struct join *self = op->self;
+    if (self == NULL)
+        return;
+    for (uint32_t i = 0; i < 2; i++) {
+        if (self->sides[i].keys.scratch.heap != NULL)
+            gm_key_reader_fini(&self->sides[i].keys);
+        gm_batch_fini(&self->sides[i].batch, op->heap);
+    }
+    gm_batch_fini(&self->result, op->heap);
+    gm_heap_free(op->heap, self, sizeof *self);
+    op->self = NULL;
+}
+
+static int join_begin(struct gm_op *op, void **ret_state)
+{
+    struct join_state *state = gm_heap_zalloc(op->heap, sizeof *state);
+    if (state == NULL)
+        return GM_ETASK_MEMORY;
+    gm_packed_init(&state->rows[LEFT], op->heap);
+    gm_packed_init(&state->rows[RIGHT], op->heap);
+    *ret_state = state;
+    return 0;
+}
+
+static void join_end(struct gm_op *op, void *opaque)
+{
+    struct join_state *state = opaque;
+    gm_packed_fini(&state->rows[LEFT]);
+    gm_packed_fini(&state->rows[RIGHT]);
+    if (state->has_table)
+        gm_table_fini(&state->table);
+    gm_heap_free(op->heap, state->kept, state->kept_count * sizeof *state->kept);
+    gm_heap_free(op->heap, state, sizeof *state);
+}
+
+static int refuse_memory(const struct gm_op *op)
+{
+    return gm_error_set(op->error, GM_ETASK_MEMORY,
+                        "%s: step '%s': the rows to join do not fit this executor's share of the "
+                        "memory (%llu MiB): give more with --memory",
+                        op->step->where, op->step->name,
+                        (unsigned long long)(op->heap->limit_bytes >> 20));
+}
+
+/* ---- rows of the result ---------------------------------------------------------------------- */
+
+static void fill(const struct join *self, const struct origin *origin, uint32_t side,
+                 uint32_t column, uint32_t count, struct gm_vector *out)
+{
+    if (origin->batch != NULL)
+        gm_gather(&origin->batch->columns[column], origin->rows, count, out);
+    else if (origin->partners != NULL)
+        gm_gather_packed(&self->sides[side].layout, column, origin->partners, count, out);
+    else
+        gm_gather_nulls(out);
+}
+
+/* The left key of rows that may have no left side; they have a right one then. */
+static void fill_either(const struct join *self, const struct origin origins[2],
+                        const struct result_column *column, uint32_t count, struct gm_vector *out)
+{
+    const struct origin *left = &origins[LEFT], *right = &origins[RIGHT];
+    if (left->batch != NULL || left->partners == NULL || right->batch == NULL) {
+        const bool from_left = left->batch != NULL || left->partners != NULL;
+        fill(self, &origins[from_left ? LEFT : RIGHT], from_left ? LEFT : RIGHT,
+             from_left ? column->left : column->right, count, out);
+        return;
+    }
+    out->constant = false;
+    out->has_nulls = false;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *row = left->partners[i];
+        const struct gleam_value value =
+            row != NULL ? gm_row_get(&self->sides[LEFT].layout, row, column->left)
+                        : gm_vector_get(&right->batch->columns[column->right], right->rows[i]);
+        gm_gather_put(out, i, &value);
+    }
+}
+
+/* Makes `count` rows of the result out of what its sides have. */
+static void hand_on(const struct gm_op *op, const struct origin origins[2], uint32_t count,
+                    struct gm_batch *out)
+{
+    struct join *self = op->self;
+    struct gm_batch *result = &self->result;
+    for (uint32_t c = 0; c < result->column_count && count > 0; c++) {
+        const struct result_column *column = &self->columns[c];
+        struct gm_vector *vector = &result->columns[c];
+        if (column->side == EITHER)
+            fill_either(self, origins, column, count, vector);
+        else
+            fill(self, &origins[column->side], column->side,
+                 column->side == LEFT ? column->left : column->right, count, vector);
+    }
+    out->row_count = count;
+    out->column_count = result->column_count;
+    memcpy(out->columns, result->columns, result->column_count * sizeof result->columns[0]);
+}
+
+/* ---- collecting ------------------------------------------------------------------------------ */
+
+static bool has_null_key(const struct side *side, const struct gm_batch *in, uint32_t row)
+{
+    for (uint32_t i = 0; i < side->keys.column_count; i++) {
+        const struct gm_vector *vector = &in->columns[side->keys.columns[i]];
+        const uint32_t index = vector->constant ? 0 : row;
+        if ((vector->has_nulls && vector->nulls[index] != 0) ||
+            (vector->kind == GLEAM_ANY && vector->any[index].kind == GLEAM_NULL))
+            return true;
+    }
+    return false;
+}
+
+static int keep(struct gm_op *op, struct join_state *state, const struct gm_batch *in,
+                uint32_t first, uint32_t count)
+{
+    struct join *self = op->self;
+    if (count == 0)
+        return 0;
+    if (gm_packed_add(&state->rows[in->input], &self->sides[in->input].layout, in, first, count,
+                      self->sizes) < 0)
+        return refuse_memory(op);
+    return 0;
+}
+
+/* Keeps rows without a null in their key, and hands on the others where their side is whole. */
+static int join_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
+                        struct gm_batch *out)
+{
+    struct join *self = op->self;
+    const struct side *side = &self->sides[in->input];
+    uint32_t first = 0, null_count = 0;
+    for (uint32_t row = 0; side->nullable_keys && row < in->row_count; row++) {
+        if (!has_null_key(side, in, row))
+            continue;
+        int rc = keep(op, opaque, in, first, row - first);
+        if (rc < 0)
+            return rc;
+        first = row + 1;
+        self->rows[null_count++] = row;
+    }
+    int rc = keep(op, opaque, in, first, in->row_count - first);
+    if (rc < 0)
+        return rc;
+    if (null_count > 0 && side->keeps_all) {
+        struct origin origins[2] = {0};
+        origins[in->input] = (struct origin){.batch = in, .rows = self->rows};
+        hand_on(op, origins, null_count, out);
+    }
+    return GM_OP_NEED_INPUT;
+}
+
+/* ---- joining --------------------------------------------------------------------------------- */
+
+static struct kept_row *first_of(const struct gm_slot *slot)
+{
+    return (struct kept_row *)(uintptr_t)slot->values[0];
+}
+
+/* The rows of the table's side that lie in its batch. */
+static int link_rows(struct gm_op *op, struct join_state *state, const uint8_t **rows,
+                     uint64_t *kept_count)
+{
+    struct join *self = op->self;
+    struct side *side = &self->sides[state->build];
+    struct gm_key keys[GM_KEY_BLOCK];
+    struct gm_slot *slots[GM_KEY_BLOCK];
+    for (uint32_t first = 0; first < side->batch.row_count; first += GM_KEY_BLOCK) {
+        const uint32_t left = side->batch.row_count - first;
+        const uint32_t count = left < GM_KEY_BLOCK ? left : GM_KEY_BLOCK;
+        uint64_t new_slots;
+        int rc = gm_key_read(&side->keys, &side->batch, first, count, keys);
+        if (rc == 0)
+            rc = gm_table_block(&state->table, keys, count, slots, &new_slots);
+        if (rc < 0)
+            return rc;
+        for (uint32_t i = 0; i < count; i++) {
+            struct kept_row *kept = &state->kept[(*kept_count)++];
+            *kept = (struct kept_row){.row = rows[first + i], .next = first_of(slots[i])};
+            slots[i]->values[0] = (uint64_t)(uintptr_t)kept;
+        }
+    }
+    return 0;
+}
+
+static int build(struct gm_op *op, struct join_state *state)
+{
+    struct join *self = op->self;
+    struct gm_packed_cursor cursor = {0};
+    uint64_t kept_count = 0;
+    state->build = state->rows[LEFT].bytes < state->rows[RIGHT].bytes ? LEFT : RIGHT;
+    const struct gm_packed *packed = &state->rows[state->build];
+    struct side *side = &self->sides[state->build];
+    if (gm_table_init(&state->table, 1, op->heap) < 0)
+        return refuse_memory(op);
+    state->has_table = true;
+    if (packed->row_count > 0) {
+        state->kept = gm_heap_alloc(op->heap, packed->row_count * sizeof *state->kept);
+        if (state->kept == NULL)
+            return refuse_memory(op);
+        state->kept_count = packed->row_count;
+    }
+    for (;;) {
+        gm_packed_next(packed, &side->layout, &cursor, &side->batch, self->partners);
+        if (side->batch.row_count == 0)
+            break;
+        if (link_rows(op, state, self->partners, &kept_count) < 0)
+            return refuse_memory(op);
+    }
+    GM_CHECK(kept_count == packed->row_count);
+    return 0;
+}
+
+/* Reads the next rows of the side that runs along the table, none at its end, and looks up their
+ * keys. */
+static int next_batch(struct gm_op *op, struct join_state *state)
+{
+    struct join *self = op->self;
+    struct side *side = &self->sides[!state->build];
+    struct gm_key keys[GM_KEY_BLOCK];
+    gm_packed_next(&state->rows[!state->build], &side->layout, &state->cursor, &side->batch, NULL);
+    state->row = 0;
+    state->partner = NULL;
+    for (uint32_t first = 0; first < side->batch.row_count; first += GM_KEY_BLOCK) {
+        const uint32_t left = side->batch.row_count - first;
+        const uint32_t count = left < GM_KEY_BLOCK ? left : GM_KEY_BLOCK;
+        if (gm_key_read(&side->keys, &side->batch, first, count, keys) < 0)
+            return refuse_memory(op);
+        gm_table_find(&state->table, keys, count, self->slots + first);
+    }
+    return 0;
+}
+
+/* A row that is not joined with each of its partners: what it is to give is decided by whether it
+ * has any.  Marks them as met.  True: it comes out alone. */
+static bool stands_alone(const struct gm_op *op, const struct join_state *state,
+                         struct gm_slot *slot)
+{
+    const struct join *self = op->self;
+    if (slot != NULL)
+        slot->seen = 1;
+    if (!is_filter(op))
+        return self->sides[!state->build].keeps_all; /* it has no partner */
+    if (state->build == LEFT)
+        return false;
+    return (slot != NULL) == (op->step->join == GLEAM_JOIN_LEFT_SEMI);
+}
+
+/* Pairs of the batch's rows and their partners, as many as fit the result or are there. */
+static uint32_t make_pairs(const struct gm_op *op, struct join_state *state)
+{
+    struct join *self = op->self;
+    const uint32_t row_count = self->sides[!state->build].batch.row_count;
+    const bool filter = is_filter(op);
+    uint32_t count = 0;
+    for (; state->row < row_count && count < GM_BATCH_ROWS_MAX; state->row++) {
+        struct gm_slot *slot = self->slots[state->row];
+        if (slot == NULL || filter) {
+            self->rows[count] = state->row;
+            self->partners[count] = NULL;
+            count += stands_alone(op, state, slot);
+            continue;
+        }
+        slot->seen = 1;
+        struct kept_row *partner = state->partner != NULL ? state->partner : first_of(slot);
+        for (; partner != NULL && count < GM_BATCH_ROWS_MAX; partner = partner->next) {
+            self->rows[count] = state->row;
+            self->partners[count++] = partner->row;
+        }
+        state->partner = partner;
+        if (partner != NULL)
+            break; /* it goes on with this one */
+    }
+    return count;
+}
+
+static int probe(struct gm_op *op, struct join_state *state, struct gm_batch *out)
+{
+    struct join *self = op->self;
+    struct side *side = &self->sides[!state->build];
+    struct origin origins[2] = {0};
+    if (state->row == side->batch.row_count) {
+        int rc = next_batch(op, state);
+        if (rc < 0)
+            return rc;
+        if (side->batch.row_count == 0) {
+            state->phase = PHASE_REST;
+            return GM_OP_HAVE_MORE;
+        }
+    }
+    const uint32_t count = make_pairs(op, state);
+    origins[state->build] = (struct origin){.partners = self->partners};
+    origins[!state->build] = (struct origin){.batch = &side->batch, .rows = self->rows};
+    hand_on(op, origins, count, out);
+    return GM_OP_HAVE_MORE;
+}
+
+/* Rows of the table: those that nobody met, or, of a semi join, those that somebody did. */
+static int rest(struct gm_op *op, struct join_state *state, struct gm_batch *out)
+{
+    struct join *self = op->self;
+    struct origin origins[2] = {0};
+    uint32_t count = 0;
+    const bool semi = op->step->join == GLEAM_JOIN_LEFT_SEMI && state->build == LEFT;
+    const uint32_t wanted = semi ? 1 : 0;
+    if (!semi && !self->sides[state->build].keeps_all) {
+        state->phase = PHASE_DONE;
+        return GM_OP_NEED_INPUT;
+    }
+    while (count < GM_BATCH_ROWS_MAX) {
+        if (state->partner == NULL) {
+            const struct gm_slot *slot = gm_table_next(&state->table, &state->position);
+            if (slot == NULL)
+                break;
+            state->partner = slot->seen == wanted ? first_of(slot) : NULL;
+            continue;
+        }
+        self->partners[count++] = state->partner->row;
+        state->partner = state->partner->next;
+    }
+    origins[state->build] = (struct origin){.partners = self->partners};
+    hand_on(op, origins, count, out);
+    if (count == GM_BATCH_ROWS_MAX)
+        return GM_OP_HAVE_MORE;
+    state->phase = PHASE_DONE;
+    return GM_OP_NEED_INPUT;
+}
+
+static int join_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
+{
+    struct join *self = op->self;
+    struct join_state *state = opaque;
+    if (state->phase == PHASE_COLLECT) {
+        int rc = build(op, state);
+        if (rc < 0)
+            return rc;
+        self->sides[!state->build].batch.row_count = 0; /* of the partition before */
+        state->row = 0;
+        state->phase = PHASE_PROBE;
+    }
+    if (state->phase == PHASE_PROBE)
+        return probe(op, state, out);
+    return state->phase == PHASE_REST ? rest(op, state, out) : GM_OP_NEED_INPUT;
+}
+
+const struct gm_op_ops gm_op_join = {
+    .name = "join",
+    .open = join_open,
+    .close = join_close,
+    .begin = join_begin,
+    .end = join_end,
+    .process = join_process,
+    .finish = join_finish,
+};

@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+"""test_operators.py - each operator beside a plain computation, for any number of partitions.
+
+Rows are random, with nulls, equal keys, numbers of both kinds, one key that half of the rows have,
+and sides without a row; partitions and executors vary, and the answer may not.
+"""
+import os
+import random
+
+import driver
+import lib
+from driver import scaled
+
+PARTITIONS = (1, 2, 3, 8, 21)
+JOINS = ("inner", "left", "right", "full", "semi", "anti")
+
+
+def text_of(value):
+    """A value in the form of drivers/operators.c."""
+    if value is None:
+        return "n"
+    if isinstance(value, bool):
+        return "bt" if value else "bf"
+    if isinstance(value, int):
+        return "i%d" % value
+    if isinstance(value, float):
+        return "f%.17g" % value
+    return "s" + value
+
+
+def rows_of(out):
+    return sorted(line for line in out.split("\n")[:-1])
+
+
+def expect(rows):
+    return sorted("\t".join(text_of(value) for value in row) for row in rows)
+
+
+class Rows:
+    """Random rows of columns of the given kinds (i f b s a), some of them with the same key."""
+
+    def __init__(self, seed, count, kinds, skewed=False):
+        self.random = random.Random(seed)
+        self.kinds = kinds
+        self.rows = [tuple(self.value(kind) for kind in kinds) for _ in range(count)]
+        if skewed:
+            self.rows = [(self.rows[0][0],) + row[1:] if i % 2 else row
+                         for i, row in enumerate(self.rows)]
+
+    def value(self, kind):
+        if kind == "a":
+            kind = self.random.choice("nifbs")
+        number = self.random.randrange(25)
+        return {"n": None, "i": number - 12, "f": number / 2 - 6, "b": number % 2 == 0,
+                "s": "word%d" % number if number % 3 else "a word of more than 16 bytes %d" % number,
+                }[kind]
+
+    def text(self):
+        return "".join("\t".join(text_of(value) for value in row) + "\n" for row in self.rows)
+
+
+def meet(a, b):
+    """Whether two values are the same key: a bool is no number here, and null is no key."""
+    if a is None or b is None or isinstance(a, bool) != isinstance(b, bool):
+        return False
+    return a == b
+
+
+def plain_join(kind, left, right, left_keys, right_keys):
+    left_width = len(left.kinds)
+    right_width = len(right.kinds)
+
+    def pair(one, other):
+        keys = [one[k - 1] if one else other[j - 1] for k, j in zip(left_keys, right_keys)]
+        if kind == "right":
+            keys = [other[j - 1] for j in right_keys]
+        rest = [one[i] if one else None for i in range(left_width) if i + 1 not in left_keys]
+        if kind not in ("semi", "anti"):
+            rest += [other[i] if other else None
+                     for i in range(right_width) if i + 1 not in right_keys]
+        return keys + rest
+
+    out = []
+    met = set()
+    for one in left.rows:
+        found = [j for j, other in enumerate(right.rows)
+                 if all(meet(one[k - 1], other[r - 1]) for k, r in zip(left_keys, right_keys))]
+        met.update(found)
+        if kind in ("inner", "left", "right", "full"):
+            out += [pair(one, right.rows[j]) for j in found]
+        if kind == "semi" and found or kind in ("anti", "left", "full") and not found:
+            out.append(pair(one, None))
+    if kind in ("right", "full"):
+        out += [pair(None, other) for j, other in enumerate(right.rows) if j not in met]
+    return out
+
+
+class OperatorCase(driver.DriverCase):
+
+    def setUp(self):
+        super().setUp()
+        self.files = 0
+
+    def input(self, rows, partitions):
+        self.files += 1
+        path = self.file(rows.text(), "rows%d" % self.files)
+        return "%d:%s:%s" % (partitions, rows.kinds, path)
+
+    def operators(self, *arguments, executors=2, options=()):
+        args = [lib.binary("operators"), "--executors", executors, *options, *arguments]
+        return self.run_ok(args).out
+
+    def turns(self):
+        """(partitions, executors) to try."""
+        pairs = [(partitions, executors) for partitions in PARTITIONS for executors in (1, 2)]
+        return pairs if lib.SANITIZER == "none" else pairs[::3]
+
+
+class Joins(OperatorCase):
+
+    def check(self, kind, left, right, left_keys, right_keys, partitions, executors, options=()):
+        name = lambda keys: ",".join(str(key) for key in keys)
+        out = self.operators("join", kind, name(left_keys), name(right_keys),
+                             self.input(left, partitions), self.input(right, partitions + 1),
+                             executors=executors, options=options)
+        wanted = expect(plain_join(kind, left, right, left_keys, right_keys))
+        self.assertEqual(rows_of(out), wanted,
+                         "%s of %s and %s, %d partitions" % (kind, left.kinds, right.kinds,
+                                                             partitions))
+
+    def test_every_kind_is_the_plain_join(self):
+        for number, (partitions, executors) in enumerate(self.turns()):
+            for kind in JOINS:
+                left = Rows(number, 150, "isa")
+                right = Rows(number + 100, 120, "ifs")
+                self.check(kind, left, right, (1,), (1,), partitions, executors)
+
+    def test_keys_of_other_kinds_meet(self):
+        for number, kinds in enumerate(("if", "fi", "ai", "sa", "aa", "ff", "bb", "fa")):
+            kind = JOINS[number % 4]
+            left = Rows(number, 120, "i" + kinds[0] + "s")
+            right = Rows(number + 50, 90, kinds[1] + "i")
+            self.check(kind, left, right, (2,), (1,), 3, 2)
+
+    def test_several_keys_of_different_places(self):
+        for number, kind in enumerate(JOINS):
+            left = Rows(number, 200, "ibaf")
+            right = Rows(number + 9, 200, "aib")
+            self.check(kind, left, right, (2, 1), (3, 2), 8, 2)
+
+    def test_sides_without_a_row(self):
+        for kind in JOINS:
+            for counts in ((0, 40), (40, 0), (0, 0)):
+                left = Rows(1, counts[0], "is")
+                right = Rows(2, counts[1], "ii")
+                self.check(kind, left, right, (1,), (1,), 3, 2)
+
+    def test_one_key_that_half_of_the_rows_have(self):
+        left = Rows(1, 700, "is", skewed=True)
+        right = Rows(2, 500, "is", skewed=True)
+        for kind in JOINS:
+            self.check(kind, left, right, (1,), (1,), 8, 2)
+
+    def test_all_meet_all(self):
+        for partitions, executors in self.turns():
+            left, right = Rows(1, 60, "is"), Rows(2, 50, "a")
+            out = self.operators("cross", self.input(left, partitions),
+                                 self.input(right, 4), executors=executors)
+            self.assertEqual(rows_of(out),
+                             expect(one + other for one in left.rows for other in right.rows))
+
+    def test_a_dataset_joined_with_itself(self):
+        rows = Rows(3, 100, "is")
+        out = self.operators("same", self.input(rows, 3), "then", "again")
+        self.assertEqual(rows_of(out), expect(plain_join("inner", rows, rows, (1,), (1,))))
+
+    def test_join_of_a_join(self):
+        left, right = Rows(1, 60, "is"), Rows(2, 50, "ia")
+        out = self.operators("join", "left", "1", "1", self.input(left, 2), self.input(right, 3),
+                             "then", "again")
+        joined = Rows(0, 0, "isa")
+        joined.rows = plain_join("left", left, right, (1,), (1,))
+        self.assertEqual(rows_of(out), expect(plain_join("inner", joined, joined, (1,), (1,))))
+
+    def test_little_memory_is_enough_or_named(self):
+        rows = Rows(1, 20000, "is")
+        rows.rows = [(i, "a text of some length %d" % i) for i in range(60000)]
+        spec = self.input(rows, 4)
+        done = self.run_it([lib.binary("operators"), "--executors", 1, "--memory", "64M",
+                            "join", "inner", "1", "1", spec, spec])
+        self.assertEqual(done.status, 0, done.err)
+        self.assertEqual(len(rows_of(done.out)), 60000)
+        self.refused([lib.binary("operators"), "--executors", 1, "--memory", "32M",
+                      "join", "inner", "1", "1", spec, spec], 1,
+                     "step 'meet'", "rows to join", "--memory", "operators.c:")
+
+    def test_wrong_joins_are_refused(self):
+        left, right = self.input(Rows(1, 3, "is"), 1), self.input(Rows(2, 3, "sb"), 1)
+        for arguments, words in (
+                (("join", "inner", "1", "1"), "the left key 'c1' is i64 and the right key 'c1' is"),
+                (("join", "inner", "2", "2"), "'c2' is bytes and the right key 'c2' is bool"),
+                (("join", "inner", "3", "1"), "there is no column 3"),
+                (("join", "inner", "2", "3"), "there is no column 3"),
+                (("join", "inner", "2,1", "1"), "2 key columns on the left and 1 on the right"),
+                (("join", "inner", "2,2", "1,1"), "named twice"),
+                (("join", "odd", "2", "1"), "no such kind")):
+            self.refused([lib.binary("operators"), *arguments, left, right], 1, words,
+                         "operators.c:")
+
+
+class Moves(OperatorCase):
+    """Operators that move, choose or count rows."""
+
+    def test_union_is_all_rows(self):
+        for partitions, executors in self.turns():
+            parts = [Rows(i, count, "is") for i, count in enumerate((100, 0, 57, 1))]
+            out = self.operators("union", *(self.input(part, partitions + i)
+                                            for i, part in enumerate(parts)), executors=executors)
+            self.assertEqual(rows_of(out), expect(row for part in parts for row in part.rows))
+
+    def test_union_of_other_kinds_keeps_values(self):
+        parts = [Rows(1, 50, "is"), Rows(2, 60, "fa"), Rows(3, 40, "ai")]
+        specs = [self.input(part, i + 1) for i, part in enumerate(parts)]
+        rows = [row for part in parts for row in part.rows]
+        self.assertEqual(rows_of(self.operators("union", *specs)), expect(rows))
+        # Whatever reads the mixed columns.
+        out = self.operators("union", *specs, "then", "sort", "1,2")
+        self.assertEqual(rows_of(out), expect(rows))
+        out = self.operators("union", *specs, "then", "partition", 5, "2,1")
+        self.assertEqual(rows_of(out), expect(rows))
+        out = self.operators("union", *specs, "then", "count")
+        counts = {}
+        for row in rows:
+            key = text_of(float(row[0]) if type(row[0]) is int else row[0])
+            counts[key] = counts.get(key, 0) + 1
+        got = {}
+        for line in rows_of(out):
+            key, number = line.split("\t")
+            got["f%.17g" % float(key[1:]) if key[0] in "if" else key] = int(number[1:])
+        self.assertEqual(got, counts)
+        joined = Rows(0, 0, "aa")
+        joined.rows = rows
+        out = self.operators("union", *specs, "then", "again")
+        pairs = plain_join("inner", joined, joined, (1,), (1,))
+        same_number = lambda line: line.split("\t", 1)[1]  # 1 and 1.0 meet: either may stand there
+        self.assertEqual(sorted(map(same_number, rows_of(out))),
+                         sorted(map(same_number, expect(pairs))))
+
+    def test_union_of_other_widths_is_refused(self):
+        specs = [self.input(Rows(1, 3, "is"), 1), self.input(Rows(2, 3, "i"), 1)]
+        self.refused([lib.binary("operators"), "union"] + specs, 1,
+                     "different numbers of columns: (c1 i64, c2 bytes) and (c1 i64)",
+                     "operators.c:")
+
+    def test_select_is_those_columns(self):
+        rows = Rows(1, 100, "isfb")
+        spec = self.input(rows, 3)
+        self.assertEqual(rows_of(self.operators("same", spec, "then", "select", "3,1,3")),
+                         expect((row[2], row[0], row[2]) for row in rows.rows))
+        self.assertEqual(rows_of(self.operators("same", spec, "then", "select_kv", "4,2", "1")),
+                         expect((row[3], row[1], row[0]) for row in rows.rows))
+        self.refused([lib.binary("operators"), "same", spec, "then", "select", "5"], 1,
+                     "there is no column 5", "operators.c:")
+
+    def test_every_way_to_move_rows_keeps_them(self):
+        rows = Rows(1, 300, "is")
+        wanted = expect(rows.rows)
+        for partitions, executors in self.turns():
+            spec = self.input(rows, partitions)
+            for count in (1, 2, 5, 30):
+                for step in (("round_robin", count), ("partition", count, "2,1"),
+                             ("merge", count)):
+                    out = self.operators("same", spec, "then", *step, executors=executors)
+                    self.assertEqual(rows_of(out), wanted, "%s from %d" % (step, partitions))
+                out = self.operators("same", spec, "then", "broadcast", count,
+                                     executors=executors)
+                self.assertEqual(rows_of(out), sorted(wanted * count))
+
+    def test_turns_and_merges_fill_every_partition(self):
+        spec = self.input(Rows(1, 300, "is"), 7)
+        for step, nonempty in ((("round_robin", 5), 5), (("round_robin", 11), 11),
+                               (("merge", 3), 3), (("merge", 12), 7), (("broadcast", 4), 4),
+                               (("partition", 1, "1"), 1)):
+            out = self.operators("same", spec, "then", *step, "then", "local_limit", 1, 0)
+            self.assertEqual(len(rows_of(out)), nonempty, step)
+        # By turns: no partition has two rows more than another, for each source.
+        out = self.operators("same", self.input(Rows(1, 300, "is"), 1), "then", "round_robin", 7,
+                             "then", "local_limit", 300, 300 // 7)
+        self.assertEqual(len(rows_of(out)), 300 % 7)
+
+    def test_sorted_partitions_merge_sorted(self):
+        rows = Rows(1, 400, "is")
+        for partitions in (1, 2, 3, 21, 25):
+            spec = self.input(rows, partitions)
+            wanted = expect(rows.rows)
+            for step in (("merge_sorted", 1, "2,-1"), ("tree", 1, 2, "2,-1"),
+                         ("tree", 1, 10, "2,-1")):
+                out = self.operators("same", spec, "then", "local_sort", "2,-1", "then", *step)
+                lines = out.split("\n")[:-1]
+                self.assertEqual(sorted(lines), wanted, step)
+                keys = [(line.split("\t")[1], -int(line.split("\t")[0][1:])) for line in lines]
+                self.assertEqual(keys, sorted(keys), step)
+            out = self.operators("same", spec, "then", "local_sort", "1", "then", "merge_sorted",
+                                 4, "1", "then", "local_limit", 1, 0)
+            self.assertEqual(len(rows_of(out)), min(4, partitions))
+
+    def test_limit_is_the_first_rows(self):
+        rows = Rows(1, 1000, "is")
+        rows.rows = [(i, "row") for i in range(1000)]
+        for partitions, executors in self.turns():
+            spec = self.input(rows, partitions)
+            for count in (0, 1, 7, 500, 1000, 5000):
+                out = self.operators("same", spec, "then", "limit", count, executors=executors)
+                self.assertEqual(rows_of(out), expect(rows.rows[:count]),
+                                 "%d of %d partitions" % (count, partitions))
+        out = self.operators("same", spec, "then", "sort", "-1", "then", "limit", 3)
+        self.assertEqual(rows_of(out), expect(rows.rows[-3:]))
+
+    def test_local_limit_is_a_range_of_each_partition(self):
+        rows = Rows(1, 0, "is")
+        rows.rows = [(i, "row") for i in range(5000)]
+        for count, offset in ((10, 0), (10, 3), (0, 5), (5000, 0), (5000, 4990), (1, 5000),
+                              (1500, 1100)):
+            out = self.operators("same", self.input(rows, 1), "then", "local_limit", count, offset)
+            self.assertEqual(rows_of(out), expect(rows.rows[offset:offset + count]))
+        out = self.operators("same", self.input(rows, 1), "then", "round_robin", 4, "then",
+                             "local_limit", 100, 1200)
+        self.assertEqual(len(rows_of(out)), 4 * 50)
+
+    def test_limit_stops_reading(self):
+        line = "i1\ts%s\n" % ("x" * 100)
+        path = self.file(line * (scaled(64) * 10000), "large")
+        for partitions in (0, 1, 50):
+            spec = "%d:is:%s" % (partitions, path)
+            for executors in (1, 2):
+                args = [lib.binary("operators"), "--executors", executors, "same", spec, "then",
+                        "limit", 5]
+                done, stats = self.stats_of(args)
+                self.assertEqual(done.out.count(b"\n"), 5)
+                self.assertLess(stats["input_bytes"], os.path.getsize(path) / 3,
+                                "%d partitions, %d executors" % (partitions, executors))
+
+
+if __name__ == "__main__":
+    lib.main()
