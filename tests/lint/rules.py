@@ -83,6 +83,7 @@ COVERED_BY = {
     "engine/op/accumulate.c": "tests/unit/op/test_reduce.c",
     "engine/op/op.c": "tests/unit/op/test_simple.c",
     "engine/op/rows.c": "tests/unit/op/test_sort.c",
+    "engine/source/csv_kernel.c": "tests/unit/source/test_csv.c",
     "iouring/file_pread.c": "tests/unit/iouring/test_file.c",
     "iouring/file_uring.c": "tests/unit/iouring/test_file.c",
     "shuffle/port/prng.c": "tests/unit/shuffle/test_port.c",
