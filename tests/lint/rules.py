@@ -86,6 +86,7 @@ COVERED_BY = {
     "engine/op/op.c": "tests/unit/op/test_simple.c",
     "engine/op/rows.c": "tests/unit/op/test_sort.c",
     "engine/udf/pattern_compile.c": "tests/unit/udf/test_pattern.c",
+    "engine/source/csv_kernel.c": "tests/unit/source/test_csv.c",
     "iouring/file_pread.c": "tests/unit/iouring/test_file.c",
     "iouring/file_uring.c": "tests/unit/iouring/test_file.c",
     "shuffle/port/prng.c": "tests/unit/shuffle/test_port.c",
