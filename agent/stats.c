@@ -5,48 +5,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 character that text begins with; 0 when it is none.  A text ends with a NUL,
- * which continues nothing: no byte behind it is looked at. */
-static size_t character_bytes(const unsigned char *text)
-{
-    const unsigned char first = text[0];
-    if (first < 0x80)
-        return 1;
-    const size_t bytes = first < 0xc2 || first > 0xf4 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    for (size_t i = 1; i < bytes; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    /* Longer forms than needed, halves of UTF-16 pairs, and what lies beyond U+10FFFF. */
-    if ((first == 0xe0 && text[1] < 0xa0) || (first == 0xed && text[1] > 0x9f) ||
-        (first == 0xf0 && text[1] < 0x90) || (first == 0xf4 && text[1] > 0x8f))
-        return 0;
-    return bytes;
-}
-
-static void print_string(FILE *file, const char *text)
-{
-    fputc('"', file);
-    for (size_t bytes; *text != '\0'; text += bytes) {
-        const unsigned char byte = (unsigned char)*text;
-        bytes = character_bytes((const unsigned char *)text);
-        if (bytes == 0) {
-            fputs("\xef\xbf\xbd", file); /* U+FFFD stands for a byte that is no text */
-            bytes = 1;
-        } else if (byte == '"' || byte == '\\')
-            fprintf(file, "\\%c", byte);
-        else if (byte < 0x20)
-            fprintf(file, "\\u%04x", byte);
-        else
-            fwrite(text, 1, bytes, file);
-    }
-    fputc('"', file);
-}
+#include "agent/json.h"
 
 static void print_step(FILE *file, bool *first, uint32_t chain, const char *name, const char *kind,
                        uint64_t rows_in, uint64_t rows_out)
 {
     fprintf(file, "%s\n    {\"chain_index\": %u, \"step_name\": ", *first ? "" : ",", chain);
-    print_string(file, name);
+    gm_json_string(file, name);
     fprintf(file,
             ", \"step_kind\": \"%s\", \"in_rows\": %" PRIu64 ", \"out_rows\": %" PRIu64
             ", \"spilled_bytes\": 0}",
@@ -116,7 +81,7 @@ static void print_report(FILE *file, const struct gm_plan *plan,
     for (uint32_t i = 0; i < plan->exchange_count; i++)
         ring_bytes += report->counts.exchanges[i].payload_bytes;
     fprintf(file, "{\n  \"flow_name\": ");
-    print_string(file, plan->name);
+    gm_json_string(file, plan->name);
     fprintf(file,
             ",\n  \"elapsed_ns\": %" PRIu64 ",\n  \"input_bytes\": %" PRIu64
             ",\n  \"ring_bytes\": %" PRIu64 ",\n  \"output_bytes\": %" PRIu64

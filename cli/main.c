@@ -14,6 +14,7 @@ static const char usage[] =
     "  bench wordcount PATH...   count words of text files and say how fast it went\n"
     "  bench ring                frames and descriptors from core to core, beside DPDK's ring\n"
     "  bench generate FILE       write a text to count\n"
+    "  doctor                    check this machine, and say what would make gleam faster\n"
     "  plan PROGRAM [ARGS]       show how a C driver's flow will run, without running it\n"
     "  plan wordcount PATH...    the same for the word count of `bench`\n"
     "  version\n"
@@ -89,6 +90,8 @@ int main(int argc, char **argv)
         return gm_cli_bench(argc - 1, argv + 1);
     if (strcmp(command, "plan") == 0)
         return gm_cli_plan(argc - 1, argv + 1);
+    if (strcmp(command, "doctor") == 0)
+        return gm_cli_doctor(argc - 1, argv + 1);
     if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
         printf("gleam %s\n", GLEAM_VERSION);
         return 0;
