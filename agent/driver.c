@@ -90,9 +90,25 @@ int gleam_plan(struct gleam_flow *flow, FILE *file)
     struct gm_options settled;
     if (make_plan(flow, &settled, &plan) < 0)
         return 1;
-    gm_plan_print(&plan, settled.executor_count, file);
+    int rc = gm_plan_show(&plan, settled.executor_count, options.plan_form, NULL, file);
     gm_plan_fini(&plan);
-    return 0;
+    if (rc < 0)
+        say("no memory to draw the plan");
+    return rc < 0;
+}
+
+/* The plan with what each step did, on standard error: standard output is the flow's. */
+static void show_analysis(const struct gm_plan *plan, const struct gm_job_report *report)
+{
+    const struct gm_plan_notes notes = {.notes = report->counts.analysis.notes,
+                                        .executor_count = report->executor_count};
+    if (gm_plan_show(plan, report->executor_count, options.plan_form, &notes, stderr) < 0)
+        say("no memory to draw the plan");
+}
+
+bool gm_driver_shows_plan(void)
+{
+    return options.plan_only && !options.analyze;
 }
 
 int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
@@ -109,6 +125,8 @@ int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
         say_disk(ret_report->counts.disk_refusal);
     if (rc == 0 && settled.stats_path[0] != '\0')
         rc = gm_stats_write(settled.stats_path, ret_plan, ret_report, &flow->error);
+    if (rc == 0 && settled.analyze)
+        show_analysis(ret_plan, ret_report);
     if (rc == 0)
         return 0;
     say(flow->error.text);
@@ -118,7 +136,7 @@ int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
 
 int gleam_run(struct gleam_flow *flow)
 {
-    if (options.plan_only)
+    if (gm_driver_shows_plan())
         return gleam_plan(flow, stdout);
     struct gm_plan plan = {0};
     struct gm_job_report report = {0};

@@ -91,6 +91,11 @@ static int open_source(struct gm_executor *executor, struct runner *runner,
     return rc;
 }
 
+static uint64_t read_clock(void *self)
+{
+    return gm_clock_now_ns(self);
+}
+
 /* At least 1. */
 static uint32_t combiner_count(const struct gm_plan *plan)
 {
@@ -116,6 +121,9 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         .chain_shown = &executor->ledger->chain,
         .step_shown = &executor->ledger->step,
     };
+    if (executor->spec.analyze)
+        spec.clock = (struct gm_meter_clock){.self = &executor->spec.ports.clock,
+                                             .now_ns = read_clock};
     int rc = open_source(executor, runner, chain, &spec.source);
     if (rc == 0)
         rc = gm_sender_create(executor->spec.region, (uint16_t)chain->exchange,
@@ -304,7 +312,8 @@ int gm_executor_counts_init(struct gm_executor_counts *counts, const struct gm_p
     *counts = (struct gm_executor_counts){.chain_count = plan->chain_count};
     counts->chains = calloc(plan->chain_count + 1, sizeof *counts->chains);
     counts->exchanges = calloc(plan->exchange_count + 1, sizeof *counts->exchanges);
-    if (counts->chains == NULL || counts->exchanges == NULL)
+    if (gm_analysis_init(&counts->analysis, plan) < 0 || counts->chains == NULL ||
+        counts->exchanges == NULL)
         goto free_tables;
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         counts->chains[i].step_rows = calloc(plan->chains[i].step_count + 1, sizeof(uint64_t));
@@ -324,7 +333,22 @@ void gm_executor_counts_fini(struct gm_executor_counts *counts)
         free(counts->chains[i].step_rows);
     free(counts->chains);
     free(counts->exchanges);
+    gm_analysis_fini(&counts->analysis);
     *counts = (struct gm_executor_counts){0};
+}
+
+static void add_positions(const struct gm_executor *executor, uint32_t chain,
+                          const struct gm_exchange_counts *sent, struct gm_analysis *analysis)
+{
+    const struct gm_plan *plan = executor->spec.plan;
+    const struct gm_chain *of = executor->runners[chain].chain;
+    const uint32_t first = gm_plan_position(plan, chain), last = plan->chains[chain].step_count + 1;
+    for (uint32_t i = 0; i < last; i++) {
+        const struct gm_meter meter = gm_chain_meter(of, i);
+        gm_analysis_add(analysis, first + i, gm_chain_rows(of, i), meter.bytes, meter.ns);
+    }
+    gm_analysis_add(analysis, first + last, sent->rows_count, sent->payload_bytes,
+                    gm_chain_meter(of, last).ns);
 }
 
 void gm_executor_counts_add(const struct gm_executor *executor, struct gm_executor_counts *counts)
@@ -352,5 +376,6 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         total->rows_count += sent.rows_count;
         total->payload_bytes += sent.payload_bytes;
         total->frames_count += sent.frames_count;
+        add_positions(executor, i, &sent, &counts->analysis);
     }
 }

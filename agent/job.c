@@ -331,6 +331,7 @@ static int run_attempt(struct job *job, const struct gm_memory_split *split,
         .memory_bytes = split->heap_bytes,
         /* Executors that share a core must not spin away each other's time. */
         .spin_ns = job->options->executor_count > job->options->core_count ? 0 : GM_SPIN_NS,
+        .analyze = job->options->analyze,
     };
     int rc = open_driver(job, split);
     if (rc == 0)

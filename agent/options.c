@@ -18,7 +18,11 @@ const char gm_options_help[] =
     "  --stats FILE|-        write counters as JSON\n"
     "  --quiet               no progress line\n"
     "  --in-process          executors as threads of this process, for a debugger\n"
-    "  --plan                print the plan instead of running it\n";
+    "  --plan[=text|dot|svg]\n"
+    "                        print the plan instead of running it: as text, for Graphviz, or\n"
+    "                        as a picture (default: text)\n"
+    "  --analyze             run, then print the plan to standard error with the rows, bytes,\n"
+    "                        share of time and skew of each step; --plan=FORM chooses the form\n";
 
 static int refuse(struct gm_error *error, const char *name, const char *value, const char *why)
 {
@@ -86,7 +90,16 @@ static int set_number(const char *name, const char *value, uint64_t max, uint32_
 static bool is_flag(const char *name)
 {
     return strcmp(name, "quiet") == 0 || strcmp(name, "in-process") == 0 ||
-           strcmp(name, "plan") == 0;
+           strcmp(name, "plan") == 0 || strcmp(name, "analyze") == 0;
+}
+
+/* --plan and --plan=FORM: the one flag that may have a value. */
+static int set_plan(struct gm_options *options, const char *value, struct gm_error *error)
+{
+    if (value != NULL && gm_plan_form_parse(value, &options->plan_form) < 0)
+        return refuse(error, "plan", value, "text, dot or svg");
+    options->plan_only = true;
+    return 0;
 }
 
 static bool takes_value(const char *name)
@@ -102,10 +115,12 @@ int gm_options_set(struct gm_options *options, const char *name, const char *val
                    struct gm_error *error)
 {
     const char *why = "";
+    if (strcmp(name, "plan") == 0)
+        return set_plan(options, value, error);
     if (is_flag(name)) {
         options->quiet = options->quiet || strcmp(name, "quiet") == 0;
         options->in_process = options->in_process || strcmp(name, "in-process") == 0;
-        options->plan_only = options->plan_only || strcmp(name, "plan") == 0;
+        options->analyze = options->analyze || strcmp(name, "analyze") == 0;
         return 0;
     }
     if (!takes_value(name))

@@ -7,6 +7,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/limits.h"
+#include "engine/flow/plan_view.h"
 #include "shuffle/region.h"
 
 struct gm_options {
@@ -20,6 +21,8 @@ struct gm_options {
     bool quiet;
     bool in_process;
     bool plan_only;
+    bool analyze;                /* runs, then shows the plan with what each step did */
+    enum gm_plan_form plan_form; /* how the plan is shown */
 };
 
 /* One option by its name without "--".  value may be NULL for a flag.  Returns 0 or GM_EJOB_OPTION

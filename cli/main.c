@@ -82,14 +82,12 @@ int main(int argc, char **argv)
 {
     const char *command = argc > 1 ? argv[1] : "";
     /* `gleam plan PROGRAM` passes the run options on; everything else takes them itself. */
-    if (strcmp(command, "plan") == 0 && argc > 2 && strcmp(argv[2], "wordcount") != 0)
+    if (strcmp(command, "plan") == 0)
         return gm_cli_plan(argc - 1, argv + 1);
     gleam_init(&argc, &argv);
     command = argc > 1 ? argv[1] : "";
     if (strcmp(command, "bench") == 0)
         return gm_cli_bench(argc - 1, argv + 1);
-    if (strcmp(command, "plan") == 0)
-        return gm_cli_plan(argc - 1, argv + 1);
     if (strcmp(command, "doctor") == 0)
         return gm_cli_doctor(argc - 1, argv + 1);
     if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {

@@ -2,9 +2,85 @@
 """test_cli.py - the `gleam` command itself: what its subcommands print, refuse and exit with."""
 import json
 import os
+import re
+import xml.etree.ElementTree
 
 import driver
 import lib
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+class Plan(driver.DriverCase):
+
+    def setUp(self):
+        super().setUp()
+        self.path = self.file("a b a\n" * 1000, "<in & out>.txt")
+
+    def plan(self, *arguments):
+        return [lib.binary("gleam"), "plan"] + list(arguments)
+
+    def texts_of(self, svg):
+        """What a picture says; fails when it is not well-formed."""
+        tree = xml.etree.ElementTree.fromstring(svg)
+        self.assertEqual(tree.tag, SVG + "svg")
+        width, height = float(tree.get("width")), float(tree.get("height"))
+        for box in tree.iter(SVG + "rect"):
+            x, y = float(box.get("x", 0)), float(box.get("y", 0))
+            self.assertTrue(0 <= x and x + float(box.get("width")) <= width, box.attrib)
+            self.assertTrue(0 <= y and y + float(box.get("height")) <= height, box.attrib)
+        return [text.text for text in tree.iter(SVG + "text")]
+
+    def test_every_form_of_every_program(self):
+        program = lib.binary("word_count")
+        for args in ((program, self.path), ("wordcount", self.path)):
+            text = self.run_ok(self.plan(*args)).out
+            self.assertIn("chain 0\n", text)
+            self.assertNotIn("rows out", text)
+            dot = self.run_ok(self.plan("--dot", *args)).out
+            self.assertTrue(dot.startswith("digraph plan {") and dot.endswith("}\n"), dot)
+            self.assertIn("chain0 -> chain1", dot)
+            texts = self.texts_of(self.run_ok(self.plan(*args, "--svg")).out)
+            for wanted in ("chain 0", "chain 2", "output 0"):
+                self.assertIn(wanted, texts)
+            self.assertTrue([t for t in texts if "<in & out>" in t], texts)
+
+    def test_the_option_of_a_driver(self):
+        for form, begin in (("text", "flow "), ("dot", "digraph "), ("svg", "<?xml ")):
+            done = self.run_ok(self.word_count("--plan=" + form, self.path))
+            self.assertTrue(done.out.startswith(begin), done.out)
+        self.refused(self.word_count("--plan=png", self.path), 2, "--plan png", "svg")
+
+    def test_analyze_runs_and_tells_what_each_step_did(self):
+        done = self.run_ok(self.word_count("--analyze", "--cores", 2, self.path))
+        self.assertEqual(done.out, "a\t2000\nb\t1000\n")
+        rows = re.findall(r"^ *(\d+) +[\d.]+ \w+ +([\d.]+) %  +([\d.]+|-)  (\S+)", done.err, re.M)
+        self.assertEqual([row[0] for row in rows if row[3] == "append"], ["3000"])
+        self.assertEqual([row[0] for row in rows if row[3] == "reduce"], ["2"])
+        self.assertAlmostEqual(sum(float(row[1]) for row in rows), 100, delta=1)
+        for row in rows:
+            if row[2] != "-":
+                self.assertTrue(1 <= float(row[2]) <= 2, row)
+
+    def test_analyze_in_other_forms_and_through_plan(self):
+        done = self.run_ok(self.plan("--analyze", "--svg", lib.binary("word_count"), self.path,
+                                     "--quiet"))
+        self.assertEqual(done.out, "a\t2000\nb\t1000\n")
+        self.assertTrue([t for t in self.texts_of(done.err) if "3000 rows" in t], done.err)
+        done = self.run_ok(self.plan("wordcount", "--analyze", "--dot", self.path))
+        self.assertIn("digraph plan", done.err)
+        self.assertIn("a\t2000\n", done.out)
+
+    def test_in_one_process(self):
+        done = self.run_ok(self.word_count("--analyze", "--in-process", self.path))
+        self.assertIn("skew", done.err)
+
+    def test_mistakes(self):
+        self.assertEqual(self.run_bad(self.plan("--dot", "--svg", "x"), "not both").status, 2)
+        self.assertEqual(self.run_bad(self.plan("--frob", "x"), "--frob", "usage").status, 2)
+        self.assertEqual(self.run_bad(self.plan("--svg"), "usage").status, 2)
+        self.assertEqual(self.run_bad(self.plan("./none"), "cannot start ./none").status, 1)
 
 
 class Doctor(driver.DriverCase):
