@@ -12,6 +12,7 @@
 
 #include "agent/files.h"
 #include "agent/stats.h"
+#include "agent/summary.h"
 #include "agent/trampoline.h"
 #include "engine/flow/flow.h"
 
@@ -141,6 +142,8 @@ int gleam_run(struct gleam_flow *flow)
     struct gm_plan plan = {0};
     struct gm_job_report report = {0};
     const int status = gm_driver_run(flow, &plan, &report);
+    if (status == 0 && !options.quiet && !report.cut_short)
+        gm_summary_print(&plan, &report, stderr);
     gm_executor_counts_fini(&report.counts);
     gm_plan_fini(&plan);
     return status;

@@ -226,6 +226,21 @@ static void show_progress(struct gm_executor *executor)
     atomic_store_explicit(&executor->ledger->input_bytes, bytes, memory_order_relaxed);
 }
 
+/* Rows of every position, as far as the ledger has room for them. */
+static void show_rows(struct gm_executor *executor)
+{
+    const struct gm_plan *plan = executor->spec.plan;
+    uint32_t position = 0;
+    for (uint32_t c = 0; c < plan->chain_count; c++) {
+        const uint32_t count = plan->chains[c].step_count + 1;
+        for (uint32_t i = 0; i < count && position + i < GM_LEDGER_ROWS_MAX; i++)
+            atomic_store_explicit(&executor->ledger->rows[position + i],
+                                  gm_chain_rows(executor->runners[c].chain, i),
+                                  memory_order_relaxed);
+        position += count + 1; /* the exchange */
+    }
+}
+
 int gm_executor_step(struct gm_executor *executor)
 {
     bool progressed = false, all_done = true;
@@ -242,6 +257,8 @@ int gm_executor_step(struct gm_executor *executor)
         all_done = all_done && runner->done;
     }
     show_progress(executor);
+    if (progressed)
+        show_rows(executor);
     return all_done ? GM_END : progressed ? 0 : GM_AGAIN;
 }
 

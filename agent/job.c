@@ -193,6 +193,7 @@ static int drain_one(struct job *job, struct drain *drain)
                                 gm_receiver_why(drain->receiver));
         if (rc != 0)
             return rc == GM_AGAIN && i > 0 ? 0 : rc;
+        gm_progress_wipe(&job->progress); /* the rows may go to the same terminal */
         rc = gm_output_writer_rows(drain->writer, &run, job->error);
         if (rc < 0)
             return rc;
@@ -388,7 +389,7 @@ int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
     if (rc < 0)
         goto leave_region;
 
-    gm_progress_init(&job.progress, options->quiet, ret_plan->input_bytes, begin_ns);
+    gm_progress_init(&job.progress, ret_plan, options->quiet, begin_ns);
     watch_signals(before, session->bells[session->executor_count]);
     rc = run_attempt(&job, &split, ret_report);
     unwatch_signals(before);
@@ -397,8 +398,10 @@ int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
     /* After a failure nobody knows what the executors hold; the next job starts new ones. */
     if (rc != 0 && !gm_session_stop(session))
         end_program(&job, rc);
-    if (rc == GM_END)
-        rc = 0; /* the reader had enough */
+    if (rc == GM_END) { /* the reader had enough */
+        ret_report->cut_short = true;
+        rc = 0;
+    }
     late_signal = rc == 0 ? stop_signal : 0;
 
 leave_region:

@@ -21,6 +21,7 @@ struct gm_job_report {
     uint32_t frame_bytes;
     struct gm_executor_counts counts; /* all executors; the caller calls gm_executor_counts_fini */
     int stop_signal; /* that ended it; 0: none */
+    bool cut_short;  /* nobody read any more: it ended well, and its counters say little */
     uint64_t executor_busy_ns[GM_EXECUTORS_MAX];
     uint64_t executor_peak_bytes[GM_EXECUTORS_MAX];
 };

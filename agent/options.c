@@ -16,7 +16,7 @@ const char gm_options_help[] =
     "                        huge pages: a shared region of SIZE, or an error; auto takes\n"
     "                        what there is (default: auto)\n"
     "  --stats FILE|-        write counters as JSON\n"
-    "  --quiet               no progress line\n"
+    "  --quiet               no progress, and no summary at the end\n"
     "  --in-process          executors as threads of this process, for a debugger\n"
     "  --plan[=text|dot|svg]\n"
     "                        print the plan instead of running it: as text, for Graphviz, or\n"

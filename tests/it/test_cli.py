@@ -83,6 +83,60 @@ class Plan(driver.DriverCase):
         self.assertEqual(self.run_bad(self.plan("./none"), "cannot start ./none").status, 1)
 
 
+class Waiting(driver.DriverCase):
+    """What a person sees who waits for a job, and when it has ended."""
+
+    SUMMARY = (r"gleam: [\d.]+( [kMG])? rows?, [\d.]+ \w+ in; [\d.]+( [kMG])? rows?, [\d.]+ \w+ out; "
+               r"[\d.]+ \w+ on \d+ executors?\n"
+               r"gleam: [\d.]+ \w+ moved in \d+ frames?, \S+ \w+ spilled; peak memory "
+               r"[\d.]+ \w+ of [\d.]+ \w+\n")
+
+    def test_a_summary_at_the_end(self):
+        path = self.file("a b a\n" * 1000)
+        done = self.run_ok(self.word_count("--cores", 2, path))
+        self.assertRegex(done.err, r"\A" + self.SUMMARY + r"\Z")
+        self.assertTrue(done.err.startswith("gleam: 1000 rows, 5.9 KiB in; 2 rows, 14 B out; "),
+                        done.err)
+        self.assertEqual(self.run_ok(self.word_count("--quiet", path)).err, "")
+        self.assertEqual(self.run_ok(self.word_count("--plan", path)).err, "")
+
+    def test_no_summary_of_a_failure(self):
+        self.assertNotIn("peak memory", self.refused(self.word_count("/no/where"), 1).err)
+
+    def test_lines_on_a_terminal_leave_results_whole(self):
+        lines = ["line %d" % i for i in range(600)]
+        path = self.file("".join(line + "\n" for line in lines))
+        terminal = driver.Terminal(self, self.flows("--cores", 1, "slowly", path))
+        out = terminal.read_until(b"", 20).decode()
+        self.assertEqual(terminal.wait(5), 0)
+        self.assertRegex(out, r"\r\x1b\[K *\d+ %  .* of .*/s  .*\r\n\r\x1b\[K  0: .*after a rest \(")
+        shown = self.screen(out)
+        self.assertEqual([line for line in shown if line.startswith("line ")], lines)
+        self.assertFalse([line for line in shown if "%" in line], shown[-20:])
+        self.assertRegex("\n".join(shown) + "\n", self.SUMMARY)
+
+    def screen(self, out):
+        """The lines that stand on a terminal without end after all that was printed."""
+        lines, at, column = [""], 0, 0
+        for part in re.findall(r"\x1b\[\d*[A-Z]|\r|\n|[^\x1b\r\n]+", out):
+            if part == "\n":
+                at += 1
+                lines += [""] * (at + 1 - len(lines))
+            elif part == "\r":
+                column = 0
+            elif part == "\x1b[K":
+                lines[at] = lines[at][:column]
+            elif part == "\x1b[J":
+                lines[at:] = [lines[at][:column]]
+            elif part.startswith("\x1b["):
+                self.assertEqual(part[-1], "A", part)
+                at -= int(part[2:-1])
+            else:
+                lines[at] = lines[at][:column] + part + lines[at][column + len(part):]
+                column += len(part)
+        return lines
+
+
 class Doctor(driver.DriverCase):
 
     def doctor(self, *arguments):
