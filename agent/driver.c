@@ -132,7 +132,9 @@ int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
         return 0;
     say(flow->error.text);
     /* As a shell tells of a program that a signal ended: 130 for SIGINT. */
-    return rc == GM_EJOB_CANCELLED ? 128 + ret_report->stop_signal : 1;
+    return ret_report->timed_out     ? GM_STATUS_TIMED_OUT
+           : rc == GM_EJOB_CANCELLED ? 128 + ret_report->stop_signal
+                                     : 1;
 }
 
 int gleam_run(struct gleam_flow *flow)

@@ -18,6 +18,7 @@ struct gm_options {
     enum gm_pages_want pages;
     uint64_t huge_bytes; /* of --hugepages SIZE: what must be there */
     char stats_path[GM_PATH_BYTES_MAX]; /* "" none, "-" stdout */
+    uint64_t timeout_ns; /* 0: the job may take as long as it likes */
     bool quiet;
     bool in_process;
     bool plan_only;

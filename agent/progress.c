@@ -176,7 +176,7 @@ void gm_progress_tick(struct gm_progress *progress, const struct gm_region *regi
     }
     char text[LINE_BYTES];
     say_whole(progress, region, now_ns, text, sizeof text);
-    fprintf(progress->file, "gleam: %s\n", text + strspn(text, " "));
+    fprintf(progress->file, "progress: %s\n", text + strspn(text, " "));
     fflush(progress->file);
 }
 

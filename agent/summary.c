@@ -57,9 +57,10 @@ void gm_summary_print(const struct gm_plan *plan, const struct gm_job_report *re
     gm_text_format_size(moved, through, sizeof through);
     gm_text_format_size(report->heap_peak_bytes + report->region_bytes, peak, sizeof peak);
     gm_text_format_size(report->memory_bytes, limit, sizeof limit);
-    fprintf(file, "gleam: %s, %s in; %s, %s out; %s on %u executor%s\n", in_rows, in, out_rows,
-            out, time, report->executor_count, report->executor_count == 1 ? "" : "s");
-    fprintf(file,
-            "gleam: %s moved in %" PRIu64 " frame%s, 0 B spilled; peak memory %s of %s\n", through,
+    /* Not behind "gleam: ", which stands before what is wrong. */
+    fprintf(file, "done in %s on %u executor%s: %s, %s in; %s, %s out\n", time,
+            report->executor_count, report->executor_count == 1 ? "" : "s", in_rows, in, out_rows,
+            out);
+    fprintf(file, "moved %s in %" PRIu64 " frame%s, spilled 0 B; peak memory %s of %s\n", through,
             frames, frames == 1 ? "" : "s", peak, limit);
 }

@@ -3,6 +3,9 @@
 import json
 import os
 import re
+import signal
+import subprocess
+import time
 import xml.etree.ElementTree
 
 import driver
@@ -86,17 +89,16 @@ class Plan(driver.DriverCase):
 class Waiting(driver.DriverCase):
     """What a person sees who waits for a job, and when it has ended."""
 
-    SUMMARY = (r"gleam: [\d.]+( [kMG])? rows?, [\d.]+ \w+ in; [\d.]+( [kMG])? rows?, [\d.]+ \w+ out; "
-               r"[\d.]+ \w+ on \d+ executors?\n"
-               r"gleam: [\d.]+ \w+ moved in \d+ frames?, \S+ \w+ spilled; peak memory "
+    SUMMARY = (r"done in [\d.]+ \w+ on \d+ executors?: [\d.]+( [kMG])? rows?, [\d.]+ \w+ in; "
+               r"[\d.]+( [kMG])? rows?, [\d.]+ \w+ out\n"
+               r"moved [\d.]+ \w+ in \d+ frames?, spilled \S+ \w+; peak memory "
                r"[\d.]+ \w+ of [\d.]+ \w+\n")
 
     def test_a_summary_at_the_end(self):
         path = self.file("a b a\n" * 1000)
         done = self.run_ok(self.word_count("--cores", 2, path))
         self.assertRegex(done.err, r"\A" + self.SUMMARY + r"\Z")
-        self.assertTrue(done.err.startswith("gleam: 1000 rows, 5.9 KiB in; 2 rows, 14 B out; "),
-                        done.err)
+        self.assertIn(" on 2 executors: 1000 rows, 5.9 KiB in; 2 rows, 14 B out\n", done.err)
         self.assertEqual(self.run_ok(self.word_count("--quiet", path)).err, "")
         self.assertEqual(self.run_ok(self.word_count("--plan", path)).err, "")
 
@@ -135,6 +137,41 @@ class Waiting(driver.DriverCase):
                 lines[at] = lines[at][:column] + part + lines[at][column + len(part):]
                 column += len(part)
         return lines
+
+
+class Timeouts(driver.DriverCase):
+
+    def test_a_job_that_takes_too_long(self):
+        path = self.file("line\n" * 20000)  # 20 s on one core
+        for more in ((), ("--in-process",)):
+            begin = time.monotonic()
+            args = self.flows("--timeout", "0.3", "--cores", 1, *more, "slowly", path)
+            self.refused(args, 124, "--timeout", "0.300 s", stdout=subprocess.DEVNULL)
+            self.assertGreaterEqual(time.monotonic() - begin, 0.3)
+            if lib.SANITIZER == "none":
+                self.assertLess(time.monotonic() - begin, 1.5)
+
+    def test_a_reader_that_never_comes(self):
+        target = os.path.join(self.dir, "fifo")
+        os.mkfifo(target)
+        self.refused(self.flows("--timeout", "0.3", "write", target, self.file("a\n")), 124,
+                     "--timeout")
+
+    def test_a_reader_that_stops_reading(self):
+        process = self.start(self.flows("--timeout", "0.4", "ints", 10**13))
+        self.assertTrue(process.stdout.read(10))
+        self.assertEqual(process.wait(10 * lib.SLOWER), 124)
+        self.assertIn(b"--timeout", process.stderr.read())
+
+    def test_a_job_in_time_is_as_ever(self):
+        done = self.run_ok(self.word_count("--timeout", 60, "--quiet", self.file("a b a\n")))
+        self.assertEqual((done.out, done.err), ("a\t2\nb\t1\n", ""))
+
+    def test_ctrl_c_before_the_timeout_keeps_its_status(self):
+        args = self.flows("--timeout", 20, "--cores", 1, "slowly", self.file("line\n" * 20000))
+        process, _ = self.start_executors(args, 1, stdout=subprocess.DEVNULL)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(10 * lib.SLOWER), 130)
 
 
 class Doctor(driver.DriverCase):

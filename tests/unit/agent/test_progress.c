@@ -150,11 +150,11 @@ static void elsewhere_a_plain_line_now_and_then(void **state)
     gm_progress_tick(&progress, &region, 10 * S);
     assert_string_equal(said(), "");
     gm_progress_tick(&progress, &region, 11 * S);
-    assert_string_equal(said(), "gleam: 50 %  50.0 MiB of 100.0 MiB  5.0 MiB/s  10.00 s left\n");
+    assert_string_equal(said(), "progress: 50 %  50.0 MiB of 100.0 MiB  5.0 MiB/s  10.00 s left\n");
     gm_progress_tick(&progress, &region, 20 * S);
     assert_string_equal(said(), "");
     gm_progress_tick(&progress, &region, 21 * S);
-    assert_non_null(strstr(said(), "gleam: 50 %"));
+    assert_non_null(strstr(said(), "progress: 50 %"));
     gm_progress_wipe(&progress);
     gm_progress_end(&progress);
     assert_string_equal(said(), "");
@@ -167,10 +167,10 @@ static void what_nobody_knows_is_not_said(void **state)
     gm_progress_init_on(&progress, &plan, file, 0, 0, S);
     made_rows(0, 0, 20000);
     gm_progress_tick(&progress, &region, 21 * S);
-    assert_string_equal(said(), "gleam: 20.0 k rows  1000 rows/s  20.00 s\n");
+    assert_string_equal(said(), "progress: 20.0 k rows  1000 rows/s  20.00 s\n");
     read_bytes(1, 4096);
     gm_progress_tick(&progress, &region, 31 * S);
-    assert_string_equal(said(), "gleam: 20.0 k rows  4.0 KiB  666 rows/s  30.00 s\n");
+    assert_string_equal(said(), "progress: 20.0 k rows  4.0 KiB  666 rows/s  30.00 s\n");
 }
 
 static void quiet_is_quiet(void **state)

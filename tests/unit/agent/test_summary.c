@@ -51,10 +51,9 @@ static void counters_are_added_up(void **state)
     gm_summary_print(&plan, &report, file);
     fclose(file);
     assert_string_equal(text,
-                        "gleam: 20.0 k rows, 1.0 MiB in; 47 rows, 2.0 KiB out; 1.50 s on 2 "
-                        "executors\n"
-                        "gleam: 1.5 KiB moved in 6 frames, 0 B spilled; peak memory 8.0 MiB of "
-                        "1.0 GiB\n");
+                        "done in 1.50 s on 2 executors: 20.0 k rows, 1.0 MiB in; 47 rows, 2.0 KiB "
+                        "out\n"
+                        "moved 1.5 KiB in 6 frames, spilled 0 B; peak memory 8.0 MiB of 1.0 GiB\n");
     free(text);
     chains[2].source.tokenize = true;
     counts[2].source_words = 9;
