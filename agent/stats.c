@@ -8,14 +8,15 @@
 #include "agent/json.h"
 
 static void print_step(FILE *file, bool *first, uint32_t chain, const char *name, const char *kind,
-                       uint64_t rows_in, uint64_t rows_out)
+                       uint64_t rows_in, uint64_t rows_out, const struct gm_plan_note *note)
 {
     fprintf(file, "%s\n    {\"chain_index\": %u, \"step_name\": ", *first ? "" : ",", chain);
     gm_json_string(file, name);
     fprintf(file,
             ", \"step_kind\": \"%s\", \"in_rows\": %" PRIu64 ", \"out_rows\": %" PRIu64
-            ", \"spilled_bytes\": 0}",
-            kind, rows_in, rows_out);
+            ", \"max_executor_rows\": %" PRIu64 ", \"out_bytes\": %" PRIu64
+            ", \"busy_ns\": %" PRIu64 ", \"spilled_bytes\": 0}",
+            kind, rows_in, rows_out, note->rows_max, note->bytes, note->ns);
     *first = false;
 }
 
@@ -29,25 +30,30 @@ static const char *source_kind(const struct gm_source *source)
 
 static void print_steps(FILE *file, const struct gm_plan *plan, const struct gm_job_report *report)
 {
+    /* A fused pair is one position: its numbers stand with the kernel. */
+    static const struct gm_plan_note none;
+    const struct gm_plan_note *note = report->counts.analysis.notes;
     bool first = true;
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_chain_plan *chain = &plan->chains[c];
         const struct gm_chain_counts *counts = &report->counts.chains[c];
         print_step(file, &first, c, chain->source.name, source_kind(&chain->source), 0,
-                   counts->source_rows);
+                   counts->source_rows, chain->source.tokenize ? &none : note);
         uint64_t rows = counts->source_rows;
         if (chain->source.tokenize) {
             print_step(file, &first, c, chain->source.tokenize_name, "tokenize", rows,
-                       counts->source_words);
+                       counts->source_words, note);
             rows = counts->source_words;
         }
         for (uint32_t s = 0; s < chain->step_count; s++) {
             const struct gm_step *step = &chain->steps[s];
             /* Format hands on texts of many rows; none is lost or made there. */
             const uint64_t out = step->kind == GM_STEP_FORMAT ? rows : counts->step_rows[s];
-            print_step(file, &first, c, step->name, gm_step_kind_name(step->kind), rows, out);
+            print_step(file, &first, c, step->name, gm_step_kind_name(step->kind), rows, out,
+                       note + 1 + s);
             rows = out;
         }
+        note += chain->step_count + 2; /* the last is the exchange */
     }
 }
 

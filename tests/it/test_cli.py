@@ -174,6 +174,67 @@ class Timeouts(driver.DriverCase):
         self.assertEqual(process.wait(10 * lib.SLOWER), 130)
 
 
+def key_paths(value, path=""):
+    """Paths of all keys of a JSON value: a, a[].b."""
+    if isinstance(value, list):
+        return {found for item in value for found in key_paths(item, path + "[]")}
+    if not isinstance(value, dict):
+        return set()
+    out = set()
+    for key, inner in value.items():
+        here = path + ("." if path else "") + key
+        out |= {here} | key_paths(inner, here)
+    return out
+
+
+class StatsDocument(driver.DriverCase):
+    """docs/stats.md and what --stats writes name the same keys."""
+
+    UNITS = ("_ns", "_bytes", "_rows", "_count", "_index", "_name", "_kind", "_pages", "_backend")
+
+    def documented(self):
+        with open(os.path.join(lib.ROOT, "docs", "stats.md"), encoding="utf-8") as file:
+            rows = re.findall(r"^\| `([^`]+)` \| (.+) \|$", file.read(), re.M)
+        keys = [key for key, _ in rows]
+        self.assertEqual(len(keys), len(set(keys)), "documented twice")
+        self.assertGreater(len(keys), 20)
+        return set(keys)
+
+    def written(self):
+        path = self.file("a b a\n" * 100)
+        out = set()
+        for args in (self.word_count(path), self.word_count("--analyze", path),
+                     self.flows("ints", 3), self.flows("lines", 2, path)):
+            _, stats = self.stats_of(args)
+            out |= key_paths(stats)
+        return out
+
+    def test_the_same_keys(self):
+        documented, written = self.documented(), self.written()
+        self.assertEqual(sorted(written - documented), [], "written, but not in docs/stats.md")
+        self.assertEqual(sorted(documented - written), [], "in docs/stats.md, but not written")
+
+    def test_every_number_says_its_unit(self):
+        for path in self.written():
+            last = path.split(".")[-1]
+            self.assertTrue(last in ("steps", "exchanges", "executors") or
+                            last.endswith(self.UNITS), path)
+
+    def test_numbers_of_analyze_are_there_when_asked_for(self):
+        path = self.file("a b a\n" * 100)
+        _, plain = self.stats_of(self.word_count("--cores", 1, path))
+        _, analyzed = self.stats_of(self.word_count("--cores", 1, "--analyze", path))
+        for key in ("out_bytes", "busy_ns"):
+            self.assertEqual(sum(step[key] for step in plain["steps"]), 0)
+            self.assertGreater(sum(step[key] for step in analyzed["steps"]), 0)
+        words = [step for step in analyzed["steps"] if step["step_kind"] == "tokenize"][0]
+        self.assertEqual((words["max_executor_rows"], words["out_bytes"]), (300, 300))
+
+    def test_self_paths_of_keys(self):
+        self.assertEqual(key_paths({"a": 1, "b": [{"c": {"d": 2}}, {"e": []}]}),
+                         {"a", "b", "b[].c", "b[].c.d", "b[].e"})
+
+
 class Doctor(driver.DriverCase):
 
     def doctor(self, *arguments):
