@@ -20,11 +20,13 @@
 #define GM_CONTROL_STEPS_MAX (4 * GM_STEPS_MAX)
 
 /* An outcome: magic, code and text; 3 numbers of the executor, its counters, 3 per chain, 1 per
- * step and 3 per exchange, each 8 bytes.  There are as many chains as exchanges at most. */
+ * step and 3 per exchange, and 3 per position (the steps, and 2 per chain), each 8 bytes.  There
+ * are as many chains as exchanges at most. */
 _Static_assert(4 + 8 + 4 + GM_ERROR_BYTES_MAX + 3 * 8 + 4 +
                        GM_COUNTERS_MAX * (4 + GM_COUNTER_NAME_BYTES_MAX + 8) +
                        GM_EXCHANGES_MAX * 3 * 8 + GM_CONTROL_STEPS_MAX * 8 +
-                       GM_EXCHANGES_MAX * 3 * 8 <=
+                       GM_EXCHANGES_MAX * 3 * 8 +
+                       (GM_CONTROL_STEPS_MAX + 2 * GM_EXCHANGES_MAX) * 3 * 8 <=
                    GM_CONTROL_BYTES_MAX,
                "the outcome of the largest plan fits a message");
 
@@ -32,6 +34,7 @@ struct gm_job_message {
     uint64_t memory_bytes;
     uint64_t spin_ns;
     uint64_t plan_bytes;
+    uint64_t analyze; /* 1: calls are timed */
 };
 
 /* Driver.  Sends a job with the region's and the plan's descriptor (borrowed).  Returns 0 or

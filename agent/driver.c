@@ -12,6 +12,7 @@
 
 #include "agent/files.h"
 #include "agent/stats.h"
+#include "agent/summary.h"
 #include "agent/trampoline.h"
 #include "engine/flow/flow.h"
 
@@ -88,9 +89,25 @@ static int print_plan(struct gleam_flow *flow, FILE *file)
     struct gm_options settled;
     if (make_plan(flow, &settled, &plan) < 0)
         return 1;
-    gm_plan_print(&plan, settled.executor_count, file);
+    int rc = gm_plan_show(&plan, settled.executor_count, options.plan_form, NULL, file);
     gm_plan_fini(&plan);
-    return 0;
+    if (rc < 0)
+        say("no memory to draw the plan");
+    return rc < 0;
+}
+
+/* The plan with what each step did, on standard error: standard output is the flow's. */
+static void show_analysis(const struct gm_plan *plan, const struct gm_job_report *report)
+{
+    const struct gm_plan_notes notes = {.notes = report->counts.analysis.notes,
+                                        .executor_count = report->executor_count};
+    if (gm_plan_show(plan, report->executor_count, options.plan_form, &notes, stderr) < 0)
+        say("no memory to draw the plan");
+}
+
+bool gm_driver_shows_plan(void)
+{
+    return options.plan_only && !options.analyze;
 }
 
 int gleam_plan(struct gleam_flow *flow, FILE *file)
@@ -127,10 +144,14 @@ static int run(struct gleam_flow *flow, struct gm_plan *ret_plan, struct gm_job_
         rc = gm_stats_write(settled.stats_path, ret_plan, ret_report, &flow->error);
     if (rc == 0 && !settled.quiet)
         show_counters(&ret_report->counts);
+    if (rc == 0 && settled.analyze)
+        show_analysis(ret_plan, ret_report);
     if (rc == 0)
         return 0;
     /* As a shell tells of a program that a signal ended: 130 for SIGINT. */
-    return rc == GM_EJOB_CANCELLED ? 128 + ret_report->stop_signal : 1;
+    return ret_report->timed_out     ? GM_STATUS_TIMED_OUT
+           : rc == GM_EJOB_CANCELLED ? 128 + ret_report->stop_signal
+                                     : 1;
 }
 
 int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
@@ -144,11 +165,13 @@ int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
 
 int gleam_try(struct gleam_flow *flow)
 {
+    if (gm_driver_shows_plan())
+        return print_plan(flow, stdout);
     struct gm_plan plan = {0};
     struct gm_job_report report = {0};
-    if (options.plan_only)
-        return print_plan(flow, stdout);
     const int status = run(flow, &plan, &report);
+    if (status == 0 && !options.quiet && !report.cut_short)
+        gm_summary_print(&plan, &report, stderr);
     gm_executor_counts_fini(&report.counts);
     gm_plan_fini(&plan);
     return status;

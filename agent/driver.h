@@ -9,4 +9,7 @@
 int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
                   struct gm_job_report *ret_report);
 
+/* Whether gleam_run prints the plan instead of running it: --plan without --analyze. */
+bool gm_driver_shows_plan(void);
+
 #endif

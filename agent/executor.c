@@ -103,6 +103,11 @@ static int open_source(struct gm_executor *executor, struct runner *runner,
     return rc;
 }
 
+static uint64_t read_clock(void *self)
+{
+    return gm_clock_now_ns(self);
+}
+
 /* At least 1. */
 static uint32_t combiner_count(const struct gm_plan *plan)
 {
@@ -141,6 +146,9 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         .chain_shown = &executor->ledger->chain,
         .step_shown = &executor->ledger->step,
     };
+    if (executor->spec.analyze)
+        spec.clock = (struct gm_meter_clock){.self = &executor->spec.ports.clock,
+                                             .now_ns = read_clock};
     int rc = open_source(executor, runner, chain, &spec.source);
     if (rc == 0)
         rc = gm_sender_create(executor->spec.region, (uint16_t)chain->exchange,
@@ -259,6 +267,21 @@ static void show_progress(struct gm_executor *executor)
     atomic_store_explicit(&executor->ledger->input_bytes, bytes, memory_order_relaxed);
 }
 
+/* Rows of every position, as far as the ledger has room for them. */
+static void show_rows(struct gm_executor *executor)
+{
+    const struct gm_plan *plan = executor->spec.plan;
+    uint32_t position = 0;
+    for (uint32_t c = 0; c < plan->chain_count; c++) {
+        const uint32_t count = plan->chains[c].step_count + 1;
+        for (uint32_t i = 0; i < count && position + i < GM_LEDGER_ROWS_MAX; i++)
+            atomic_store_explicit(&executor->ledger->rows[position + i],
+                                  gm_chain_rows(executor->runners[c].chain, i),
+                                  memory_order_relaxed);
+        position += count + 1; /* the exchange */
+    }
+}
+
 int gm_executor_step(struct gm_executor *executor)
 {
     bool progressed = false, all_done = true;
@@ -275,6 +298,8 @@ int gm_executor_step(struct gm_executor *executor)
         all_done = all_done && runner->done;
     }
     show_progress(executor);
+    if (progressed)
+        show_rows(executor);
     return all_done ? GM_END : progressed ? 0 : GM_AGAIN;
 }
 
@@ -345,7 +370,8 @@ int gm_executor_counts_init(struct gm_executor_counts *counts, const struct gm_p
     *counts = (struct gm_executor_counts){.chain_count = plan->chain_count};
     counts->chains = calloc(plan->chain_count + 1, sizeof *counts->chains);
     counts->exchanges = calloc(plan->exchange_count + 1, sizeof *counts->exchanges);
-    if (counts->chains == NULL || counts->exchanges == NULL)
+    if (gm_analysis_init(&counts->analysis, plan) < 0 || counts->chains == NULL ||
+        counts->exchanges == NULL)
         goto free_tables;
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         counts->chains[i].step_rows = calloc(plan->chains[i].step_count + 1, sizeof(uint64_t));
@@ -365,7 +391,22 @@ void gm_executor_counts_fini(struct gm_executor_counts *counts)
         free(counts->chains[i].step_rows);
     free(counts->chains);
     free(counts->exchanges);
+    gm_analysis_fini(&counts->analysis);
     *counts = (struct gm_executor_counts){0};
+}
+
+static void add_positions(const struct gm_executor *executor, uint32_t chain,
+                          const struct gm_exchange_counts *sent, struct gm_analysis *analysis)
+{
+    const struct gm_plan *plan = executor->spec.plan;
+    const struct gm_chain *of = executor->runners[chain].chain;
+    const uint32_t first = gm_plan_position(plan, chain), last = plan->chains[chain].step_count + 1;
+    for (uint32_t i = 0; i < last; i++) {
+        const struct gm_meter meter = gm_chain_meter(of, i);
+        gm_analysis_add(analysis, first + i, gm_chain_rows(of, i), meter.bytes, meter.ns);
+    }
+    gm_analysis_add(analysis, first + last, sent->rows_count, sent->payload_bytes,
+                    gm_chain_meter(of, last).ns);
 }
 
 void gm_executor_counts_add(const struct gm_executor *executor, struct gm_executor_counts *counts)
@@ -395,5 +436,6 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         total->rows_count += sent.rows_count;
         total->payload_bytes += sent.payload_bytes;
         total->frames_count += sent.frames_count;
+        add_positions(executor, i, &sent, &counts->analysis);
     }
 }

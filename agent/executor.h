@@ -9,6 +9,7 @@
 #ifndef GM_AGENT_EXECUTOR_H
 #define GM_AGENT_EXECUTOR_H
 
+#include "agent/analysis.h"
 #include "engine/base/error.h"
 #include "engine/base/heap.h"
 #include "engine/flow/plan.h"
@@ -40,6 +41,7 @@ struct gm_executor_spec {
     uint64_t spin_ns;      /* of empty looks before it sleeps */
     struct gm_executor_ports ports;
     const _Atomic bool *cancel; /* looked at now and then; NULL: never */
+    bool analyze;               /* times every call and counts bytes */
 };
 
 /* Returns 0 (ret_executor set) or < 0 with error. */
@@ -76,6 +78,7 @@ struct gm_executor_counts {
     uint32_t chain_count;
     struct gm_chain_counts *chains;       /* chain_count of them */
     struct gm_exchange_counts *exchanges; /* sent, plan->exchange_count of them */
+    struct gm_analysis analysis;
 };
 
 /* Allocates the tables by malloc for the plan's size, zeroed.  Returns 0 or -ENOMEM. */

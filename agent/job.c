@@ -7,12 +7,14 @@
 #include "agent/job.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/deadline.h"
 #include "agent/files.h"
 #include "agent/output.h"
 #include "agent/progress.h"
@@ -67,6 +69,13 @@ static void note_signal(int number)
     if (stop_bell >= 0 && write(stop_bell, &one, sizeof one) < 0)
         stop_signal = number; /* a full counter wakes it as well */
     errno = saved;
+}
+
+/* --timeout is over.  A signal of a person that came before counts. */
+static void note_deadline(int number)
+{
+    if (stop_signal == 0 || stop_signal == GM_DEADLINE_SIGNAL)
+        note_signal(number);
 }
 
 static const int watched_signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -193,6 +202,7 @@ static int drain_one(struct job *job, struct drain *drain)
                                 gm_receiver_why(drain->receiver));
         if (rc != 0)
             return rc == GM_AGAIN && i > 0 ? 0 : rc;
+        gm_progress_wipe(&job->progress); /* the rows may go to the same terminal */
         rc = gm_output_writer_rows(drain->writer, &run, job->error);
         if (rc < 0)
             return rc;
@@ -331,6 +341,7 @@ static int run_attempt(struct job *job, const struct gm_memory_split *split,
         .memory_bytes = split->heap_bytes,
         /* Executors that share a core must not spin away each other's time. */
         .spin_ns = job->options->executor_count > job->options->core_count ? 0 : GM_SPIN_NS,
+        .analyze = job->options->analyze,
     };
     int rc = open_driver(job, split);
     if (rc == 0)
@@ -342,6 +353,14 @@ static int run_attempt(struct job *job, const struct gm_memory_split *split,
     gm_progress_end(&job->progress);
     if (rc == 0)
         rc = finish_outputs(job);
+    if (rc == -EINTR && stop_signal == GM_DEADLINE_SIGNAL) {
+        report->timed_out = true;
+        rc = gm_error_set(job->error, GM_EJOB_CANCELLED,
+                          "stopped: it was not done after the %" PRIu64 ".%03u s of --timeout; "
+                          "give it more time, more cores or less to do",
+                          job->options->timeout_ns / 1000000000,
+                          (unsigned)(job->options->timeout_ns / 1000000 % 1000));
+    }
     if (rc == -EINTR)
         rc = gm_error_set(job->error, GM_EJOB_CANCELLED, "stopped by signal %d (%s)", stop_signal,
                           strsignal(stop_signal));
@@ -358,7 +377,20 @@ static _Noreturn void end_program(const struct job *job, int rc)
         _exit(0);
     fprintf(stderr, "gleam: %s; a step does not return, so the program ends here\n",
             job->error->text);
-    _exit(rc == GM_EJOB_CANCELLED ? 128 + stop_signal : 1);
+    _exit(rc != GM_EJOB_CANCELLED            ? 1
+          : stop_signal == GM_DEADLINE_SIGNAL ? GM_STATUS_TIMED_OUT
+                                              : 128 + stop_signal);
+}
+
+/* The time of planning and starting counts as well. */
+static int arm_deadline(struct job *job, uint64_t begin_ns, struct gm_deadline *ret_deadline)
+{
+    const uint64_t limit_ns = job->options->timeout_ns;
+    const uint64_t passed_ns = gm_clock_now_ns(&job->clock) - begin_ns;
+    if (limit_ns == 0)
+        return 0;
+    return gm_deadline_arm(ret_deadline, limit_ns > passed_ns ? limit_ns - passed_ns : 0,
+                           note_deadline, job->error);
 }
 
 int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
@@ -373,6 +405,7 @@ int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
                       .clock = gm_clock_system()};
     struct gm_memory_split split;
     struct sigaction before[WATCHED_SIGNALS];
+    struct gm_deadline deadline = {0};
     int late_signal = 0;
     const uint64_t begin_ns = gm_clock_now_ns(&job.clock);
     *ret_report = (struct gm_job_report){.memory_bytes = options->memory_bytes};
@@ -387,18 +420,23 @@ int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
     if (rc < 0)
         goto leave_region;
 
-    gm_progress_init(&job.progress, options->quiet, ret_plan->input_bytes, begin_ns);
+    gm_progress_init(&job.progress, ret_plan, options->quiet, begin_ns);
     watch_signals(before, session->bells[session->executor_count]);
-    rc = run_attempt(&job, &split, ret_report);
+    rc = arm_deadline(&job, begin_ns, &deadline);
+    if (rc == 0)
+        rc = run_attempt(&job, &split, ret_report);
+    gm_deadline_disarm(&deadline);
     unwatch_signals(before);
     /* Before the session ends: frames that the driver gives back may ring an executor's bell. */
     close_driver(&job);
     /* After a failure nobody knows what the executors hold; the next job starts new ones. */
     if (rc != 0 && !gm_session_stop(session))
         end_program(&job, rc);
-    if (rc == GM_END)
-        rc = 0; /* the reader had enough */
-    late_signal = rc == 0 ? stop_signal : 0;
+    if (rc == GM_END) { /* the reader had enough */
+        ret_report->cut_short = true;
+        rc = 0;
+    }
+    late_signal = rc == 0 && stop_signal != GM_DEADLINE_SIGNAL ? stop_signal : 0;
 
 leave_region:
     gm_region_leave(&job.region);

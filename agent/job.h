@@ -9,6 +9,9 @@
 #include "agent/session.h"
 #include "engine/flow/flow.h"
 
+/* Exit status of a job that --timeout ended, as of timeout(1). */
+#define GM_STATUS_TIMED_OUT 124
+
 /* What a job left behind to tell. */
 struct gm_job_report {
     uint64_t elapsed_ns;
@@ -21,6 +24,8 @@ struct gm_job_report {
     uint32_t frame_bytes;
     struct gm_executor_counts counts; /* all executors; the caller calls gm_executor_counts_fini */
     int stop_signal; /* that ended it; 0: none */
+    bool timed_out;  /* --timeout ended it */
+    bool cut_short;  /* nobody read any more: it ended well, and its counters say little */
     uint64_t executor_busy_ns[GM_EXECUTORS_MAX];
     uint64_t executor_peak_bytes[GM_EXECUTORS_MAX];
 };

@@ -16,9 +16,14 @@ const char gm_options_help[] =
     "                        huge pages: a shared region of SIZE, or an error; auto takes\n"
     "                        what there is (default: auto)\n"
     "  --stats FILE|-        write counters as JSON\n"
-    "  --quiet               no progress line\n"
+    "  --timeout SECONDS     stop the job, with status 124, when it takes longer: 90, 0.5\n"
+    "  --quiet               no progress, and no summary at the end\n"
     "  --in-process          executors as threads of this process, for a debugger\n"
-    "  --plan                print the plan instead of running it\n";
+    "  --plan[=text|dot|svg]\n"
+    "                        print the plan instead of running it: as text, for Graphviz, or\n"
+    "                        as a picture (default: text)\n"
+    "  --analyze             run, then print the plan to standard error with the rows, bytes,\n"
+    "                        share of time and skew of each step; --plan=FORM chooses the form\n";
 
 static int refuse(struct gm_error *error, const char *name, const char *value, const char *why)
 {
@@ -83,15 +88,51 @@ static int set_number(const char *name, const char *value, uint64_t max, uint32_
     return 0;
 }
 
+#define TIMEOUT_SECONDS_MAX UINT64_C(1000000000) /* 31 years */
+
+/* Seconds with an optional fraction, of which nine digits count. */
+static int set_timeout(struct gm_options *options, const char *value, struct gm_error *error)
+{
+    static const char want[] = "seconds, more than none: 90 or 0.5";
+    char whole[32], fraction[10] = "000000000";
+    const char *why = "", *point = strchr(value, '.');
+    const size_t length = point != NULL ? (size_t)(point - value) : strlen(value);
+    uint64_t seconds, ns = 0;
+    if (length >= sizeof whole)
+        return refuse(error, "timeout", value, want);
+    snprintf(whole, sizeof whole, "%.*s", (int)length, value);
+    if (gm_text_parse_u64(whole, TIMEOUT_SECONDS_MAX, &seconds, &why) < 0)
+        return refuse(error, "timeout", value, want);
+    if (point != NULL) {
+        const size_t digits = strspn(point + 1, "0123456789");
+        if (digits == 0 || point[1 + digits] != '\0')
+            return refuse(error, "timeout", value, want);
+        memcpy(fraction, point + 1, digits < 9 ? digits : 9);
+        ns = strtoull(fraction, NULL, 10);
+    }
+    options->timeout_ns = seconds * UINT64_C(1000000000) + ns;
+    return options->timeout_ns == 0 ? refuse(error, "timeout", value, want) : 0;
+}
+
 static bool is_flag(const char *name)
 {
     return strcmp(name, "quiet") == 0 || strcmp(name, "in-process") == 0 ||
-           strcmp(name, "plan") == 0;
+           strcmp(name, "plan") == 0 || strcmp(name, "analyze") == 0;
+}
+
+/* --plan and --plan=FORM: the one flag that may have a value. */
+static int set_plan(struct gm_options *options, const char *value, struct gm_error *error)
+{
+    if (value != NULL && gm_plan_form_parse(value, &options->plan_form) < 0)
+        return refuse(error, "plan", value, "text, dot or svg");
+    options->plan_only = true;
+    return 0;
 }
 
 static bool takes_value(const char *name)
 {
-    static const char *const names[] = {"cores", "executors", "memory", "hugepages", "stats"};
+    static const char *const names[] = {"cores", "executors", "memory", "hugepages", "stats",
+                                        "timeout"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -102,10 +143,12 @@ int gm_options_set(struct gm_options *options, const char *name, const char *val
                    struct gm_error *error)
 {
     const char *why = "";
+    if (strcmp(name, "plan") == 0)
+        return set_plan(options, value, error);
     if (is_flag(name)) {
         options->quiet = options->quiet || strcmp(name, "quiet") == 0;
         options->in_process = options->in_process || strcmp(name, "in-process") == 0;
-        options->plan_only = options->plan_only || strcmp(name, "plan") == 0;
+        options->analyze = options->analyze || strcmp(name, "analyze") == 0;
         return 0;
     }
     if (!takes_value(name))
@@ -116,6 +159,8 @@ int gm_options_set(struct gm_options *options, const char *name, const char *val
         return set_cores(options, value, error);
     if (strcmp(name, "hugepages") == 0)
         return set_hugepages(options, value, error);
+    if (strcmp(name, "timeout") == 0)
+        return set_timeout(options, value, error);
     if (strcmp(name, "executors") == 0)
         return set_number(name, value, GM_EXECUTORS_MAX, &options->executor_count, error);
     if (strcmp(name, "memory") == 0) {

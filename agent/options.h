@@ -7,6 +7,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/limits.h"
+#include "engine/flow/plan_view.h"
 #include "shuffle/region.h"
 
 struct gm_options {
@@ -17,9 +18,12 @@ struct gm_options {
     enum gm_pages_want pages;
     uint64_t huge_bytes; /* of --hugepages SIZE: what must be there */
     char stats_path[GM_PATH_BYTES_MAX]; /* "" none, "-" stdout */
+    uint64_t timeout_ns; /* 0: the job may take as long as it likes */
     bool quiet;
     bool in_process;
     bool plan_only;
+    bool analyze;                /* runs, then shows the plan with what each step did */
+    enum gm_plan_form plan_form; /* how the plan is shown */
 };
 
 /* One option by its name without "--".  value may be NULL for a flag.  Returns 0 or GM_EJOB_OPTION

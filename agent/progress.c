@@ -1,50 +1,197 @@
-/* progress.c - bytes read, from the ledger, five times a second. */
+/* progress.c - bytes and rows from the ledger, for a person who waits. */
 #include "agent/progress.h"
 
-#include <stdio.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "engine/base/readable.h"
 #include "engine/base/text.h"
+#include "engine/base/utf8.h"
+#include "engine/flow/plan_view.h"
 
-#define TICK_NS UINT64_C(200000000)
+#define TERMINAL_TICK_NS UINT64_C(200000000)
+#define PLAIN_TICK_NS UINT64_C(10000000000)
+/* Below this there is no rate to speak of. */
+#define RATE_LEAST_NS UINT64_C(100000000)
+#define LINE_BYTES (4 * GM_PROGRESS_COLUMNS_MAX)
+#define COLUMNS_DEFAULT 80
+#define LINES_DEFAULT 24
 
-void gm_progress_init(struct gm_progress *progress, bool quiet, uint64_t input_bytes,
+void gm_progress_init_on(struct gm_progress *progress, const struct gm_plan *plan, FILE *file,
+                         uint32_t columns, uint32_t lines, uint64_t now_ns)
+{
+    const bool terminal = columns > 0;
+    *progress = (struct gm_progress){
+        .file = file,
+        .terminal = terminal,
+        .columns = columns < GM_PROGRESS_COLUMNS_MAX ? columns : GM_PROGRESS_COLUMNS_MAX,
+        .lines = lines < GM_PROGRESS_LINES_MAX ? lines : GM_PROGRESS_LINES_MAX,
+        .plan = plan,
+        .begin_ns = now_ns,
+        .next_ns = now_ns + (terminal ? TERMINAL_TICK_NS : PLAIN_TICK_NS),
+    };
+}
+
+void gm_progress_init(struct gm_progress *progress, const struct gm_plan *plan, bool quiet,
                       uint64_t now_ns)
 {
-    *progress = (struct gm_progress){
-        .on = !quiet && isatty(STDERR_FILENO) == 1,
-        .begin_ns = now_ns,
-        .next_ns = now_ns + TICK_NS,
-        .input_bytes = input_bytes,
-    };
+    struct winsize size = {0};
+    if (isatty(STDERR_FILENO) == 1 && (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 ||
+                                       size.ws_col == 0 || size.ws_row == 0))
+        size = (struct winsize){.ws_col = COLUMNS_DEFAULT, .ws_row = LINES_DEFAULT};
+    gm_progress_init_on(progress, plan, quiet ? NULL : stderr, size.ws_col, size.ws_row, now_ns);
+}
+
+/* ---- what is said ---------------------------------------------------------------------------- */
+
+static uint64_t bytes_read(const struct gm_region *region)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < region->spec.executor_count; i++)
+        bytes += atomic_load_explicit(&gm_region_ledger(region, i)->input_bytes,
+                                      memory_order_relaxed);
+    return bytes;
+}
+
+static uint64_t rows_at(const struct gm_region *region, uint32_t position)
+{
+    uint64_t rows = 0;
+    if (position >= GM_LEDGER_ROWS_MAX)
+        return 0;
+    for (uint32_t i = 0; i < region->spec.executor_count; i++)
+        rows += atomic_load_explicit(&gm_region_ledger(region, i)->rows[position],
+                                     memory_order_relaxed);
+    return rows;
+}
+
+/* Rows of all sources that are no exchanges. */
+static uint64_t rows_read(const struct gm_plan *plan, const struct gm_region *region)
+{
+    uint64_t rows = 0;
+    for (uint32_t c = 0; c < plan->chain_count; c++)
+        if (plan->chains[c].source.kind != GM_SOURCE_EXCHANGE)
+            rows += rows_at(region, gm_plan_position(plan, c));
+    return rows;
+}
+
+/* " 43 %  412.0 MiB of 953.7 MiB  1.2 GiB/s  0.4 s left"; where nobody knows how much there is,
+ * what was read so far. */
+static void say_whole(const struct gm_progress *progress, const struct gm_region *region,
+                      uint64_t now_ns, char *text, size_t text_bytes)
+{
+    const uint64_t all = progress->plan->input_bytes, done = bytes_read(region);
+    const uint64_t passed_ns = now_ns - progress->begin_ns;
+    const double seconds = (double)(passed_ns > RATE_LEAST_NS ? passed_ns : RATE_LEAST_NS) / 1e9;
+    char size[32], whole[32], rate[32], rest[48], rows[32];
+    gm_text_format_size(done, size, sizeof size);
+    gm_text_format_size((uint64_t)((double)done / seconds), rate, sizeof rate);
+    if (all == 0) {
+        const uint64_t row_count = rows_read(progress->plan, region);
+        gm_readable_count(row_count, rows, sizeof rows);
+        gm_readable_count((uint64_t)((double)row_count / seconds), whole, sizeof whole);
+        gm_readable_time(passed_ns, rest, sizeof rest);
+        snprintf(text, text_bytes, "%s rows  %s%s%s rows/s  %s", rows, done > 0 ? size : "",
+                 done > 0 ? "  " : "", whole, rest);
+        return;
+    }
+    gm_text_format_size(all, whole, sizeof whole);
+    if (done >= all) {
+        snprintf(rest, sizeof rest, "finishing");
+    } else if (done == 0) {
+        snprintf(rest, sizeof rest, "starting");
+    } else {
+        char left[32];
+        gm_readable_time((uint64_t)((double)passed_ns * (double)(all - done) / (double)done),
+                         left, sizeof left);
+        snprintf(rest, sizeof rest, "%s left", left);
+    }
+    snprintf(text, text_bytes, "%3u %%  %s of %s  %s/s  %s",
+             done < all ? (unsigned)((double)done * 100 / (double)all) : 100, size, whole, rate,
+             rest);
+}
+
+/* "  0: text (1.23 M) > append one (1.23 M) > sum (512)": a chain's steps with their rows. */
+static void say_chain(const struct gm_progress *progress, const struct gm_region *region,
+                      uint32_t chain, char *text, size_t text_bytes)
+{
+    const struct gm_chain_plan *of = &progress->plan->chains[chain];
+    const uint32_t first = gm_plan_position(progress->plan, chain);
+    size_t length = (size_t)snprintf(text, text_bytes, "%3u:", chain);
+    for (uint32_t i = 0; i <= of->step_count && length < text_bytes; i++) {
+        char rows[32] = "?";
+        if (first + i < GM_LEDGER_ROWS_MAX)
+            gm_readable_count(rows_at(region, first + i), rows, sizeof rows);
+        length += (size_t)snprintf(text + length, text_bytes - length, "%s %s (%s)",
+                                   i > 0 ? " >" : "",
+                                   i == 0 ? of->source.name : of->steps[i - 1].name, rows);
+    }
+}
+
+/* ---- where it is shown ----------------------------------------------------------------------- */
+
+/* One line of the terminal, cut to its width; a name's control characters do nothing there. */
+static void draw_line(struct gm_progress *progress, char *text)
+{
+    text[gm_utf8_prefix(text, progress->columns - 1)] = '\0';
+    for (char *at = text; *at != '\0'; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = ' ';
+    fprintf(progress->file, "%s\r\033[K%s", progress->shown_lines > 0 ? "\n" : "", text);
+    progress->shown_lines++;
+}
+
+/* To the first of the lines, which stay. */
+static void go_up(struct gm_progress *progress)
+{
+    if (progress->shown_lines > 1)
+        fprintf(progress->file, "\033[%uA", progress->shown_lines - 1);
+}
+
+static void draw(struct gm_progress *progress, const struct gm_region *region, uint64_t now_ns)
+{
+    char text[LINE_BYTES];
+    go_up(progress);
+    progress->shown_lines = 0;
+    say_whole(progress, region, now_ns, text, sizeof text);
+    draw_line(progress, text);
+    /* A line is left for what comes behind. */
+    for (uint32_t c = 0; c < progress->plan->chain_count && c + 2 < progress->lines; c++) {
+        say_chain(progress, region, c, text, sizeof text);
+        draw_line(progress, text);
+    }
+    fflush(progress->file);
 }
 
 void gm_progress_tick(struct gm_progress *progress, const struct gm_region *region,
                       uint64_t now_ns)
 {
-    if (!progress->on || now_ns < progress->next_ns)
+    if (progress->file == NULL || now_ns < progress->next_ns)
         return;
-    progress->next_ns = now_ns + TICK_NS;
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < region->spec.executor_count; i++)
-        bytes += atomic_load_explicit(&gm_region_ledger(region, i)->input_bytes,
-                                      memory_order_relaxed);
-    char done[32], all[32], rate[32];
-    gm_text_format_size(bytes, done, sizeof done);
-    gm_text_format_size(progress->input_bytes, all, sizeof all);
-    const double seconds = (double)(now_ns - progress->begin_ns) / 1e9;
-    gm_text_format_size((uint64_t)((double)bytes / seconds), rate, sizeof rate);
-    const uint64_t percent =
-        progress->input_bytes > 0 ? bytes * 100 / progress->input_bytes : 0;
-    fprintf(stderr, "\r\033[K%3u %%  %s of %s  %s/s",
-            (unsigned)(percent < 100 ? percent : 100), done, all, rate);
-    fflush(stderr);
-    progress->shown = true;
+    progress->next_ns = now_ns + (progress->terminal ? TERMINAL_TICK_NS : PLAIN_TICK_NS);
+    if (progress->terminal) {
+        draw(progress, region, now_ns);
+        return;
+    }
+    char text[LINE_BYTES];
+    say_whole(progress, region, now_ns, text, sizeof text);
+    fprintf(progress->file, "progress: %s\n", text + strspn(text, " "));
+    fflush(progress->file);
+}
+
+void gm_progress_wipe(struct gm_progress *progress)
+{
+    if (progress->shown_lines == 0)
+        return;
+    go_up(progress);
+    fputs("\r\033[J", progress->file);
+    fflush(progress->file);
+    progress->shown_lines = 0;
 }
 
 void gm_progress_end(struct gm_progress *progress)
 {
-    if (progress->shown)
-        fprintf(stderr, "\r\033[K");
-    progress->shown = false;
+    gm_progress_wipe(progress);
+    progress->file = NULL;
 }

@@ -297,6 +297,7 @@ static void counts_merge(struct gm_executor_counts *total, const struct gm_execu
         total->exchanges[i].payload_bytes += one->exchanges[i].payload_bytes;
         total->exchanges[i].frames_count += one->exchanges[i].frames_count;
     }
+    gm_analysis_merge(&total->analysis, &one->analysis);
 }
 
 static int collect_thread(struct gm_session_executor *executor, const struct gm_plan *plan,

@@ -5,52 +5,18 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 character that text begins with; 0 when it is none.  A text ends with a NUL,
- * which continues nothing: no byte behind it is looked at. */
-static size_t character_bytes(const unsigned char *text)
-{
-    const unsigned char first = text[0];
-    if (first < 0x80)
-        return 1;
-    const size_t bytes = first < 0xc2 || first > 0xf4 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    for (size_t i = 1; i < bytes; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    /* Longer forms than needed, halves of UTF-16 pairs, and what lies beyond U+10FFFF. */
-    if ((first == 0xe0 && text[1] < 0xa0) || (first == 0xed && text[1] > 0x9f) ||
-        (first == 0xf0 && text[1] < 0x90) || (first == 0xf4 && text[1] > 0x8f))
-        return 0;
-    return bytes;
-}
-
-static void print_string(FILE *file, const char *text)
-{
-    fputc('"', file);
-    for (size_t bytes; *text != '\0'; text += bytes) {
-        const unsigned char byte = (unsigned char)*text;
-        bytes = character_bytes((const unsigned char *)text);
-        if (bytes == 0) {
-            fputs("\xef\xbf\xbd", file); /* U+FFFD stands for a byte that is no text */
-            bytes = 1;
-        } else if (byte == '"' || byte == '\\')
-            fprintf(file, "\\%c", byte);
-        else if (byte < 0x20)
-            fprintf(file, "\\u%04x", byte);
-        else
-            fwrite(text, 1, bytes, file);
-    }
-    fputc('"', file);
-}
+#include "agent/json.h"
 
 static void print_step(FILE *file, bool *first, uint32_t chain, const char *name, const char *kind,
-                       uint64_t rows_in, uint64_t rows_out)
+                       uint64_t rows_in, uint64_t rows_out, const struct gm_plan_note *note)
 {
     fprintf(file, "%s\n    {\"chain_index\": %u, \"step_name\": ", *first ? "" : ",", chain);
-    print_string(file, name);
+    gm_json_string(file, name);
     fprintf(file,
             ", \"step_kind\": \"%s\", \"in_rows\": %" PRIu64 ", \"out_rows\": %" PRIu64
-            ", \"spilled_bytes\": 0}",
-            kind, rows_in, rows_out);
+            ", \"max_executor_rows\": %" PRIu64 ", \"out_bytes\": %" PRIu64
+            ", \"busy_ns\": %" PRIu64 ", \"spilled_bytes\": 0}",
+            kind, rows_in, rows_out, note->rows_max, note->bytes, note->ns);
     *first = false;
 }
 
@@ -64,25 +30,30 @@ static const char *source_kind(const struct gm_source *source)
 
 static void print_steps(FILE *file, const struct gm_plan *plan, const struct gm_job_report *report)
 {
+    /* A fused pair is one position: its numbers stand with the kernel. */
+    static const struct gm_plan_note none;
+    const struct gm_plan_note *note = report->counts.analysis.notes;
     bool first = true;
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_chain_plan *chain = &plan->chains[c];
         const struct gm_chain_counts *counts = &report->counts.chains[c];
         print_step(file, &first, c, chain->source.name, source_kind(&chain->source), 0,
-                   counts->source_rows);
+                   counts->source_rows, chain->source.tokenize ? &none : note);
         uint64_t rows = counts->source_rows;
         if (chain->source.tokenize) {
             print_step(file, &first, c, chain->source.tokenize_name, "tokenize", rows,
-                       counts->source_words);
+                       counts->source_words, note);
             rows = counts->source_words;
         }
         for (uint32_t s = 0; s < chain->step_count; s++) {
             const struct gm_step *step = &chain->steps[s];
             /* Format hands on texts of many rows; none is lost or made there. */
             const uint64_t out = step->kind == GM_STEP_FORMAT ? rows : counts->step_rows[s];
-            print_step(file, &first, c, step->name, gm_step_kind_name(step->kind), rows, out);
+            print_step(file, &first, c, step->name, gm_step_kind_name(step->kind), rows, out,
+                       note + 1 + s);
             rows = out;
         }
+        note += chain->step_count + 2; /* the last is the exchange */
     }
 }
 
@@ -112,7 +83,7 @@ static void print_counters(FILE *file, const struct gm_executor_counts *counts)
     fprintf(file, ",\n  \"counters\": {");
     for (uint32_t i = 0; i < counters->count; i++) {
         fprintf(file, "%s\n    ", i > 0 ? "," : "");
-        print_string(file, counters->entries[i].name);
+        gm_json_string(file, counters->entries[i].name);
         fprintf(file, ": %" PRId64, counters->entries[i].value);
     }
     fprintf(file, "%s}", counters->count > 0 ? "\n  " : "");
@@ -130,7 +101,7 @@ static void print_report(FILE *file, const struct gm_plan *plan,
     for (uint32_t i = 0; i < plan->exchange_count; i++)
         ring_bytes += report->counts.exchanges[i].payload_bytes;
     fprintf(file, "{\n  \"flow_name\": ");
-    print_string(file, plan->name);
+    gm_json_string(file, plan->name);
     fprintf(file,
             ",\n  \"elapsed_ns\": %" PRIu64 ",\n  \"input_bytes\": %" PRIu64
             ",\n  \"ring_bytes\": %" PRIu64 ",\n  \"output_bytes\": %" PRIu64

@@ -104,6 +104,7 @@ void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *pla
                   .disk_open = disk_open,
                   .disk_close = disk_close},
         .cancel = cancel,
+        .analyze = job->analyze != 0,
     };
     struct gm_executor *executor;
     int rc = gm_executor_create(&spec, &executor, error);

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "agent/driver.h"
 #include "cli/cli.h"
@@ -94,7 +93,6 @@ int gm_cli_bench_wordcount(int argc, char **argv)
         return 2;
     }
     const bool functions = gm_cli_flag(&argc, argv, "--functions");
-    const bool plan_only = strcmp(argv[0], "plan") == 0;
     gm_cli_no_more_options(&argc, argv);
     if (argc < 2) {
         fputs(usage, stderr);
@@ -105,8 +103,8 @@ int gm_cli_bench_wordcount(int argc, char **argv)
     struct gm_plan plan = {0};
     struct gm_job_report report = {0};
     int status;
-    if (plan_only) {
-        status = gleam_plan(flow, stdout);
+    if (gm_driver_shows_plan()) {
+        status = gleam_run(flow);
     } else {
         status = gm_driver_run(flow, &plan, &report);
         if (status == 0)

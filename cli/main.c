@@ -17,6 +17,7 @@ static const char usage[] =
     "  run FLOW.lua [ARGS]       run a flow in Lua\n"
     "  run -e 'CODE'             the same from the command line; run - reads standard input\n"
     "  plan FLOW.lua [ARGS]      show how a flow will run, without running it\n"
+    "  doctor                    check this machine, and say what would make gleam faster\n"
     "  plan PROGRAM [ARGS]       show how a C driver's flow will run, without running it\n"
     "  plan wordcount PATH...    the same for the word count of `bench`\n"
     "  version\n"
@@ -80,36 +81,20 @@ void gm_cli_no_more_options(int *argc, char **argv)
     }
 }
 
-/* `plan` was given a script in Lua, not a program. */
-static int names_script(int argc, char **argv)
-{
-    for (int i = 2; i < argc; i++) {
-        const char *ending = strrchr(argv[i], '.');
-        if (strcmp(argv[i], "-e") == 0 || (ending != NULL && strcmp(ending, ".lua") == 0))
-            return 1;
-    }
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     const char *command = argc > 1 ? argv[1] : "";
     /* `gleam plan PROGRAM` passes the run options on; everything else takes them itself. */
-    const int plan = strcmp(command, "plan") == 0;
-    if (plan && argc > 2 && strcmp(argv[2], "wordcount") != 0 && !names_script(argc, argv))
+    if (strcmp(command, "plan") == 0)
         return gm_cli_plan(argc - 1, argv + 1);
     gleam_init(&argc, &argv);
     command = argc > 1 ? argv[1] : "";
     if (strcmp(command, "bench") == 0)
         return gm_cli_bench(argc - 1, argv + 1);
-    if (strcmp(command, "plan") == 0 && names_script(argc, argv)) {
-        gleam_set_option("plan", NULL);
-        return gm_cli_run(argc - 1, argv + 1);
-    }
-    if (strcmp(command, "plan") == 0)
-        return gm_cli_plan(argc - 1, argv + 1);
     if (strcmp(command, "run") == 0)
         return gm_cli_run(argc - 1, argv + 1);
+    if (strcmp(command, "doctor") == 0)
+        return gm_cli_doctor(argc - 1, argv + 1);
     if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
         printf("gleam %s\n", GLEAM_VERSION);
         return 0;

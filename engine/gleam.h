@@ -458,8 +458,9 @@ void gleam_output_row(struct gleam_dataset *dataset, gleam_row_fn *function, voi
 
 /* Plans and runs the flow, with the options that gleam_init found.  Returns an exit status: 0 when
  * every row made it (also when the reader of stdout went away), 1 for a failure, 128 + n when
- * stopped by signal n (130: Ctrl-C); the reason is on stderr, and in gleam_flow_error.  A flow runs
- * once or more often; the executors stay warm between runs of one program. */
+ * stopped by signal n (130: Ctrl-C), 124 when --timeout is over; the reason is on stderr, and in
+ * gleam_flow_error.  A flow runs once or more often; the executors stay warm between runs of one
+ * program. */
 int gleam_run(struct gleam_flow *flow);
 /* As gleam_run, but prints no reason. */
 int gleam_try(struct gleam_flow *flow);

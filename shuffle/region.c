@@ -11,7 +11,7 @@
 #include "engine/base/check.h"
 
 #define REGION_MAGIC UINT32_C(0x31475247) /* "GRG1" */
-#define REGION_VERSION 1
+#define REGION_VERSION 2
 #define REGION_BYTES_MAX (UINT64_C(1) << 46) /* half of what a process can map */
 #define PAGE_BYTES UINT64_C(4096)
 #define HUGE_PAGE_BYTES (UINT64_C(2) << 20)
@@ -31,7 +31,9 @@ struct region_header {
 };
 
 /* One line for its counters, one for `sleeping`: the senders' looks do not disturb the counters. */
-_Static_assert(sizeof(struct gm_ledger_entry) == 2 * GM_LINE_BYTES, "shared by processes");
+_Static_assert(sizeof(struct gm_ledger_entry) ==
+                   2 * GM_LINE_BYTES + GM_LEDGER_ROWS_MAX * sizeof(uint64_t),
+               "shared by processes");
 _Static_assert(sizeof(struct region_header) <= PAGE_BYTES, "the first page holds it");
 
 static uint64_t round_up(uint64_t value, uint64_t unit)

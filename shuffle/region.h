@@ -39,6 +39,10 @@ struct gm_region_spec {
     uint64_t secret; /* seals frame headers */
 };
 
+/* Positions of a plan whose rows are shown while it runs: 64 words are 4 lines per participant, and
+ * plans have a dozen.  Further ones are not shown. */
+#define GM_LEDGER_ROWS_MAX 64
+
 /* What each participant shows of itself.  Written by its owner, relaxed; read by anyone. */
 struct gm_ledger_entry {
     _Alignas(GM_LINE_BYTES) _Atomic uint32_t chain; /* what it runs now; a crash is blamed on it */
@@ -48,6 +52,7 @@ struct gm_ledger_entry {
     _Atomic uint64_t input_bytes; /* read from sources so far */
     _Atomic uint64_t busy_ns;
     _Alignas(GM_LINE_BYTES) _Atomic uint32_t sleeping; /* bell protocol; read by senders */
+    _Alignas(GM_LINE_BYTES) _Atomic uint64_t rows[GM_LEDGER_ROWS_MAX]; /* by position of the plan */
 };
 
 /* A process's view of a mapped region. */

@@ -14,6 +14,7 @@ struct level {
     bool more; /* process is to be called with `in` */
     void **states; /* by partition; one for all in executor scope; NULL: not begun */
     uint64_t rows_out;
+    struct gm_meter meter;
 };
 
 enum phase {
@@ -40,6 +41,7 @@ struct gm_chain {
     uint32_t next_partition; /* PHASE_PICK */
     const struct gm_batch *sink_batch;
     uint64_t source_rows;
+    struct gm_meter source_meter, sink_meter;
 };
 
 static void show(const struct gm_chain *chain, uint32_t step)
@@ -199,7 +201,9 @@ static int process_deepest(struct gm_chain *chain)
             continue;
         clear(level, level->in->origin);
         show(chain, i);
+        const uint64_t begin_ns = gm_meter_begin(&chain->spec.clock);
         int rc = level->op.ops->process(&level->op, state_of(chain, level), level->in, &level->out);
+        gm_meter_end(&chain->spec.clock, &level->meter, begin_ns, rc < 0 ? NULL : &level->out);
         if (rc < 0)
             return rc;
         level->more = rc == GM_OP_HAVE_MORE;
@@ -217,8 +221,10 @@ static int drain(struct gm_chain *chain, bool *progressed)
     for (;;) {
         if (chain->sink_batch != NULL) {
             show(chain, chain->level_count);
+            const uint64_t begin_ns = gm_meter_begin(&chain->spec.clock);
             int rc = chain->spec.sink.push(chain->spec.sink.self, chain->sink_batch,
                                            chain->partition);
+            gm_meter_end(&chain->spec.clock, &chain->sink_meter, begin_ns, NULL);
             if (rc != 0)
                 return rc;
             *progressed = true;
@@ -251,7 +257,9 @@ static int finish_levels(struct gm_chain *chain, uint32_t end, bool *progressed)
         }
         clear(level, 0);
         show(chain, chain->finishing);
+        const uint64_t begin_ns = gm_meter_begin(&chain->spec.clock);
         rc = level->op.ops->finish(&level->op, state, &level->out);
+        gm_meter_end(&chain->spec.clock, &level->meter, begin_ns, rc < 0 ? NULL : &level->out);
         if (rc < 0)
             return rc;
         *progressed = true;
@@ -300,7 +308,9 @@ static int run_source(struct gm_chain *chain, bool *progressed)
     const struct gm_batch *batch = NULL;
     uint32_t partition = 0;
     show(chain, GM_STEP_SHOWN_SOURCE);
+    const uint64_t begin_ns = gm_meter_begin(&chain->spec.clock);
     rc = chain->spec.source.next(chain->spec.source.self, &batch, &partition);
+    gm_meter_end(&chain->spec.clock, &chain->source_meter, begin_ns, rc == 0 ? batch : NULL);
     if (rc < 0 || rc == GM_AGAIN)
         return rc;
     *progressed = true;
@@ -347,6 +357,7 @@ static void pick_partition(struct gm_chain *chain)
 static int run_phase(struct gm_chain *chain, bool *progressed)
 {
     int rc;
+    uint64_t begin_ns;
     switch (chain->phase) {
     case PHASE_RUNNING:
         return run_source(chain, progressed);
@@ -370,7 +381,9 @@ static int run_phase(struct gm_chain *chain, bool *progressed)
         chain->phase = PHASE_SINK;
         return 0;
     case PHASE_SINK:
+        begin_ns = gm_meter_begin(&chain->spec.clock);
         rc = chain->spec.sink.finish(chain->spec.sink.self);
+        gm_meter_end(&chain->spec.clock, &chain->sink_meter, begin_ns, NULL);
         if (rc == 0) {
             *progressed = true;
             chain->phase = PHASE_DONE;
@@ -397,4 +410,11 @@ int gm_chain_run(struct gm_chain *chain, uint32_t batches_max)
 uint64_t gm_chain_rows(const struct gm_chain *chain, uint32_t index)
 {
     return index == 0 ? chain->source_rows : chain->levels[index - 1].rows_out;
+}
+
+struct gm_meter gm_chain_meter(const struct gm_chain *chain, uint32_t index)
+{
+    return index == 0                    ? chain->source_meter
+           : index <= chain->level_count ? chain->levels[index - 1].meter
+                                         : chain->sink_meter;
 }

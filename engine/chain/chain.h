@@ -14,6 +14,7 @@
 
 #include <stdatomic.h>
 
+#include "engine/chain/meter.h"
 #include "engine/flow/plan.h"
 #include "engine/op/op.h"
 #include "engine/row/batch.h"
@@ -56,6 +57,7 @@ struct gm_chain_spec {
     _Atomic uint64_t *found; /* limit found there; or NULL */
     _Atomic uint32_t *chain_shown; /* ledger words for crash reports; NULL: nobody looks */
     _Atomic uint32_t *step_shown;
+    struct gm_meter_clock clock; /* --analyze: every call is timed; zeroed: none is */
 };
 
 /* Returns 0 or < 0 with the error set. */
@@ -68,6 +70,10 @@ int gm_chain_run(struct gm_chain *chain, uint32_t batches_max);
 
 /* Rows that the source made (index 0) and that each step made (1 + step). */
 uint64_t gm_chain_rows(const struct gm_chain *chain, uint32_t index);
+
+/* Bytes and time of the source (index 0), of each step (1 + step), and of the sink behind them
+ * (time alone); zeroes without a clock. */
+struct gm_meter gm_chain_meter(const struct gm_chain *chain, uint32_t index);
 
 /* What *chain_shown says while the source is at work, in *step_shown. */
 #define GM_STEP_SHOWN_SOURCE UINT32_MAX

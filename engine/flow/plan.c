@@ -248,3 +248,18 @@ void gm_plan_print(const struct gm_plan *plan, uint32_t executor_count, FILE *fi
         print_exchange(&plan->exchanges[chain->exchange], chain->exchange, file);
     }
 }
+
+void gm_plan_print_source(const struct gm_source *source, FILE *file)
+{
+    print_source(source, file);
+}
+
+void gm_plan_print_step(const struct gm_step *step, FILE *file)
+{
+    print_step(step, file);
+}
+
+void gm_plan_print_exchange(const struct gm_exchange_plan *exchange, uint32_t index, FILE *file)
+{
+    print_exchange(exchange, index, file);
+}

@@ -183,5 +183,9 @@ const char *gm_step_kind_name(enum gm_step_kind kind);
 
 /* Writes the plan for a person to read. */
 void gm_plan_print(const struct gm_plan *plan, uint32_t executor_count, FILE *file);
+/* One line of it, for the other views (plan_view.h). */
+void gm_plan_print_source(const struct gm_source *source, FILE *file);
+void gm_plan_print_step(const struct gm_step *step, FILE *file);
+void gm_plan_print_exchange(const struct gm_exchange_plan *exchange, uint32_t index, FILE *file);
 
 #endif

@@ -191,7 +191,7 @@ class OddFiles(driver.DriverCase):
     def test_a_fifo(self):
         path = os.path.join(self.dir, "fifo")
         os.mkfifo(path)
-        process = self.start(self.flows("lines", 4, path))
+        process = self.start(self.flows("--quiet", "lines", 4, path))
         with open(path, "wb") as file:
             file.write(b"".join(b"line %d\n" % i for i in range(50000)) + b"end")
         out, err = process.communicate(timeout=30 * lib.SLOWER)

@@ -82,6 +82,8 @@ NO_UNIT_TEST = {
 # Sources that are one half of a header; the header's test runs them.
 COVERED_BY = {
     "engine/flow/plan.c": "tests/unit/flow/test_planner.c",
+    "engine/flow/plan_dot.c": "tests/unit/flow/test_plan_view.c",
+    "engine/flow/plan_svg.c": "tests/unit/flow/test_plan_view.c",
     "engine/op/accumulate.c": "tests/unit/op/test_reduce.c",
     "engine/op/op.c": "tests/unit/op/test_simple.c",
     "engine/op/rows.c": "tests/unit/op/test_sort.c",

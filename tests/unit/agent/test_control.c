@@ -44,6 +44,7 @@ static struct gm_executor_counts some_counts(void)
     counts.chains[0].step_rows[2] = 14;
     counts.chains[1].source_bytes = 15;
     counts.exchanges[1].frames_count = 16;
+    gm_analysis_add(&counts.analysis, 4, 17, 18, 19);
     return counts;
 }
 
@@ -169,6 +170,9 @@ static void counters_add_up(void **state)
         assert_int_equal(total.chains[0].step_rows[2], 14 * i);
         assert_int_equal(total.chains[1].source_bytes, 15 * i);
         assert_int_equal(total.exchanges[1].frames_count, 16 * i);
+        assert_int_equal(total.analysis.notes[4].rows, 17 * i);
+        assert_int_equal(total.analysis.notes[4].rows_max, 17);
+        assert_int_equal(total.analysis.notes[4].ns, 19 * i);
     }
     gm_executor_counts_fini(&counts);
     gm_executor_counts_fini(&total);

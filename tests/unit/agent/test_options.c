@@ -62,6 +62,19 @@ static void options_are_taken_and_the_rest_stays(void **state)
     assert_int_equal(options.pages, GM_PAGES_HUGE);
     assert_int_equal(options.huge_bytes, 64 << 20);
     assert_int_equal(options.core_count, 1);
+    assert_int_equal(options.plan_form, GM_PLAN_TEXT);
+    assert_int_equal(take("p --plan=svg --analyze x", &options, &error, left), 0);
+    assert_true(options.analyze && options.plan_only);
+    assert_int_equal(options.plan_form, GM_PLAN_SVG);
+    assert_string_equal(left, "x");
+    assert_int_equal(take("p --timeout 1.25", &options, &error, left), 0);
+    assert_int_equal(options.timeout_ns, 1250000000);
+    assert_int_equal(take("p --timeout=90", &options, &error, left), 0);
+    assert_int_equal(options.timeout_ns, UINT64_C(90000000000));
+    assert_int_equal(take("p --timeout 0.0000000019", &options, &error, left), 0);
+    assert_int_equal(options.timeout_ns, 1);
+    assert_int_equal(take("p --plan svg", &options, &error, left), 0); /* a program's own word */
+    assert_string_equal(left, "svg");
     assert_int_equal(take("p --hugepages off --stats -", &options, &error, left), 0);
     assert_int_equal(options.pages, GM_PAGES_OFF);
     assert_string_equal(options.stats_path, "-");
@@ -78,6 +91,10 @@ static void wrong_options_are_refused_by_name(void **state)
         "p --cores 1,",     "p --cores ,1",     "p --cores x",       "p --executors 0",
         "p --executors -1", "p --executors 9x", "p --hugepages 0",   "p --hugepages auto5",
         "p --stats=",       "p --memory=",      "p --cores 0-99999", "p --hugepages",
+        "p --timeout",      "p --timeout 0",    "p --timeout 0.0",   "p --timeout -1",
+        "p --timeout 1.",   "p --timeout .5",   "p --timeout 1s",    "p --timeout 1.5x",
+        "p --timeout 1e3",  "p --timeout=",     "p --timeout 2000000000", "p --timeout inf",
+        "p --plan=",        "p --plan=png",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         struct gm_options options;

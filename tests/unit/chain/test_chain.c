@@ -232,6 +232,8 @@ struct under_test {
     _Atomic uint32_t chain_shown, step_shown;
 };
 
+static struct gm_meter_clock test_clock; /* of the chains that are opened; zeroed: none */
+
 static int open_chain(struct under_test *test, const struct gm_chain_plan *plan,
                       struct world *world, uint64_t limit_bytes, uint64_t budget_bytes)
 {
@@ -248,7 +250,8 @@ static int open_chain(struct under_test *test, const struct gm_chain_plan *plan,
                                        .error = &test->error,
                                        .budget_bytes = budget_bytes,
                                        .chain_shown = &test->chain_shown,
-                                       .step_shown = &test->step_shown};
+                                       .step_shown = &test->step_shown,
+                                       .clock = test_clock};
     return gm_chain_create(&spec, &test->chain);
 }
 
@@ -608,9 +611,53 @@ static void too_little_memory_is_refused_anywhere(void **state)
     assert_true(refused_open > 10 && refused_run > 10 && fine > 10);
 }
 
+/* A nanosecond passes with every look. */
+static uint64_t tick(void *self)
+{
+    uint64_t *now = self;
+    return ++*now;
+}
+
+static uint64_t bytes_of(const struct rows *rows, uint32_t first_column)
+{
+    uint64_t bytes = 0;
+    for (uint64_t i = 0; i < rows->row_count; i++)
+        bytes += rows_at(rows, i)[first_column].bytes.length + sizeof(int64_t);
+    return bytes;
+}
+
+static void a_clock_times_every_call(void **state)
+{
+    (void)state;
+    for (uint32_t clocked = 0; clocked < 2; clocked++) {
+        struct gm_step steps[4];
+        const struct gm_chain_plan plan = make_plan(MAP_SORT_COMBINED, steps);
+        struct world world;
+        struct under_test test;
+        uint64_t now = 0, all_ns = 0;
+        world_init(&world, 5, &plan.source.schema);
+        test_clock = (struct gm_meter_clock){.self = &now, .now_ns = clocked ? tick : NULL};
+        assert_int_equal(open_chain(&test, &plan, &world, UINT64_MAX, UINT64_MAX), 0);
+        test_clock = (struct gm_meter_clock){0};
+        assert_int_equal(run_chain(&test, &world, 100000), GM_END);
+        for (uint32_t i = 0; i <= plan.step_count + 1; i++) {
+            const struct gm_meter meter = gm_chain_meter(test.chain, i);
+            assert_int_equal(meter.ns > 0, clocked);
+            all_ns += meter.ns;
+        }
+        assert_int_equal(2 * all_ns, now); /* every look belongs to one call */
+        const uint64_t in = bytes_of(&world.in, 0), out = bytes_of(&world.out, 1);
+        assert_int_equal(gm_chain_meter(test.chain, 0).bytes, clocked ? in : 0);
+        assert_int_equal(gm_chain_meter(test.chain, plan.step_count).bytes, clocked ? out : 0);
+        close_chain(&test);
+        world_fini(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_clock_times_every_call),
         cmocka_unit_test(sink_that_stalls_gets_every_row_once),
         cmocka_unit_test(partition_is_finished_when_it_ends),
         cmocka_unit_test(combiner_of_the_executor_is_last),
