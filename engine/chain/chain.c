@@ -14,6 +14,7 @@ struct level {
     bool more; /* process is to be called with `in` */
     void **states; /* by partition; one for all in executor scope; NULL: not begun */
     uint64_t rows_out;
+    uint64_t spilled_bytes;
 };
 
 enum phase {
@@ -60,6 +61,9 @@ static int open_level(struct gm_chain *chain, uint32_t index)
         .heap = spec->heap,
         .error = spec->error,
         .budget_bytes = spec->budget_bytes,
+        .spill = spec->spill,
+        .spill_at_bytes = spec->spill_at_bytes,
+        .spilled_bytes = &level->spilled_bytes,
         .chain_index = spec->chain_index,
     };
     if (level->op.ops->begin != NULL) {
@@ -151,6 +155,7 @@ static int begin_partition(struct gm_chain *chain)
         void **slot = &level->states[level->op.ops->executor_scope ? 0 : chain->partition];
         if (*slot != NULL)
             continue;
+        level->op.partition = chain->partition;
         int rc = level->op.ops->begin(&level->op, slot);
         if (rc < 0)
             return gm_error_set(chain->spec.error, rc,
@@ -182,7 +187,8 @@ static void clear(struct level *level, uint32_t origin)
     level->out.origin = origin;
 }
 
-/* One call of the deepest operator that has input.  Returns 0, GM_END when none has, or < 0. */
+/* One call of the deepest operator that has input.  Returns 0, GM_END when none has, GM_AGAIN when
+ * it can do nothing now, or < 0. */
 static int process_deepest(struct gm_chain *chain)
 {
     for (uint32_t i = chain->level_count; i-- > 0;) {
@@ -192,7 +198,7 @@ static int process_deepest(struct gm_chain *chain)
         clear(level, level->in->origin);
         show(chain, i);
         int rc = level->op.ops->process(&level->op, state_of(chain, level), level->in, &level->out);
-        if (rc < 0)
+        if (rc < 0 || rc == GM_AGAIN)
             return rc;
         level->more = rc == GM_OP_HAVE_MORE;
         level->rows_out += level->out.row_count;
@@ -203,7 +209,7 @@ static int process_deepest(struct gm_chain *chain)
 }
 
 /* Moves everything that is under way into the sink.  Returns 0 when nothing is left, GM_AGAIN when
- * the sink is full, or < 0. */
+ * the sink is full or an operator waits, or < 0. */
 static int drain(struct gm_chain *chain, bool *progressed)
 {
     for (;;) {
@@ -219,7 +225,7 @@ static int drain(struct gm_chain *chain, bool *progressed)
         int rc = process_deepest(chain);
         if (rc == GM_END)
             return 0;
-        if (rc < 0)
+        if (rc != 0)
             return rc;
         *progressed = true;
     }
@@ -244,7 +250,7 @@ static int finish_levels(struct gm_chain *chain, uint32_t end, bool *progressed)
         clear(level, 0);
         show(chain, chain->finishing);
         rc = level->op.ops->finish(&level->op, state, &level->out);
-        if (rc < 0)
+        if (rc < 0 || rc == GM_AGAIN)
             return rc;
         *progressed = true;
         level->rows_out += level->out.row_count;
@@ -370,4 +376,9 @@ int gm_chain_run(struct gm_chain *chain, uint32_t batches_max)
 uint64_t gm_chain_rows(const struct gm_chain *chain, uint32_t index)
 {
     return index == 0 ? chain->source_rows : chain->levels[index - 1].rows_out;
+}
+
+uint64_t gm_chain_spilled_bytes(const struct gm_chain *chain, uint32_t step)
+{
+    return chain->levels[step].spilled_bytes;
 }

@@ -47,6 +47,8 @@ struct gm_chain_spec {
     struct gm_heap *heap;
     struct gm_error *error;
     uint64_t budget_bytes;        /* for each operator that can give back */
+    const struct gm_spill *spill; /* NULL: nothing may go to disk */
+    uint64_t spill_at_bytes;      /* of the heap's used_bytes */
     _Atomic uint32_t *chain_shown; /* ledger words for crash reports; NULL: nobody looks */
     _Atomic uint32_t *step_shown;
 };
@@ -61,6 +63,9 @@ int gm_chain_run(struct gm_chain *chain, uint32_t batches_max);
 
 /* Rows that the source made (index 0) and that each step made (1 + step). */
 uint64_t gm_chain_rows(const struct gm_chain *chain, uint32_t index);
+
+/* Bytes that a step has written to disk. */
+uint64_t gm_chain_spilled_bytes(const struct gm_chain *chain, uint32_t step);
 
 /* What *chain_shown says while the source is at work, in *step_shown. */
 #define GM_STEP_SHOWN_SOURCE UINT32_MAX

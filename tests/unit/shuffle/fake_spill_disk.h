@@ -1,6 +1,7 @@
 /* fake_spill_disk.h - a spill disk in memory that does what disks do when they are bad: it moves
  * less than asked for, is interrupted, is full, breaks, loses writes and changes bytes.
- * Completions come in random order, from a seed.  Included behind cmocka.h, or with GM_CHECK in its place.
+ * Completions come in random order, from a seed.  Included behind cmocka.h, or with GM_CHECK in
+ * its place.
  */
 #ifndef GM_TESTS_FAKE_SPILL_DISK_H
 #define GM_TESTS_FAKE_SPILL_DISK_H
