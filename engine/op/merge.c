@@ -28,41 +28,46 @@ static int make_tables(struct gm_merge *merge, uint32_t count)
     return 0;
 }
 
-/* So many that each has a window to read from and one to read ahead, beside those of a writer. */
-static uint32_t runs_at_once(const struct gm_spill *spill)
+/* Beside the windows of a writer each run has one, and one to read ahead where there are so many:
+ * waiting now and then for a block costs less than writing rows once more. */
+static uint32_t runs_at_once(const struct gm_spill *spill, uint32_t count)
 {
-    const uint32_t count = spill->windows_max > 8 ? (spill->windows_max - 4) / 2 : 2;
-    return count < GM_MERGE_RUNS_MAX ? count : GM_MERGE_RUNS_MAX;
+    const uint32_t windows = spill->windows_max > 8 ? spill->windows_max - 4 : 4;
+    const uint32_t most = count <= windows ? windows : windows / 2;
+    return most < GM_MERGE_RUNS_MAX ? most : GM_MERGE_RUNS_MAX;
 }
 
 int gm_merge_open(struct gm_merge *merge, const struct gm_sort_order *order,
                   const struct gm_spill *spill, struct gm_heap *heap, struct gm_spill_run *runs,
                   uint32_t count, uint32_t *ret_opened)
 {
-    *merge = (struct gm_merge){.order = order, .heap = heap};
-    const uint32_t most = runs_at_once(spill);
-    uint32_t want = count;
-    /* When they do not fit at once, so few that the next time the rest does. */
-    if (count > most) {
-        want = count - most + 1;
-        want = want > most ? most : want < 2 ? 2 : want;
+    int rc = 0;
+    if (merge->readers == NULL) {
+        const uint32_t most = runs_at_once(spill, count);
+        uint32_t want = count;
+        /* When they do not fit at once, so few that the next time the rest does. */
+        if (count > most) {
+            want = count - most + 1;
+            want = want > most ? most : want < 2 ? 2 : want;
+        }
+        *merge = (struct gm_merge){.order = order, .heap = heap};
+        rc = make_tables(merge, want);
     }
-    int rc = make_tables(merge, want);
-    while (rc == 0 && merge->count < want) {
+    while (rc == 0 && merge->count < merge->capacity) {
         rc = gm_run_reader_open(&merge->readers[merge->count], spill, heap, &runs[merge->count]);
         if (rc == 0)
             merge->count++;
     }
+    if (rc == GM_AGAIN)
+        return rc;
     if (rc == GM_ETASK_MEMORY && merge->count >= 2)
         rc = 0;
-    if (rc == GM_AGAIN && merge->count >= 2)
-        rc = 0; /* the windows that are being written are wanted for the result anyway */
-    if (rc == GM_AGAIN && merge->count == 1) {
-        /* One alone is of no use; its run goes back. */
+    if (rc == GM_ETASK_MEMORY && merge->count == 1) {
+        /* One alone is of no use; its run, of which nothing was read, goes back. */
         runs[0] = merge->readers[0].run;
         merge->readers[0].run = (struct gm_spill_run){0};
     }
-    if (rc != 0) {
+    if (rc < 0) {
         gm_merge_close(merge);
         return rc;
     }

@@ -28,9 +28,9 @@ struct gm_merge {
     bool pending;     /* the winner's row was lent: the next one of its run is due */
 };
 
-/* Opens runs, from the first one on, as many of `count` as there are windows for: two each.  They
- * move into the merge; *ret_opened of them.  Returns 0, GM_AGAIN (none was opened), GM_ETASK_MEMORY
- * when not even two could be opened (or the one, when count is 1), or < 0. */
+/* Opens runs, from the first one on, as many of `count` as there are windows for.  They move into
+ * the merge, which is zeroed before; *ret_opened of them.  Returns 0; GM_AGAIN: call again with the
+ * same; GM_ETASK_MEMORY: not even two could be opened (or the one, when count is 1); or < 0. */
 int gm_merge_open(struct gm_merge *merge, const struct gm_sort_order *order,
                   const struct gm_spill *spill, struct gm_heap *heap, struct gm_spill_run *runs,
                   uint32_t count, uint32_t *ret_opened);

@@ -1,7 +1,8 @@
 /* test_run.c
  * Goal:   records come back as they were put, whatever their lengths and however slow the disk is;
  *         a reader gives back windows, blocks and memory.
- * Method: random lengths around a block's room over a virtual disk; heaps with room for few windows.
+ * Method: random lengths around a block's room over a virtual disk; heaps with room for few
+ *         windows.
  */
 #include "engine/op/run.h"
 

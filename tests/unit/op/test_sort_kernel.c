@@ -1,5 +1,6 @@
 /* test_sort_kernel.c
- * Goal:   entries come out by (key, position), for keys that differ late, early, never or in length.
+ * Goal:   entries come out by (key, position), for keys that differ late, early, never or in
+ *         length.
  * Method: packed rows of every kind in numbers around the kernel's thresholds, against qsort with
  *         the order of values; and prefixes against that order, pair by pair.
  */
@@ -134,7 +135,7 @@ static void texts_that_differ_late(void **state)
     }
 }
 
-/* Half of the keys are one, and keys that come sorted, backwards, or as a saw: no quadratic time. */
+/* Half of the keys are one, and keys that come sorted, backwards, or as a saw. */
 static void shapes_that_hurt_quicksort(void **state)
 {
     (void)state;
