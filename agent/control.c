@@ -103,13 +103,17 @@ static void write_counts(struct gm_writer *writer, const struct gm_executor_coun
         gm_writer_string(writer, counts->counters.entries[i].name);
         gm_writer_i64(writer, counts->counters.entries[i].value);
     }
+    gm_writer_u64(writer, counts->spilled_bytes);
+    gm_writer_u64(writer, counts->spill_buffered_count);
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         const struct gm_chain_counts *chain = &counts->chains[i];
         gm_writer_u64(writer, chain->source_rows);
         gm_writer_u64(writer, chain->source_words);
         gm_writer_u64(writer, chain->source_bytes);
-        for (uint32_t s = 0; s < plan->chains[i].step_count; s++)
+        for (uint32_t s = 0; s < plan->chains[i].step_count; s++) {
             gm_writer_u64(writer, chain->step_rows[s]);
+            gm_writer_u64(writer, chain->step_spilled_bytes[s]);
+        }
     }
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
         gm_writer_u64(writer, counts->exchanges[i].rows_count);
@@ -134,13 +138,17 @@ static void read_counts(struct gm_cursor *cursor, const struct gm_plan *plan,
         if (gm_counters_add(&counts->counters, name, strlen(name), value) < 0)
             counts->counters_lost = true;
     }
+    counts->spilled_bytes += gm_cursor_u64(cursor);
+    counts->spill_buffered_count += gm_cursor_u64(cursor);
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         struct gm_chain_counts *chain = &counts->chains[i];
         chain->source_rows += gm_cursor_u64(cursor);
         chain->source_words += gm_cursor_u64(cursor);
         chain->source_bytes += gm_cursor_u64(cursor);
-        for (uint32_t s = 0; s < plan->chains[i].step_count; s++)
+        for (uint32_t s = 0; s < plan->chains[i].step_count; s++) {
             chain->step_rows[s] += gm_cursor_u64(cursor);
+            chain->step_spilled_bytes[s] += gm_cursor_u64(cursor);
+        }
     }
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
         counts->exchanges[i].rows_count += gm_cursor_u64(cursor);

@@ -9,11 +9,15 @@
 #include "engine/base/check.h"
 #include "engine/chain/chain.h"
 #include "shuffle/link.h"
+#include "shuffle/spill.h"
 
 /* Source batches of one chain before the others get their turn. */
 #define BATCHES_PER_TURN 8
 /* Combiners hand their rows on when, all together, they hold this part of the executor's memory. */
 #define COMBINE_SHARE 4
+/* Steps spill when all, together, hold all of the memory but this part, which windows and batches
+ * need. */
+#define SPILL_RESERVE_SHARE 4
 /* Sleeps end by a bell; this is only how often a cancelled job is noticed. */
 #define SLEEP_NS_MAX UINT64_C(100000000)
 
@@ -40,6 +44,9 @@ struct gm_executor {
     struct gm_network network;
     struct runner *runners; /* one per chain of the plan */
     struct gm_ledger_entry *ledger;
+    struct gm_spill_disk spill_disk;
+    struct gm_spill_store *spill_store; /* NULL: nothing may go to disk */
+    struct gm_spill spill;
     uint64_t busy_ns;
     struct gm_udf_shared shared;
     struct gm_blob broadcasts[GM_BROADCASTS_MAX];
@@ -143,6 +150,9 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         .counters = &executor->counters,
         .claim = claim_of(executor, chain, chain->claim),
         .found = claim_of(executor, chain, plan->chain_count + chain->claim),
+        .spill = executor->spill_store != NULL ? &executor->spill : NULL,
+        .spill_at_bytes =
+            executor->spec.memory_bytes - executor->spec.memory_bytes / SPILL_RESERVE_SHARE,
         .chain_shown = &executor->ledger->chain,
         .step_shown = &executor->ledger->step,
     };
@@ -175,12 +185,66 @@ static void share(struct gm_executor *executor)
                                .broadcast_count = plan->broadcast_count};
 }
 
+static bool may_spill(const struct gm_plan *plan)
+{
+    for (uint32_t c = 0; c < plan->chain_count; c++)
+        for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
+            if (plan->chains[c].steps[s].kind == GM_STEP_SORT)
+                return true;
+    return false;
+}
+
+/* The disk queue; no file is made before something is written. */
+static int open_spill(struct gm_executor *executor)
+{
+    const struct gm_executor_spec *spec = &executor->spec;
+    const struct gm_executor_ports *ports = &spec->ports;
+    if (ports->spill_open == NULL || spec->spill_directory_count == 0 || !may_spill(spec->plan))
+        return 0;
+    const uint32_t windows = gm_spill_windows(spec->memory_bytes);
+    int rc = ports->spill_open(ports->self, &executor->heap, windows, &executor->spill_disk);
+    if (rc < 0)
+        return gm_error_set(&executor->error, rc, "cannot make a queue to the disk: %s",
+                            gm_error_name(rc));
+    const struct gm_spill_spec store = {
+        .directories = spec->spill_directories,
+        .directory_count = spec->spill_directory_count,
+        .block_bytes = gm_spill_block_bytes(spec->memory_bytes),
+        .windows_max = windows,
+        .participant = spec->participant,
+        .attempt = spec->region->spec.attempt,
+        .secret = spec->region->spec.secret,
+        .disk = executor->spill_disk,
+        .heap = &executor->heap,
+        .error = &executor->error,
+    };
+    rc = gm_spill_store_create(&store, &executor->spill_store);
+    if (rc < 0) {
+        ports->spill_close(ports->self, &executor->spill_disk);
+        return rc;
+    }
+    executor->spill = gm_spill_store_port(executor->spill_store);
+    return 0;
+}
+
+static void close_spill(struct gm_executor *executor)
+{
+    const struct gm_executor_ports *ports = &executor->spec.ports;
+    if (executor->spill_store == NULL)
+        return;
+    /* Transfers under way use the store's windows: the disk ends them first. */
+    ports->spill_close(ports->self, &executor->spill_disk);
+    gm_spill_store_destroy(executor->spill_store);
+}
+
 static int open_all(struct gm_executor *executor)
 {
     const struct gm_executor_spec *spec = &executor->spec;
     share(executor);
     int rc = gm_link_create(spec->region, spec->participant, &spec->ports.bell, &executor->heap,
                             &executor->link);
+    if (rc == 0)
+        rc = open_spill(executor);
     if (rc < 0)
         return rc;
     executor->network = gm_link_network(executor->link);
@@ -252,6 +316,7 @@ void gm_executor_destroy(struct gm_executor *executor)
             close_runner(executor, &executor->runners[i]);
         gm_heap_free(&executor->heap, executor->runners, count * sizeof *executor->runners);
     }
+    close_spill(executor);
     gm_link_destroy(executor->link);
     GM_CHECK(executor->heap.used_bytes == 0);
     gm_heap_fini(&executor->heap);
@@ -285,6 +350,8 @@ static void show_rows(struct gm_executor *executor)
 int gm_executor_step(struct gm_executor *executor)
 {
     bool progressed = false, all_done = true;
+    if (executor->spill_store != NULL && gm_spill_store_poll(executor->spill_store) < 0)
+        return executor->error.code;
     for (uint32_t i = executor->spec.plan->chain_count; i-- > 0;) {
         struct runner *runner = &executor->runners[i];
         if (runner->done)
@@ -307,7 +374,7 @@ int gm_executor_step(struct gm_executor *executor)
  * comes later rings the bell.  Returns what the try gave. */
 static int sleep_on_bell(struct gm_executor *executor)
 {
-    int extra[GM_EXCHANGES_MAX];
+    int extra[GM_EXCHANGES_MAX + 1];
     uint32_t extra_count = 0;
     gm_link_announce(executor->link);
     const int rc = gm_executor_step(executor);
@@ -322,6 +389,8 @@ static int sleep_on_bell(struct gm_executor *executor)
             if (gm_reader_waits(runner->reader))
                 extra[extra_count++] = descriptor;
         }
+        if (executor->spill_store != NULL && gm_spill_store_waits(executor->spill_store))
+            extra[extra_count++] = executor->spill_disk.ops->descriptor(executor->spill_disk.self);
         const struct gm_bell *bell = &executor->spec.ports.bell;
         bell->ops->wait(bell->self, extra, extra_count, SLEEP_NS_MAX);
     }
@@ -374,9 +443,11 @@ int gm_executor_counts_init(struct gm_executor_counts *counts, const struct gm_p
         counts->exchanges == NULL)
         goto free_tables;
     for (uint32_t i = 0; i < plan->chain_count; i++) {
-        counts->chains[i].step_rows = calloc(plan->chains[i].step_count + 1, sizeof(uint64_t));
+        const size_t step_count = plan->chains[i].step_count;
+        counts->chains[i].step_rows = calloc(2 * step_count + 1, sizeof(uint64_t));
         if (counts->chains[i].step_rows == NULL)
             goto free_tables;
+        counts->chains[i].step_spilled_bytes = counts->chains[i].step_rows + step_count;
     }
     return 0;
 
@@ -416,6 +487,11 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
     counts->counters_lost =
         gm_counters_merge(&counts->counters, &executor->counters) < 0 || counts->counters_lost;
     counts->heap_peak_bytes += executor->heap.peak_bytes;
+    if (executor->spill_store != NULL) {
+        struct gm_spill_counts spilled;
+        gm_spill_store_counts(executor->spill_store, &spilled);
+        counts->spilled_bytes += spilled.written_bytes;
+    }
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         const struct runner *runner = &executor->runners[i];
         struct gm_chain_counts *chain = &counts->chains[i];
@@ -428,8 +504,10 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         }
         if (runner->reader != NULL)
             chain->source_bytes += gm_reader_bytes(runner->reader);
-        for (uint32_t s = 0; s < plan->chains[i].step_count; s++)
+        for (uint32_t s = 0; s < plan->chains[i].step_count; s++) {
             chain->step_rows[s] += gm_chain_rows(runner->chain, 1 + s);
+            chain->step_spilled_bytes[s] += gm_chain_spilled_bytes(runner->chain, s);
+        }
         struct gm_exchange_counts sent;
         gm_sender_counts(runner->sender, &sent);
         struct gm_exchange_counts *total = &counts->exchanges[plan->chains[i].exchange];

@@ -18,6 +18,7 @@
 #include "shuffle/port/bell.h"
 #include "shuffle/port/clock.h"
 #include "shuffle/port/disk.h"
+#include "shuffle/port/spill_disk.h"
 #include "shuffle/region.h"
 
 struct gm_executor;
@@ -29,6 +30,11 @@ struct gm_executor_ports {
     /* A disk for one text source, in the executor's heap.  Returns 0 or < 0. */
     int (*disk_open)(void *self, struct gm_heap *heap, struct gm_disk *ret_disk);
     void (*disk_close)(void *self, struct gm_disk *disk);
+    /* The disk for what memory cannot hold, with `depth` transfers at once, in the executor's heap.
+     * Returns 0 or < 0.  NULL: nothing may go to disk. */
+    int (*spill_open)(void *self, struct gm_heap *heap, uint32_t depth,
+                      struct gm_spill_disk *ret_disk);
+    void (*spill_close)(void *self, struct gm_spill_disk *disk);
     /* May wrap the link (the simulator refuses and delays); NULL: the link itself. */
     void (*network_wrap)(void *self, uint16_t participant, struct gm_network *network);
 };
@@ -39,6 +45,8 @@ struct gm_executor_spec {
     uint16_t participant;
     uint64_t memory_bytes; /* of the heap */
     uint64_t spin_ns;      /* of empty looks before it sleeps */
+    const char *const *spill_directories; /* borrowed */
+    uint32_t spill_directory_count;
     struct gm_executor_ports ports;
     const _Atomic bool *cancel; /* looked at now and then; NULL: never */
     bool analyze;               /* times every call and counts bytes */
@@ -66,6 +74,7 @@ struct gm_chain_counts {
     uint64_t source_words; /* of a fused tokenize step */
     uint64_t source_bytes;
     uint64_t *step_rows; /* out of each step; owned by the struct's maker */
+    uint64_t *step_spilled_bytes; /* written to disk by each step; in the same block */
 };
 
 struct gm_executor_counts {
@@ -75,6 +84,8 @@ struct gm_executor_counts {
     uint64_t heap_peak_bytes;
     struct gm_counters counters; /* what functions counted */
     bool counters_lost;          /* there were more names than fit */
+    uint64_t spilled_bytes;        /* written to disk, by whatever step */
+    uint64_t spill_buffered_count; /* spill files that could not bypass the page cache */
     uint32_t chain_count;
     struct gm_chain_counts *chains;       /* chain_count of them */
     struct gm_exchange_counts *exchanges; /* sent, plan->exchange_count of them */

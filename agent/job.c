@@ -339,6 +339,7 @@ static int run_attempt(struct job *job, const struct gm_memory_split *split,
 {
     const struct gm_job_message message = {
         .memory_bytes = split->heap_bytes,
+        .spill = job->options->spill,
         /* Executors that share a core must not spin away each other's time. */
         .spin_ns = job->options->executor_count > job->options->core_count ? 0 : GM_SPIN_NS,
         .analyze = job->options->analyze,

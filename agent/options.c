@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/base/text.h"
 
@@ -15,6 +17,8 @@ const char gm_options_help[] =
     "  --hugepages SIZE|auto|off\n"
     "                        huge pages: a shared region of SIZE, or an error; auto takes\n"
     "                        what there is (default: auto)\n"
+    "  --spill-dir DIR[,DIR] where rows go that memory has no room for; may be given more than\n"
+    "                        once (default: $TMPDIR, or /var/tmp)\n"
     "  --stats FILE|-        write counters as JSON\n"
     "  --timeout SECONDS     stop the job, with status 124, when it takes longer: 90, 0.5\n"
     "  --quiet               no progress, and no summary at the end\n"
@@ -114,6 +118,51 @@ static int set_timeout(struct gm_options *options, const char *value, struct gm_
     return options->timeout_ns == 0 ? refuse(error, "timeout", value, want) : 0;
 }
 
+uint32_t gm_spill_paths_list(const struct gm_spill_paths *paths,
+                             const char *ret_names[GM_SPILL_DIRECTORIES_MAX])
+{
+    const char *name = paths->names;
+    for (uint32_t i = 0; i < paths->count; i++, name += strlen(name) + 1)
+        ret_names[i] = name;
+    return paths->count;
+}
+
+static int add_spill_directory(struct gm_options *options, const char *name, size_t length,
+                               struct gm_error *error)
+{
+    struct gm_spill_paths *paths = &options->spill;
+    const char *names[GM_SPILL_DIRECTORIES_MAX];
+    char path[GM_PATH_BYTES_MAX];
+    struct stat status;
+    snprintf(path, sizeof path, "%.*s", (int)length, name);
+    size_t used = 0;
+    for (uint32_t i = 0; i < gm_spill_paths_list(paths, names); i++)
+        used += strlen(names[i]) + 1;
+    if (length == 0)
+        return refuse(error, "spill-dir", name, "the name of a directory is empty");
+    if (paths->count == GM_SPILL_DIRECTORIES_MAX || used + length + 1 > sizeof paths->names)
+        return refuse(error, "spill-dir", path, "there may be 16 directories, of 4 KiB in all");
+    if (stat(path, &status) < 0 || !S_ISDIR(status.st_mode))
+        return refuse(error, "spill-dir", path, "it is no directory");
+    if (access(path, W_OK | X_OK) < 0)
+        return refuse(error, "spill-dir", path, "this user may not make files there");
+    memcpy(paths->names + used, path, length + 1);
+    paths->count++;
+    return 0;
+}
+
+/* Names with commas between. */
+static int set_spill(struct gm_options *options, const char *value, struct gm_error *error)
+{
+    for (;;) {
+        const size_t length = strcspn(value, ",");
+        int rc = add_spill_directory(options, value, length, error);
+        if (rc < 0 || value[length] == '\0')
+            return rc;
+        value += length + 1;
+    }
+}
+
 static bool is_flag(const char *name)
 {
     return strcmp(name, "quiet") == 0 || strcmp(name, "in-process") == 0 ||
@@ -131,8 +180,8 @@ static int set_plan(struct gm_options *options, const char *value, struct gm_err
 
 static bool takes_value(const char *name)
 {
-    static const char *const names[] = {"cores", "executors", "memory", "hugepages", "stats",
-                                        "timeout"};
+    static const char *const names[] = {"cores", "executors", "memory",   "hugepages",
+                                        "stats", "timeout",   "spill-dir"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -157,6 +206,8 @@ int gm_options_set(struct gm_options *options, const char *name, const char *val
         return gm_error_set(error, GM_EJOB_OPTION, "--%s needs a value", name);
     if (strcmp(name, "cores") == 0)
         return set_cores(options, value, error);
+    if (strcmp(name, "spill-dir") == 0)
+        return set_spill(options, value, error);
     if (strcmp(name, "hugepages") == 0)
         return set_hugepages(options, value, error);
     if (strcmp(name, "timeout") == 0)
@@ -287,5 +338,14 @@ int gm_options_settle(struct gm_options *options, struct gm_error *error)
         return rc;
     if (options->memory_bytes == 0)
         options->memory_bytes = available_bytes() / 2;
+    if (options->spill.count == 0) {
+        /* Not /tmp: that is memory on many systems.  Whether it is there matters only to who
+         * spills. */
+        const char *set = getenv("TMPDIR");
+        const bool usable = set != NULL && set[0] != '\0' && strlen(set) < GM_PATH_BYTES_MAX;
+        snprintf(options->spill.names, sizeof options->spill.names, "%s",
+                 usable ? set : "/var/tmp");
+        options->spill.count = 1;
+    }
     return 0;
 }

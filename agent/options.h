@@ -10,6 +10,12 @@
 #include "engine/flow/plan_view.h"
 #include "shuffle/region.h"
 
+/* Directories for spilling: names one behind the other, each with its NUL. */
+struct gm_spill_paths {
+    uint32_t count;
+    char names[GM_PATH_BYTES_MAX];
+};
+
 struct gm_options {
     uint32_t cores[GM_EXECUTORS_MAX]; /* executor i runs on cores[i % core_count] */
     uint32_t core_count;              /* 0: every core that this process may use */
@@ -19,6 +25,7 @@ struct gm_options {
     uint64_t huge_bytes; /* of --hugepages SIZE: what must be there */
     char stats_path[GM_PATH_BYTES_MAX]; /* "" none, "-" stdout */
     uint64_t timeout_ns; /* 0: the job may take as long as it likes */
+    struct gm_spill_paths spill; /* none: TMPDIR, or /var/tmp */
     bool quiet;
     bool in_process;
     bool plan_only;
@@ -38,6 +45,10 @@ int gm_options_take(struct gm_options *options, int *argc, char **argv, struct g
 /* Fills in cores and memory where they were left open, and checks cores against this process's.
  * Returns 0 or GM_EJOB_OPTION with error. */
 int gm_options_settle(struct gm_options *options, struct gm_error *error);
+
+/* The names, borrowed from paths; at most GM_SPILL_DIRECTORIES_MAX.  Returns how many. */
+uint32_t gm_spill_paths_list(const struct gm_spill_paths *paths,
+                             const char *ret_names[GM_SPILL_DIRECTORIES_MAX]);
 
 /* The options as --help shows them. */
 extern const char gm_options_help[];

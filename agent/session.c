@@ -285,12 +285,16 @@ static void counts_merge(struct gm_executor_counts *total, const struct gm_execu
     total->counters_lost = gm_counters_merge(&total->counters, &one->counters) < 0 ||
                            one->counters_lost || total->counters_lost;
     total->heap_peak_bytes += one->heap_peak_bytes;
+    total->spilled_bytes += one->spilled_bytes;
+    total->spill_buffered_count += one->spill_buffered_count;
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         total->chains[i].source_rows += one->chains[i].source_rows;
         total->chains[i].source_words += one->chains[i].source_words;
         total->chains[i].source_bytes += one->chains[i].source_bytes;
-        for (uint32_t s = 0; s < plan->chains[i].step_count; s++)
+        for (uint32_t s = 0; s < plan->chains[i].step_count; s++) {
             total->chains[i].step_rows[s] += one->chains[i].step_rows[s];
+            total->chains[i].step_spilled_bytes[s] += one->chains[i].step_spilled_bytes[s];
+        }
     }
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
         total->exchanges[i].rows_count += one->exchanges[i].rows_count;

@@ -8,15 +8,17 @@
 #include "agent/json.h"
 
 static void print_step(FILE *file, bool *first, uint32_t chain, const char *name, const char *kind,
-                       uint64_t rows_in, uint64_t rows_out, const struct gm_plan_note *note)
+                       uint64_t rows_in, uint64_t rows_out, const struct gm_plan_note *note,
+                       uint64_t spilled_bytes)
 {
     fprintf(file, "%s\n    {\"chain_index\": %u, \"step_name\": ", *first ? "" : ",", chain);
     gm_json_string(file, name);
     fprintf(file,
             ", \"step_kind\": \"%s\", \"in_rows\": %" PRIu64 ", \"out_rows\": %" PRIu64
             ", \"max_executor_rows\": %" PRIu64 ", \"out_bytes\": %" PRIu64
-            ", \"busy_ns\": %" PRIu64 ", \"spilled_bytes\": 0}",
-            kind, rows_in, rows_out, note->rows_max, note->bytes, note->ns);
+            ", \"busy_ns\": %" PRIu64 ", \"spilled_bytes\": %" PRIu64 "}",
+            kind, rows_in, rows_out, note->rows_max, note->bytes, note->ns,
+            spilled_bytes);
     *first = false;
 }
 
@@ -38,11 +40,11 @@ static void print_steps(FILE *file, const struct gm_plan *plan, const struct gm_
         const struct gm_chain_plan *chain = &plan->chains[c];
         const struct gm_chain_counts *counts = &report->counts.chains[c];
         print_step(file, &first, c, chain->source.name, source_kind(&chain->source), 0,
-                   counts->source_rows, chain->source.tokenize ? &none : note);
+                   counts->source_rows, chain->source.tokenize ? &none : note, 0);
         uint64_t rows = counts->source_rows;
         if (chain->source.tokenize) {
             print_step(file, &first, c, chain->source.tokenize_name, "tokenize", rows,
-                       counts->source_words, note);
+                       counts->source_words, note, 0);
             rows = counts->source_words;
         }
         for (uint32_t s = 0; s < chain->step_count; s++) {
@@ -50,7 +52,7 @@ static void print_steps(FILE *file, const struct gm_plan *plan, const struct gm_
             /* Format hands on texts of many rows; none is lost or made there. */
             const uint64_t out = step->kind == GM_STEP_FORMAT ? rows : counts->step_rows[s];
             print_step(file, &first, c, step->name, gm_step_kind_name(step->kind), rows, out,
-                       note + 1 + s);
+                       note + 1 + s, counts->step_spilled_bytes[s]);
             rows = out;
         }
         note += chain->step_count + 2; /* the last is the exchange */
@@ -105,10 +107,12 @@ static void print_report(FILE *file, const struct gm_plan *plan,
     fprintf(file,
             ",\n  \"elapsed_ns\": %" PRIu64 ",\n  \"input_bytes\": %" PRIu64
             ",\n  \"ring_bytes\": %" PRIu64 ",\n  \"output_bytes\": %" PRIu64
-            ",\n  \"spilled_bytes\": 0,\n  \"memory_limit_bytes\": %" PRIu64
+            ",\n  \"spilled_bytes\": %" PRIu64
+            ",\n  \"spill_files_buffered_count\": %" PRIu64 ",\n  \"memory_limit_bytes\": %" PRIu64
             ",\n  \"peak_memory_bytes\": %" PRIu64 ",\n  \"region_bytes\": %" PRIu64
             ",\n  \"region_pages\": \"%s\",\n  \"frame_bytes\": %u,\n  \"disk_backend\": \"%s\"",
             report->elapsed_ns, input_bytes, ring_bytes, report->output_bytes,
+            report->counts.spilled_bytes, report->counts.spill_buffered_count,
             report->memory_bytes, report->heap_peak_bytes + report->region_bytes,
             report->region_bytes, pages[report->region_pages], report->frame_bytes,
             report->counts.disk_refusal == 0 ? "io_uring" : "pread");

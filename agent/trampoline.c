@@ -17,6 +17,7 @@
 #include "engine/flow/plan_codec.h"
 #include "iouring/bell.h"
 #include "iouring/file.h"
+#include "iouring/spill_file.h"
 
 struct parameters {
     uint32_t participant;
@@ -85,6 +86,26 @@ static void disk_close(void *self, struct gm_disk *disk)
     gm_file_disk_destroy(disk->self);
 }
 
+static int spill_open(void *self, struct gm_heap *heap, uint32_t depth,
+                      struct gm_spill_disk *ret_disk)
+{
+    (void)self;
+    struct gm_spill_file_disk *disk;
+    int rc = gm_spill_file_disk_create(depth, GM_FILE_BACKEND_AUTO, heap, &disk);
+    if (rc == 0)
+        *ret_disk = gm_spill_file_disk_port(disk);
+    return rc;
+}
+
+static void spill_close(void *self, struct gm_spill_disk *disk)
+{
+    struct gm_executor_counts *counts = self;
+    struct gm_spill_file_facts facts;
+    gm_spill_file_disk_facts(disk->self, &facts);
+    counts->spill_buffered_count += facts.buffered_count;
+    gm_spill_file_disk_destroy(disk->self);
+}
+
 void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *plan,
                        const struct gm_job_message *job, uint16_t participant, const int *bells,
                        const _Atomic bool *cancel, struct gm_executor_counts *counts,
@@ -92,17 +113,22 @@ void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *pla
 {
     struct gm_eventfd_bell bell;
     gm_eventfd_bell_init(&bell, bells, region->spec.executor_count + 1, participant);
+    const char *directories[GM_SPILL_DIRECTORIES_MAX];
     const struct gm_executor_spec spec = {
         .region = region,
         .plan = plan,
         .participant = participant,
         .memory_bytes = job->memory_bytes,
         .spin_ns = job->spin_ns,
+        .spill_directories = directories,
+        .spill_directory_count = gm_spill_paths_list(&job->spill, directories),
         .ports = {.clock = gm_clock_system(),
                   .bell = gm_eventfd_bell_port(&bell),
                   .self = counts,
                   .disk_open = disk_open,
-                  .disk_close = disk_close},
+                  .disk_close = disk_close,
+                  .spill_open = spill_open,
+                  .spill_close = spill_close},
         .cancel = cancel,
         .analyze = job->analyze != 0,
     };

@@ -49,6 +49,8 @@ const char *gm_error_name(int code)
         return "a control message made no sense";
     case GM_ETASK_MEMORY:
         return "the memory budget is spent";
+    case GM_ETASK_SPILL:
+        return "a spill file cannot be written or read";
     case GM_EJOB_UDF:
         return "a user's function failed";
     case GM_EJOB_FLOW:

@@ -80,6 +80,15 @@
 #define GM_DISK_DEPTH_DEFAULT 4
 #define GM_DISK_BLOCK_BYTES_DEFAULT (256u << 10)
 
+/* Spilling.  A write of 1 MiB keeps a disk busy longer than it takes to submit; more than 4 MiB
+ * brings nothing, less than 64 KiB is slow on any disk.  256 windows are as many transfers. */
+#define GM_SPILL_BLOCK_BYTES_MIN (64u << 10)
+#define GM_SPILL_BLOCK_BYTES_MAX (4u << 20)
+#define GM_SPILL_WINDOWS_MAX 256
+#define GM_SPILL_DIRECTORIES_MAX 16
+/* Blocks of one file: 32 bits of slot; of one run: a table of 16 bytes each. */
+#define GM_SPILL_SLOTS_MAX (1u << 30)
+
 /* Descriptors that a sleeper watches beside its bell.  The driver has a control socket of each
  * executor: 256 pollfds are 2 KiB of stack; an executor has a disk per source. */
 #define GM_BELL_EXTRA_MAX GM_EXECUTORS_MAX

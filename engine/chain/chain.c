@@ -15,6 +15,7 @@ struct level {
     void **states; /* by partition; one for all in executor scope; NULL: not begun */
     uint64_t rows_out;
     struct gm_meter meter;
+    uint64_t spilled_bytes;
 };
 
 enum phase {
@@ -63,6 +64,9 @@ static int open_level(struct gm_chain *chain, uint32_t index)
         .heap = spec->heap,
         .error = spec->error,
         .budget_bytes = spec->budget_bytes,
+        .spill = spec->spill,
+        .spill_at_bytes = spec->spill_at_bytes,
+        .spilled_bytes = &level->spilled_bytes,
         .chain_index = spec->chain_index,
         .shared = spec->shared,
         .counters = spec->counters,
@@ -161,6 +165,7 @@ static int begin_partition(struct gm_chain *chain)
         void **slot = &level->states[level->op.ops->executor_scope ? 0 : chain->partition];
         if (*slot != NULL)
             continue;
+        level->op.partition = chain->partition;
         int rc = level->op.ops->begin(&level->op, slot);
         if (rc < 0)
             return gm_error_set(chain->spec.error, rc,
@@ -192,7 +197,8 @@ static void clear(struct level *level, uint32_t origin)
     level->out.origin = origin;
 }
 
-/* One call of the deepest operator that has input.  Returns 0, GM_END when none has, or < 0. */
+/* One call of the deepest operator that has input.  Returns 0, GM_END when none has, GM_AGAIN when
+ * it can do nothing now, or < 0. */
 static int process_deepest(struct gm_chain *chain)
 {
     for (uint32_t i = chain->level_count; i-- > 0;) {
@@ -204,7 +210,7 @@ static int process_deepest(struct gm_chain *chain)
         const uint64_t begin_ns = gm_meter_begin(&chain->spec.clock);
         int rc = level->op.ops->process(&level->op, state_of(chain, level), level->in, &level->out);
         gm_meter_end(&chain->spec.clock, &level->meter, begin_ns, rc < 0 ? NULL : &level->out);
-        if (rc < 0)
+        if (rc < 0 || rc == GM_AGAIN)
             return rc;
         level->more = rc == GM_OP_HAVE_MORE;
         level->rows_out += level->out.row_count;
@@ -215,7 +221,7 @@ static int process_deepest(struct gm_chain *chain)
 }
 
 /* Moves everything that is under way into the sink.  Returns 0 when nothing is left, GM_AGAIN when
- * the sink is full, or < 0. */
+ * the sink is full or an operator waits, or < 0. */
 static int drain(struct gm_chain *chain, bool *progressed)
 {
     for (;;) {
@@ -233,7 +239,7 @@ static int drain(struct gm_chain *chain, bool *progressed)
         int rc = process_deepest(chain);
         if (rc == GM_END)
             return 0;
-        if (rc < 0)
+        if (rc != 0)
             return rc;
         *progressed = true;
     }
@@ -260,7 +266,7 @@ static int finish_levels(struct gm_chain *chain, uint32_t end, bool *progressed)
         const uint64_t begin_ns = gm_meter_begin(&chain->spec.clock);
         rc = level->op.ops->finish(&level->op, state, &level->out);
         gm_meter_end(&chain->spec.clock, &level->meter, begin_ns, rc < 0 ? NULL : &level->out);
-        if (rc < 0)
+        if (rc < 0 || rc == GM_AGAIN)
             return rc;
         *progressed = true;
         level->rows_out += level->out.row_count;
@@ -417,4 +423,9 @@ struct gm_meter gm_chain_meter(const struct gm_chain *chain, uint32_t index)
     return index == 0                    ? chain->source_meter
            : index <= chain->level_count ? chain->levels[index - 1].meter
                                          : chain->sink_meter;
+}
+
+uint64_t gm_chain_spilled_bytes(const struct gm_chain *chain, uint32_t step)
+{
+    return chain->levels[step].spilled_bytes;
 }

@@ -55,6 +55,8 @@ struct gm_chain_spec {
     struct gm_counters *counters;       /* borrowed; where functions count */
     _Atomic uint64_t *claim; /* of a source whose partitions are claimed, and the rows that a */
     _Atomic uint64_t *found; /* limit found there; or NULL */
+    const struct gm_spill *spill; /* NULL: nothing may go to disk */
+    uint64_t spill_at_bytes;      /* of the heap's used_bytes */
     _Atomic uint32_t *chain_shown; /* ledger words for crash reports; NULL: nobody looks */
     _Atomic uint32_t *step_shown;
     struct gm_meter_clock clock; /* --analyze: every call is timed; zeroed: none is */
@@ -74,6 +76,8 @@ uint64_t gm_chain_rows(const struct gm_chain *chain, uint32_t index);
 /* Bytes and time of the source (index 0), of each step (1 + step), and of the sink behind them
  * (time alone); zeroes without a clock. */
 struct gm_meter gm_chain_meter(const struct gm_chain *chain, uint32_t index);
+/* Bytes that a step has written to disk. */
+uint64_t gm_chain_spilled_bytes(const struct gm_chain *chain, uint32_t step);
 
 /* What *chain_shown says while the source is at work, in *step_shown. */
 #define GM_STEP_SHOWN_SOURCE UINT32_MAX

@@ -21,6 +21,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/heap.h"
+#include "engine/base/spill.h"
 #include "engine/flow/plan.h"
 #include "engine/row/batch.h"
 
@@ -41,10 +42,11 @@ struct gm_op_ops {
     int (*begin)(struct gm_op *op, void **ret_state);
     void (*end)(struct gm_op *op, void *state);
     /* Takes `in` (borrowed until it returns NEED_INPUT) and fills `out`, which comes in empty.
-     * Returns NEED_INPUT, HAVE_MORE or < 0. */
+     * Returns NEED_INPUT, HAVE_MORE, GM_AGAIN (nothing can be done now, `out` is empty: call again
+     * with the same input) or < 0. */
     int (*process)(struct gm_op *op, void *state, const struct gm_batch *in, struct gm_batch *out);
     /* The input of the partition has ended: fills `out` with what is left.  HAVE_MORE: call
-     * again; NEED_INPUT: that was all.  NULL when nothing is ever left. */
+     * again; NEED_INPUT: that was all; GM_AGAIN as above.  NULL when nothing is ever left. */
     int (*finish)(struct gm_op *op, void *state, struct gm_batch *out);
     /* True when no further input of the partition would change anything.  NULL: never. */
     bool (*satisfied)(const struct gm_op *op, const void *state);
@@ -59,6 +61,9 @@ struct gm_op {
     struct gm_heap *heap;                 /* borrowed */
     struct gm_error *error;               /* borrowed; the executor's */
     uint64_t budget_bytes;                /* what its states may hold before they give back */
+    const struct gm_spill *spill;         /* borrowed; NULL: nothing may go to disk */
+    uint64_t spill_at_bytes;              /* the heap's used_bytes from which something should */
+    uint64_t *spilled_bytes;              /* what went there is added to; NULL without spill */
     uint32_t chain_index;
     const struct gm_udf_shared *shared;   /* borrowed; what Lua and C functions of a flow share */
     struct gm_counters *counters;         /* borrowed; the executor's */
@@ -67,6 +72,7 @@ struct gm_op {
     _Atomic uint64_t *claim;
     _Atomic uint64_t *found;
     uint64_t claim_end;
+    uint32_t partition;                   /* whose state begin makes */
     void *self;                           /* made by open */
 };
 

@@ -1,167 +1,464 @@
-/* sort.c - sorts a partition in memory: key prefixes beside row pointers, merged from short runs.
+/* sort.c - sorts each partition: in memory, and in runs on disk when memory is spent.
  *
- * Stable by (input partition, position in it): every entry carries both.
+ * Rows lie packed in the partition's arena, each with its position before it: (input partition,
+ * arrival), which makes the order total and the sort stable.  When the executor's memory is spent,
+ * the partition of this step that holds most is sorted and written as one run.  At the end the runs
+ * are merged, some of them first into one when there are more than windows.
  */
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/op/merge.h"
 #include "engine/op/op.h"
-#include "engine/op/rows.h"
+#include "engine/row/arena.h"
+#include "engine/row/codec.h"
 
 #define ENTRIES_MIN 16
-/* Runs this long are sorted by insertion before the first merge. */
-#define RUN_ROWS 16
 /* Position: 20 bits of origin (GM_PARTITIONS_MAX needs 17) above 44 bits of arrival. */
 #define ORIGIN_SHIFT 44
+/* Rows of a merge on their way out; one larger row makes it grow. */
+#define SCRATCH_BYTES (256u << 10)
+/* Rows ahead that are fetched into the cache while rows are handed on. */
+#define PREFETCH_ROWS 12
+/* A partition is not worth a run of its own below this. */
+#define RUN_BYTES_MIN (64u << 10)
 
-struct sort_state {
+struct state {
+    struct state *next, *previous; /* of the op's states */
+    uint32_t partition;
     struct gm_arena rows;
-    struct gm_row_entry *entries;
+    struct gm_sort_entry *entries;
     uint64_t count;
     uint64_t capacity;
-    uint64_t next; /* to hand on */
+    uint64_t arrivals;
+    uint64_t handed_on;
     bool sorted;
+    bool handing_on; /* its rows are looked at: they stay */
+    struct gm_spill_run *runs;
+    uint32_t run_count, run_capacity;
+    struct gm_merge merge;
+    bool merging;       /* `merge` is open */
+    const uint8_t *row; /* of `merge`, and not yet passed on */
+    uint64_t row_bytes;
 };
 
-static int sort_open(struct gm_op *op)
-{
-    struct gm_row_codec *codec = gm_heap_zalloc(op->heap, sizeof *codec);
-    if (codec == NULL)
-        return GM_ETASK_MEMORY;
-    op->self = codec;
-    return gm_row_codec_open(codec, &op->step->schema, &op->step->order, op->heap);
-}
-
-static void sort_close(struct gm_op *op)
-{
-    struct gm_row_codec *codec = op->self;
-    if (codec == NULL)
-        return;
-    gm_row_codec_close(codec);
-    gm_heap_free(op->heap, codec, sizeof *codec);
-    op->self = NULL;
-}
-
-static int sort_begin(struct gm_op *op, void **ret_state)
-{
-    struct sort_state *state = gm_heap_zalloc(op->heap, sizeof *state);
-    if (state == NULL)
-        return GM_ETASK_MEMORY;
-    gm_arena_init(&state->rows, op->heap);
-    *ret_state = state;
-    return 0;
-}
-
-static void sort_end(struct gm_op *op, void *opaque)
-{
-    struct sort_state *state = opaque;
-    gm_arena_fini(&state->rows);
-    gm_heap_free(op->heap, state->entries, state->capacity * sizeof *state->entries);
-    gm_heap_free(op->heap, state, sizeof *state);
-}
+struct sort {
+    struct gm_sort_order order;
+    struct gm_batch batch; /* arrays for what is handed on */
+    uint32_t sizes[GM_BATCH_ROWS_MAX];
+    uint64_t prefixes[GM_BATCH_ROWS_MAX];
+    uint8_t *scratch;
+    uint64_t scratch_bytes;
+    struct state *states;
+    struct state *writing; /* its rows become a run, or its merge does */
+    struct gm_run_writer writer;
+    uint64_t written; /* entries of it */
+};
 
 static int refuse_memory(const struct gm_op *op)
 {
     return gm_error_set(op->error, GM_ETASK_MEMORY,
-                        "%s: step '%s': the rows to sort do not fit this executor's share of the "
+                        "%s: step '%s': a row to sort does not fit this executor's share of the "
                         "memory (%llu MiB): give more with --memory",
                         op->step->where, op->step->name,
                         (unsigned long long)(op->heap->limit_bytes >> 20));
 }
 
+static int pass(const struct gm_op *op, int rc)
+{
+    return rc == GM_ETASK_MEMORY ? refuse_memory(op) : rc;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static int sort_open(struct gm_op *op)
+{
+    struct sort *self = gm_heap_zalloc(op->heap, sizeof *self);
+    if (self == NULL)
+        return GM_ETASK_MEMORY;
+    op->self = self;
+    gm_sort_order_init(&self->order, &op->step->schema, &op->step->order);
+    return gm_batch_init(&self->batch, &op->step->schema, op->heap);
+}
+
+static void sort_close(struct gm_op *op)
+{
+    struct sort *self = op->self;
+    if (self == NULL)
+        return;
+    gm_run_writer_fini(&self->writer);
+    gm_heap_free(op->heap, self->scratch, self->scratch_bytes);
+    gm_batch_fini(&self->batch, op->heap);
+    gm_heap_free(op->heap, self, sizeof *self);
+    op->self = NULL;
+}
+
+static int sort_begin(struct gm_op *op, void **ret_state)
+{
+    struct sort *self = op->self;
+    struct state *state = gm_heap_zalloc(op->heap, sizeof *state);
+    if (state == NULL)
+        return GM_ETASK_MEMORY;
+    gm_arena_init(&state->rows, op->heap);
+    state->next = self->states;
+    if (self->states != NULL)
+        self->states->previous = state;
+    self->states = state;
+    state->partition = op->partition;
+    *ret_state = state;
+    return 0;
+}
+
+static void free_rows(struct gm_op *op, struct state *state)
+{
+    gm_arena_fini(&state->rows);
+    gm_heap_free(op->heap, state->entries, state->capacity * sizeof *state->entries);
+    state->entries = NULL;
+    state->count = 0;
+    state->capacity = 0;
+}
+
+static void sort_end(struct gm_op *op, void *opaque)
+{
+    struct sort *self = op->self;
+    struct state *state = opaque;
+    if (self->writing == state) {
+        gm_run_writer_fini(&self->writer);
+        self->writing = NULL;
+    }
+    gm_merge_close(&state->merge);
+    for (uint32_t i = 0; i < state->run_count; i++)
+        op->spill->ops->forget(op->spill->self, &state->runs[i]);
+    gm_heap_free(op->heap, state->runs, state->run_capacity * sizeof *state->runs);
+    free_rows(op, state);
+    if (state->previous != NULL)
+        state->previous->next = state->next;
+    else
+        self->states = state->next;
+    if (state->next != NULL)
+        state->next->previous = state->previous;
+    gm_heap_free(op->heap, state, sizeof *state);
+}
+
+/* ---- keeping rows ---------------------------------------------------------------------------- */
+
+static int reserve_entries(struct gm_op *op, struct state *state, uint32_t more)
+{
+    if (state->count + more <= state->capacity)
+        return 0;
+    uint64_t capacity = state->capacity > 0 ? state->capacity * 2 : ENTRIES_MIN;
+    while (capacity < state->count + more)
+        capacity *= 2;
+    struct gm_sort_entry *entries =
+        gm_heap_realloc(op->heap, state->entries, state->capacity * sizeof *entries,
+                        capacity * sizeof *entries);
+    if (entries == NULL)
+        return GM_ETASK_MEMORY;
+    state->entries = entries;
+    state->capacity = capacity;
+    return 0;
+}
+
+/* Rows with room for a position before each; nothing has changed when it returns GM_ETASK_MEMORY.
+ * The encoder spaces rows of variable length by the sizes it is given. */
+static int keep_rows(struct gm_op *op, struct state *state, const struct gm_batch *in)
+{
+    struct sort *self = op->self;
+    const struct gm_layout *layout = &self->order.layout;
+    const uint32_t count = in->row_count;
+    int rc = reserve_entries(op, state, count);
+    if (rc < 0)
+        return rc;
+    uint64_t bytes = gm_codec_sizes(layout, in, 0, count, self->sizes);
+    for (uint32_t i = 0; i < count; i++) {
+        if (self->sizes[i] > GM_ROW_BYTES_MAX)
+            return GM_ETASK_MEMORY;
+        self->sizes[i] += GM_SORT_POSITION_BYTES;
+    }
+    bytes += (uint64_t)count * GM_SORT_POSITION_BYTES;
+    uint8_t *rows = gm_arena_alloc(&state->rows, bytes);
+    if (rows == NULL)
+        return GM_ETASK_MEMORY;
+    rows += GM_SORT_POSITION_BYTES;
+    /* The encoder may write slack bytes behind the last row: the arena keeps them free. */
+    gm_codec_encode(layout, in, 0, count, self->sizes, rows);
+    if (layout->variable_count == 0) /* packed densely: moved apart, the last one first */
+        for (uint32_t i = count; i-- > 1;)
+            memmove(rows + (uint64_t)i * self->sizes[0], rows + (uint64_t)i * layout->fixed_bytes,
+                    layout->fixed_bytes);
+    gm_sort_prefixes(&self->order, in, 0, count, self->prefixes);
+    struct gm_sort_entry *entries = state->entries + state->count;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t position = (uint64_t)in->origin << ORIGIN_SHIFT | (state->arrivals + i);
+        memcpy(rows - GM_SORT_POSITION_BYTES, &position, sizeof position);
+        entries[i] = (struct gm_sort_entry){.prefix = self->prefixes[i], .row = rows};
+        rows += self->sizes[i];
+    }
+    state->count += count;
+    state->arrivals += count;
+    return 0;
+}
+
+static uint64_t held_bytes(const struct state *state)
+{
+    return state->rows.held_bytes + state->capacity * sizeof *state->entries;
+}
+
+/* ---- writing runs ---------------------------------------------------------------------------- */
+
+static void sort_rows(struct sort *self, struct state *state)
+{
+    if (!state->sorted)
+        gm_sort_entries(&self->order, state->entries, state->count);
+    state->sorted = true;
+}
+
+static int add_run(struct gm_op *op, struct state *state, struct gm_spill_run *run)
+{
+    if (state->run_count == state->run_capacity) {
+        const uint32_t capacity = state->run_capacity > 0 ? 2 * state->run_capacity : 4;
+        struct gm_spill_run *runs =
+            gm_heap_realloc(op->heap, state->runs, state->run_capacity * sizeof *runs,
+                            capacity * sizeof *runs);
+        if (runs == NULL)
+            return GM_ETASK_MEMORY;
+        state->runs = runs;
+        state->run_capacity = capacity;
+    }
+    state->runs[state->run_count++] = *run;
+    *run = (struct gm_spill_run){0};
+    return 0;
+}
+
+/* The writer's run becomes one of the state's. */
+static int end_run(struct gm_op *op, struct state *state)
+{
+    struct sort *self = op->self;
+    struct gm_spill_run run = {0};
+    int rc = gm_run_writer_end(&self->writer, &run);
+    if (rc < 0)
+        return rc;
+    *op->spilled_bytes += run.bytes;
+    rc = add_run(op, state, &run);
+    if (rc < 0)
+        op->spill->ops->forget(op->spill->self, &run);
+    self->writing = NULL;
+    return rc;
+}
+
+static void begin_run(struct gm_op *op, struct state *state)
+{
+    struct sort *self = op->self;
+    gm_run_writer_init(&self->writer, op->spill, state->partition);
+    self->writing = state;
+    self->written = 0;
+}
+
+/* Rows of memory. */
+static int write_rows(struct gm_op *op)
+{
+    struct sort *self = op->self;
+    struct state *state = self->writing;
+    sort_rows(self, state);
+    for (; self->written < state->count; self->written++) {
+        if (self->written + PREFETCH_ROWS < state->count)
+            __builtin_prefetch(state->entries[self->written + PREFETCH_ROWS].row);
+        const uint8_t *row = state->entries[self->written].row;
+        int rc = gm_merge_put(&self->writer, row, gm_row_bytes(&self->order.layout, row));
+        if (rc != 0)
+            return rc;
+    }
+    free_rows(op, state);
+    state->sorted = false;
+    return end_run(op, state);
+}
+
+/* The next row of the merge, kept in state->row until it is passed on. */
+static int merge_row(struct state *state)
+{
+    if (state->row != NULL)
+        return 0;
+    return gm_merge_next(&state->merge, &state->row, &state->row_bytes);
+}
+
+/* Rows of runs that are merged into one. */
+static int write_merged(struct gm_op *op)
+{
+    struct sort *self = op->self;
+    struct state *state = self->writing;
+    for (;;) {
+        int rc = merge_row(state);
+        if (rc == GM_END)
+            break;
+        if (rc == 0)
+            rc = gm_merge_put(&self->writer, state->row, state->row_bytes);
+        if (rc != 0)
+            return rc;
+        state->row = NULL;
+    }
+    gm_merge_close(&state->merge);
+    state->merging = false;
+    return end_run(op, state);
+}
+
+/* Goes on with the run under way, if any.  Returns 0, GM_AGAIN or < 0. */
+static int write_run(struct gm_op *op)
+{
+    const struct sort *self = op->self;
+    if (self->writing == NULL)
+        return 0;
+    return self->writing->merging ? write_merged(op) : write_rows(op);
+}
+
+/* The partition with most rows in memory, if it is worth a run. */
+static struct state *largest(const struct sort *self)
+{
+    struct state *best = NULL;
+    for (struct state *state = self->states; state != NULL; state = state->next)
+        if (state->count > 0 && !state->handing_on &&
+            (best == NULL || held_bytes(state) > held_bytes(best)))
+            best = state;
+    return best;
+}
+
 static int sort_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
                         struct gm_batch *out)
 {
-    struct sort_state *state = opaque;
+    struct sort *self = op->self;
     (void)out;
-    if (state->count + in->row_count > state->capacity) {
-        uint64_t capacity = state->capacity > 0 ? state->capacity * 2 : ENTRIES_MIN;
-        while (capacity < state->count + in->row_count)
-            capacity *= 2;
-        struct gm_row_entry *entries =
-            gm_heap_realloc(op->heap, state->entries, state->capacity * sizeof *entries,
-                            capacity * sizeof *entries);
-        if (entries == NULL)
-            return refuse_memory(op);
-        state->entries = entries;
-        state->capacity = capacity;
-    }
-    struct gm_row_entry *entries = state->entries + state->count;
-    if (gm_row_codec_pack(op->self, in, &state->rows, entries) < 0)
-        return refuse_memory(op);
-    for (uint32_t i = 0; i < in->row_count; i++)
-        entries[i].position = (uint64_t)in->origin << ORIGIN_SHIFT | (state->count + i);
-    state->count += in->row_count;
-    return GM_OP_NEED_INPUT;
-}
-
-static bool comes_before(const struct gm_row_codec *codec, const struct gm_row_entry *a,
-                         const struct gm_row_entry *b)
-{
-    const int order = gm_row_entry_compare(codec, a, b);
-    return order != 0 ? order < 0 : a->position < b->position;
-}
-
-static void sort_run(const struct gm_row_codec *codec, struct gm_row_entry *entries,
-                     uint64_t count)
-{
-    for (uint64_t i = 1; i < count; i++) {
-        const struct gm_row_entry entry = entries[i];
-        uint64_t at = i;
-        for (; at > 0 && comes_before(codec, &entry, &entries[at - 1]); at--)
-            entries[at] = entries[at - 1];
-        entries[at] = entry;
-    }
-}
-
-static void merge_runs(const struct gm_row_codec *codec, const struct gm_row_entry *from,
-                       uint64_t middle, uint64_t count, struct gm_row_entry *to)
-{
-    uint64_t left = 0, right = middle, out = 0;
-    while (left < middle && right < count)
-        to[out++] = comes_before(codec, &from[right], &from[left]) ? from[right++] : from[left++];
-    memcpy(to + out, from + left, (middle - left) * sizeof *to);
-    out += middle - left;
-    memcpy(to + out, from + right, (count - right) * sizeof *to);
-}
-
-/* Bottom-up merge sort between the entries and a second array. */
-static int sort_entries(struct gm_op *op, struct sort_state *state)
-{
-    const uint64_t bytes = state->capacity * sizeof *state->entries;
-    for (uint64_t i = 0; i < state->count; i += RUN_ROWS)
-        sort_run(op->self, state->entries + i,
-                 state->count - i < RUN_ROWS ? state->count - i : RUN_ROWS);
-    if (state->count <= RUN_ROWS)
-        return 0;
-    struct gm_row_entry *other = gm_heap_alloc(op->heap, bytes);
-    if (other == NULL)
-        return refuse_memory(op);
-    for (uint64_t run = RUN_ROWS; run < state->count; run *= 2) {
-        for (uint64_t i = 0; i < state->count; i += 2 * run) {
-            const uint64_t left = state->count - i;
-            merge_runs(op->self, state->entries + i, run < left ? run : left,
-                       2 * run < left ? 2 * run : left, other + i);
+    for (;;) {
+        int rc = write_run(op);
+        if (rc != 0)
+            return pass(op, rc);
+        const bool spent = op->spill != NULL && op->heap->used_bytes >= op->spill_at_bytes;
+        struct state *candidate = spent ? largest(self) : NULL;
+        if (candidate == NULL || held_bytes(candidate) < RUN_BYTES_MIN) {
+            rc = keep_rows(op, opaque, in);
+            if (rc == 0)
+                return GM_OP_NEED_INPUT;
+            candidate = op->spill != NULL ? largest(self) : NULL;
+            if (rc != GM_ETASK_MEMORY || candidate == NULL)
+                return pass(op, rc);
         }
-        struct gm_row_entry *swap = state->entries;
-        state->entries = other;
-        other = swap;
+        begin_run(op, candidate);
     }
-    gm_heap_free(op->heap, other, bytes);
+}
+
+/* ---- handing on ------------------------------------------------------------------------------ */
+
+static void lend(struct gm_op *op, const uint8_t *const *rows, uint32_t count,
+                 struct gm_batch *out)
+{
+    struct sort *self = op->self;
+    gm_codec_decode_rows(&self->order.layout, rows, count, &self->batch);
+    out->row_count = count;
+    out->column_count = self->batch.column_count;
+    memcpy(out->columns, self->batch.columns, out->column_count * sizeof out->columns[0]);
+}
+
+static int hand_on_rows(struct gm_op *op, struct state *state, struct gm_batch *out)
+{
+    const uint8_t *rows[GM_BATCH_ROWS_MAX];
+    const uint64_t left = state->count - state->handed_on;
+    const uint32_t count = left < GM_BATCH_ROWS_MAX ? (uint32_t)left : GM_BATCH_ROWS_MAX;
+    const struct gm_sort_entry *entries = state->entries + state->handed_on;
+    for (uint32_t i = 0; i < count; i++) {
+        rows[i] = entries[i].row;
+        __builtin_prefetch(rows[i]);
+        __builtin_prefetch(rows[i] + 64);
+    }
+    lend(op, rows, count, out);
+    state->handed_on += count;
+    return state->handed_on < state->count ? GM_OP_HAVE_MORE : GM_OP_NEED_INPUT;
+}
+
+/* Room for `bytes` more, once nothing in there is lent. */
+static int reserve_scratch(struct gm_op *op, uint64_t bytes)
+{
+    struct sort *self = op->self;
+    if (bytes < SCRATCH_BYTES)
+        bytes = SCRATCH_BYTES;
+    if (bytes <= self->scratch_bytes)
+        return 0;
+    gm_heap_free(op->heap, self->scratch, self->scratch_bytes);
+    self->scratch_bytes = 0;
+    self->scratch = gm_heap_alloc(op->heap, bytes);
+    if (self->scratch == NULL)
+        return GM_ETASK_MEMORY;
+    self->scratch_bytes = bytes;
     return 0;
+}
+
+static int hand_on_merged(struct gm_op *op, struct state *state, struct gm_batch *out)
+{
+    struct sort *self = op->self;
+    const uint8_t *rows[GM_BATCH_ROWS_MAX];
+    uint64_t used = 0;
+    uint32_t count = 0;
+    int rc = 0;
+    while (count < GM_BATCH_ROWS_MAX) {
+        rc = merge_row(state);
+        if (rc == 0 && count == 0)
+            rc = reserve_scratch(op, state->row_bytes);
+        if (rc != 0 || state->row_bytes > self->scratch_bytes - used)
+            break;
+        memcpy(self->scratch + used, state->row, state->row_bytes);
+        rows[count++] = self->scratch + used;
+        used += state->row_bytes;
+        state->row = NULL;
+    }
+    if (rc < 0 || (rc == GM_AGAIN && count == 0))
+        return rc;
+    lend(op, rows, count, out);
+    return rc == GM_END ? GM_OP_NEED_INPUT : GM_OP_HAVE_MORE;
+}
+
+/* Merges runs into one until the rest can be merged while it is handed on.  Returns 0 when
+ * state->merge is that, GM_AGAIN or < 0. */
+static int merge_runs(struct gm_op *op, struct state *state)
+{
+    struct sort *self = op->self;
+    for (;;) {
+        int rc = write_run(op);
+        if (rc != 0 || state->merging)
+            return rc;
+        if (state->count > 0) {
+            begin_run(op, state);
+            continue;
+        }
+        uint32_t opened = 0;
+        rc = gm_merge_open(&state->merge, &self->order, op->spill, op->heap, state->runs,
+                           state->run_count, &opened);
+        if (rc == GM_ETASK_MEMORY && largest(self) != NULL) {
+            begin_run(op, largest(self)); /* other partitions make room */
+            continue;
+        }
+        if (rc != 0)
+            return rc;
+        state->merging = true;
+        state->run_count -= opened;
+        memmove(state->runs, state->runs + opened, state->run_count * sizeof *state->runs);
+        if (state->run_count == 0)
+            return 0;
+        begin_run(op, state);
+    }
 }
 
 static int sort_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
 {
-    struct sort_state *state = opaque;
-    if (!state->sorted) {
-        int rc = sort_entries(op, state);
-        if (rc < 0)
-            return rc;
-        state->sorted = true;
+    struct state *state = opaque;
+    if (!state->handing_on) {
+        int rc = state->run_count > 0 ? merge_runs(op, state) : write_run(op);
+        if (rc != 0)
+            return pass(op, rc);
+        if (!state->merging && state->run_count > 0) /* its rows were the run under way */
+            return sort_finish(op, opaque, out);
+        state->handing_on = true;
+        if (!state->merging)
+            sort_rows(op->self, state);
     }
-    int rc = gm_row_codec_emit(op->self, state->entries, state->count, &state->next, out);
-    return rc == GM_ETASK_MEMORY ? refuse_memory(op) : rc;
+    return pass(op, state->merging ? hand_on_merged(op, state, out)
+                                   : hand_on_rows(op, state, out));
 }
 
 const struct gm_op_ops gm_op_sort = {

@@ -687,7 +687,7 @@ static void decode_pairs(const uint8_t *data, uint32_t count, struct gm_batch *b
 static bool decode_columns(const struct gm_layout *layout, struct sources sources, uint32_t count,
                            struct gm_batch *batch)
 {
-    if (is_pair(layout)) {
+    if (is_pair(layout) && sources.rows == NULL) {
         decode_pairs(sources.base, count, batch);
         return true;
     }
@@ -703,16 +703,9 @@ static bool decode_columns(const struct gm_layout *layout, struct sources source
     return true;
 }
 
-int gm_codec_decode(const struct gm_layout *layout, const uint8_t *data, size_t bytes,
-                    uint32_t row_count_max, struct gm_batch *batch, size_t *ret_used_bytes)
+static void reset_columns(const struct gm_layout *layout, struct gm_batch *batch)
 {
     GM_CHECK(batch->column_count == layout->field_count);
-    const uint8_t *rows[ROWS];
-    struct sources sources = {.base = data, .stride = layout->fixed_bytes};
-    size_t used_bytes = 0;
-    uint32_t count;
-    if (row_count_max > ROWS)
-        row_count_max = ROWS;
     /* A batch that failed half-way has no rows. */
     batch->row_count = 0;
     for (uint32_t field = 0; field < layout->field_count; field++) {
@@ -720,6 +713,28 @@ int gm_codec_decode(const struct gm_layout *layout, const uint8_t *data, size_t 
         batch->columns[field].constant = false;
         batch->columns[field].has_nulls = false;
     }
+}
+
+void gm_codec_decode_rows(const struct gm_layout *layout, const uint8_t *const *rows,
+                          uint32_t count, struct gm_batch *batch)
+{
+    GM_CHECK(count <= ROWS);
+    reset_columns(layout, batch);
+    const struct sources sources = {.rows = rows, .stride = layout->fixed_bytes};
+    GM_CHECK(count == 0 || decode_columns(layout, sources, count, batch));
+    batch->row_count = count;
+}
+
+int gm_codec_decode(const struct gm_layout *layout, const uint8_t *data, size_t bytes,
+                    uint32_t row_count_max, struct gm_batch *batch, size_t *ret_used_bytes)
+{
+    const uint8_t *rows[ROWS];
+    struct sources sources = {.base = data, .stride = layout->fixed_bytes};
+    size_t used_bytes = 0;
+    uint32_t count;
+    if (row_count_max > ROWS)
+        row_count_max = ROWS;
+    reset_columns(layout, batch);
     if (layout->variable_count > 0) {
         count = find_rows(layout, data, bytes, row_count_max, rows, &used_bytes);
         sources.rows = rows;

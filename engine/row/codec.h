@@ -31,4 +31,9 @@ void gm_codec_encode(const struct gm_layout *layout, const struct gm_batch *batc
 int gm_codec_decode(const struct gm_layout *layout, const uint8_t *data, size_t bytes,
                     uint32_t row_count_max, struct gm_batch *batch, size_t *ret_used_bytes);
 
+/* The same for `count` rows of our own, at most GM_BATCH_ROWS_MAX, that lie anywhere: their lengths
+ * are believed, and bytes values point into them. */
+void gm_codec_decode_rows(const struct gm_layout *layout, const uint8_t *const *rows,
+                          uint32_t count, struct gm_batch *batch);
+
 #endif

@@ -197,6 +197,13 @@ struct rig {
     struct gm_op op;
     void *state;
     struct gm_batch out;
+    /* of spill_rig.h; NULL: nothing goes to disk */
+    void (*spill_open)(struct rig *rig);
+    void (*spill_close)(struct rig *rig);
+    void *spill_rig;
+    struct gm_spill spill;
+    uint64_t spill_at_bytes;
+    uint64_t spilled_bytes;
 };
 
 /* step and input are set.  Returns what open and begin return. */
@@ -212,7 +219,13 @@ static inline int rig_open(struct rig *rig, uint64_t limit_bytes, uint64_t budge
                              .error = &rig->error,
                              .budget_bytes = budget_bytes,
                              .inputs = rig->inputs,
-                             .input_count = rig->input_count};
+                             .input_count = rig->input_count,
+                             .spilled_bytes = &rig->spilled_bytes};
+    if (rig->spill_open != NULL) {
+        rig->spill_open(rig);
+        rig->op.spill = &rig->spill;
+        rig->op.spill_at_bytes = rig->spill_at_bytes;
+    }
     int rc = rig->op.ops->open(&rig->op);
     if (rc == 0 && rig->op.ops->begin != NULL)
         rc = rig->op.ops->begin(&rig->op, &rig->state);
@@ -224,6 +237,8 @@ static inline void rig_close(struct rig *rig)
     if (rig->state != NULL)
         rig->op.ops->end(&rig->op, rig->state);
     rig->op.ops->close(&rig->op);
+    if (rig->spill_close != NULL)
+        rig->spill_close(rig);
     assert_int_equal(rig->heap.used_bytes, 0);
     gm_heap_fini(&rig->heap);
 }
@@ -243,6 +258,10 @@ static inline int rig_push_batch(struct rig *rig, const struct gm_batch *in, str
         const int rc = rig_process(rig, in);
         if (rc < 0)
             return rc;
+        if (rc == GM_AGAIN) {
+            assert_int_equal(rig->out.row_count, 0);
+            continue;
+        }
         rows_take(out, &rig->out);
         if (rc == GM_OP_NEED_INPUT)
             return 0;
@@ -299,6 +318,10 @@ static inline int rig_finish(struct rig *rig, struct rows *out)
         const int rc = rig->op.ops->finish(&rig->op, rig->state, &rig->out);
         if (rc < 0)
             return rc;
+        if (rc == GM_AGAIN) {
+            assert_int_equal(rig->out.row_count, 0);
+            continue;
+        }
         rows_take(out, &rig->out);
         if (rc == GM_OP_NEED_INPUT)
             break;
