@@ -217,7 +217,7 @@ class StatsDocument(driver.DriverCase):
     def test_every_number_says_its_unit(self):
         for path in self.written():
             last = path.split(".")[-1]
-            self.assertTrue(last in ("steps", "exchanges", "executors") or
+            self.assertTrue(last in ("steps", "exchanges", "executors", "counters") or
                             last.endswith(self.UNITS), path)
 
     def test_numbers_of_analyze_are_there_when_asked_for(self):
