@@ -213,6 +213,29 @@ def memory(build):
         memory=True, rounds=3)
 
 
+def lua(build):
+    return Comparison(
+        "lua", f"The plain Lua flow on two cores against tr and mawk, {LABEL[MILLION]}",
+        [contenders.mawk_pipe(),
+         contenders.script(build, "Lua", 2, "wordcount.lua", contenders.answer_of_gleam)],
+        [Figure("the plain Lua flow against `tr \\| mawk`, two cores each", "Lua", "tr, mawk",
+                "speed", 0.8, 1.5)])
+
+
+def lua_map(build):
+    library = os.path.join(build, "benchmarks", "compare", "gleam-compare-arithmetic.so")
+    rows = "50000000"
+    return Comparison(
+        "lua-map", "Arithmetic on two i64 columns, 50 M rows, one core: Lua against C",
+        [contenders.script(build, "C mapper", 1, "arithmetic.lua", contenders.answer_of_rows,
+                           library, rows),
+         contenders.script(build, "Lua", 1, "arithmetic.lua", contenders.answer_of_rows,
+                           "lua", rows)],
+        [Figure("a Lua map over two i64 columns against the same mapper in C", "Lua", "C mapper",
+                "speed", 0.5, 0.8)],
+        words=0)
+
+
 def all_comparisons(build):
     return [
         wordcount(build, "wordcount", MILLION),
@@ -222,6 +245,8 @@ def all_comparisons(build):
         functions(build, "functions-50k", FEW),
         cores(build, "cores", MILLION),
         cores(build, "cores-50k", FEW),
+        lua(build),
+        lua_map(build),
         start(build),
         Comparison("ring", "Frames and descriptors from core to core", [], [], run=run_ring),
         memory(build),

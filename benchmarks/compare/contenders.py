@@ -72,6 +72,21 @@ def gleam(build, name, cores, *options):
         answer_of_gleam, cores)
 
 
+def script(build, name, cores, file, read_answer, *arguments):
+    """A Lua flow of this folder: the text is its argument unless others are given."""
+    program = os.path.join(build, "gleam")
+    return Contender(
+        name, program,
+        lambda task: [program, "run", "--quiet", "--cores", str(cores), "--stats", task.stats,
+                      str(HERE / file), *(arguments or (task.file,))],
+        read_answer, cores)
+
+
+def answer_of_rows(stdout, _task):
+    """What was printed, as it is."""
+    return {"rows": stdout.splitlines()}
+
+
 def peer(build, name, *options):
     """One thread by hand, of wordcount_c.c."""
     program = os.path.join(build, "benchmarks", "compare", "gleam-compare-wordcount")
