@@ -101,17 +101,19 @@ ALWAYS_INLINE uint32_t runs_stopped(const struct runs *runs)
 
 /* --- plain ---------------------------------------------------------------------------------- */
 
-static const uint8_t *span_scalar(const struct gm_byte_set *set, const uint8_t *at,
-                                  const uint8_t *end)
+static const uint8_t *span_scalar(const struct gm_byte_set *set, const uint8_t *begin,
+                                  const uint8_t *at, const uint8_t *end)
 {
+    (void)begin;
     while (at < end && gm_byte_set_has(set, *at))
         at++;
     return at;
 }
 
-static const uint8_t *find_scalar(const struct gm_byte_set *set, const uint8_t *at,
-                                  const uint8_t *end)
+static const uint8_t *find_scalar(const struct gm_byte_set *set, const uint8_t *begin,
+                                  const uint8_t *at, const uint8_t *end)
 {
+    (void)begin;
     while (at < end && !gm_byte_set_has(set, *at))
         at++;
     return at;
@@ -123,8 +125,8 @@ static uint32_t runs_scalar(const struct gm_byte_set *set, const uint8_t *text, 
     const uint8_t *place = text + *at, *end = text + length;
     uint32_t count = 0;
     while (count < max) {
-        const uint8_t *start = find_scalar(set, place, end);
-        place = span_scalar(set, start, end);
+        const uint8_t *start = find_scalar(set, text, place, end);
+        place = span_scalar(set, text, start, end);
         if (place == start)
             break;
         ret[count++] = (struct gm_byte_run){(int32_t)(start - text), (int32_t)(place - start)};
@@ -177,37 +179,37 @@ TARGET_AVX2 ALWAYS_INLINE uint32_t mask_avx2(const struct tables *tables, const 
 
 /* The first byte whose membership differs from `member`, which is 0 or ~0. */
 TARGET_AVX2 ALWAYS_INLINE const uint8_t *until_avx2(const struct gm_byte_set *set,
-                                                    const uint8_t *at, const uint8_t *end,
-                                                    uint32_t member)
+                                                    const uint8_t *begin, const uint8_t *at,
+                                                    const uint8_t *end, uint32_t member)
 {
-    if (end - at >= VECTOR_BYTES) {
-        const struct tables tables = tables_load(set);
-        for (; end - at >= VECTOR_BYTES; at += VECTOR_BYTES) {
-            uint32_t differs = mask_avx2(&tables, at) ^ member;
-            if (differs)
-                return at + __builtin_ctz(differs);
-        }
-        if (at == end)
-            return end;
-        uint32_t differs = mask_avx2(&tables, end - VECTOR_BYTES) ^ member;
-        differs &= ~UINT32_C(0) << (VECTOR_BYTES - (end - at));
-        return differs ? end - VECTOR_BYTES + __builtin_ctz(differs) : end;
+    if (end - begin < VECTOR_BYTES) {
+        while (at < end && gm_byte_set_has(set, *at) == (member != 0))
+            at++;
+        return at;
     }
-    while (at < end && gm_byte_set_has(set, *at) == (member != 0))
-        at++;
-    return at;
+    const struct tables tables = tables_load(set);
+    for (; end - at >= VECTOR_BYTES; at += VECTOR_BYTES) {
+        uint32_t differs = mask_avx2(&tables, at) ^ member;
+        if (differs)
+            return at + __builtin_ctz(differs);
+    }
+    if (at == end)
+        return end;
+    uint32_t differs = mask_avx2(&tables, end - VECTOR_BYTES) ^ member;
+    differs &= ~UINT32_C(0) << (VECTOR_BYTES - (end - at));
+    return differs ? end - VECTOR_BYTES + __builtin_ctz(differs) : end;
 }
 
-TARGET_AVX2 static const uint8_t *span_avx2(const struct gm_byte_set *set, const uint8_t *at,
-                                            const uint8_t *end)
+TARGET_AVX2 static const uint8_t *span_avx2(const struct gm_byte_set *set, const uint8_t *begin,
+                                            const uint8_t *at, const uint8_t *end)
 {
-    return until_avx2(set, at, end, ~UINT32_C(0));
+    return until_avx2(set, begin, at, end, ~UINT32_C(0));
 }
 
-TARGET_AVX2 static const uint8_t *find_avx2(const struct gm_byte_set *set, const uint8_t *at,
-                                            const uint8_t *end)
+TARGET_AVX2 static const uint8_t *find_avx2(const struct gm_byte_set *set, const uint8_t *begin,
+                                            const uint8_t *at, const uint8_t *end)
 {
-    return until_avx2(set, at, end, 0);
+    return until_avx2(set, begin, at, end, 0);
 }
 
 /* The mask of the last block, 1 to 63 bytes before the end of a text of `length` bytes. */
@@ -299,8 +301,8 @@ static bool has_always(void)
     return true;
 }
 
-typedef const uint8_t *scan_function(const struct gm_byte_set *set, const uint8_t *at,
-                                     const uint8_t *end);
+typedef const uint8_t *scan_function(const struct gm_byte_set *set, const uint8_t *begin,
+                                     const uint8_t *at, const uint8_t *end);
 
 struct variant {
     const char *name;
@@ -359,18 +361,18 @@ ALWAYS_INLINE const struct variant *variant_chosen(void)
     return variant ? variant : variant_choose();
 }
 
-const uint8_t *gm_byte_set_span(const struct gm_byte_set *set, const uint8_t *at,
-                                const uint8_t *end)
+const uint8_t *gm_byte_set_span(const struct gm_byte_set *set, const uint8_t *begin,
+                                const uint8_t *at, const uint8_t *end)
 {
-    GM_DCHECK(at <= end);
-    return variant_chosen()->span(set, at, end);
+    GM_DCHECK(begin <= at && at <= end);
+    return variant_chosen()->span(set, begin, at, end);
 }
 
-const uint8_t *gm_byte_set_find(const struct gm_byte_set *set, const uint8_t *at,
-                                const uint8_t *end)
+const uint8_t *gm_byte_set_find(const struct gm_byte_set *set, const uint8_t *begin,
+                                const uint8_t *at, const uint8_t *end)
 {
-    GM_DCHECK(at <= end);
-    return variant_chosen()->find(set, at, end);
+    GM_DCHECK(begin <= at && at <= end);
+    return variant_chosen()->find(set, begin, at, end);
 }
 
 uint32_t gm_byte_set_runs(const struct gm_byte_set *set, const uint8_t *text, uint32_t length,

@@ -5,7 +5,7 @@
  * classifies 32 bytes with two shuffles, as fast as [a-z].
  *
  * Threads:   pure functions; the choice of a variant is shared and atomic.
- * Memory:    none.  No byte outside of [at, end) is read.
+ * Memory:    none.  No byte outside of the text is read.
  * Variants:  "avx2" and "scalar", chosen at the first call; GLEAM_SIMD=scalar in the environment
  *            asks for the plain one.  All give the same results.
  */
@@ -39,13 +39,14 @@ void gm_byte_set_join(struct gm_byte_set *set, const struct gm_byte_set *other);
 /* True when no byte is in both. */
 bool gm_byte_set_disjoint(const struct gm_byte_set *a, const struct gm_byte_set *b);
 
-/* The first byte from `at` on that is not in the set, or `end`. */
-const uint8_t *gm_byte_set_span(const struct gm_byte_set *set, const uint8_t *at,
-                                const uint8_t *end);
+/* The first byte from `at` on that is not in the set, or `end`.  `begin` is the beginning of the
+ * text that `at` is in: from there on bytes may be read, which makes ends cheap. */
+const uint8_t *gm_byte_set_span(const struct gm_byte_set *set, const uint8_t *begin,
+                                const uint8_t *at, const uint8_t *end);
 
 /* The first byte from `at` on that is in the set, or `end`. */
-const uint8_t *gm_byte_set_find(const struct gm_byte_set *set, const uint8_t *at,
-                                const uint8_t *end);
+const uint8_t *gm_byte_set_find(const struct gm_byte_set *set, const uint8_t *begin,
+                                const uint8_t *at, const uint8_t *end);
 
 /* A maximal run of bytes in the set. */
 struct gm_byte_run {

@@ -53,7 +53,7 @@ static const uint8_t *run_shortest(struct matcher *matcher, const uint8_t *at,
     const struct gm_pattern_op *next = gm_pattern_op_next(&repeat->op);
     for (;; at++) {
         if (repeat->op.length & GM_REPEAT_NEXT)
-            at = gm_byte_set_find(&repeat->next, at, matcher->end);
+            at = gm_byte_set_find(&repeat->next, matcher->begin, at, matcher->end);
         const uint8_t *end = run(matcher, at, next);
         if (end || matcher->error)
             return end;
@@ -129,7 +129,7 @@ static const uint8_t *run_repeat(struct matcher *matcher, const uint8_t *at,
         return *done ? end : at;
     case GM_OP_REPEAT:
         if (!(repeat->op.length & GM_REPEAT_ALL))
-            limit = gm_byte_set_span(&repeat->set, at, limit);
+            limit = gm_byte_set_span(&repeat->set, matcher->begin, at, limit);
         if (limit - at < repeat->op.index)
             return NULL;
         return final ? limit : run_longest(matcher, at + repeat->op.index, limit, repeat);
@@ -216,7 +216,7 @@ static const uint8_t *place_next(const struct matcher *matcher, const uint8_t *a
     switch (pattern->skip) {
     case GM_SKIP_FIRST:
     case GM_SKIP_RUN:
-        place = gm_byte_set_find(gm_pattern_first(pattern), at, end);
+        place = gm_byte_set_find(gm_pattern_first(pattern), matcher->begin, at, end);
         return place == end ? NULL : place;
     case GM_SKIP_LITERAL:
         literal = (const struct gm_pattern_literal *)gm_pattern_ops(pattern);
@@ -259,7 +259,8 @@ static int search(struct matcher *matcher, const uint8_t **at, const uint8_t *la
         if (pattern->flags & GM_PATTERN_ANCHORED || place == last)
             return 0;
         if (pattern->skip == GM_SKIP_RUN) {
-            place = gm_byte_set_span(gm_pattern_first(pattern), place, matcher->end);
+            place = gm_byte_set_span(gm_pattern_first(pattern), matcher->begin, place,
+                                     matcher->end);
             if (place > last)
                 return 0;
         } else {
@@ -293,7 +294,6 @@ int gm_pattern_find(const struct gm_pattern *pattern, const char *subject, size_
 void gm_pattern_walk_init(struct gm_pattern_walk *walk)
 {
     memset(walk, 0, offsetof(struct gm_pattern_walk, items));
-    walk->room = ROOM_FIRST;
 }
 
 /* Runs of one set.  Where the text is cut, a run may have been cut too: it is completed. */
@@ -310,7 +310,7 @@ static int walk_runs(const struct gm_pattern *pattern, const uint8_t *subject, u
     } while (count == 0 && cut < length);
     if (count > 0 && at == cut && cut < length) {
         struct gm_byte_run *last = &runs[count - 1];
-        at = (uint32_t)(gm_byte_set_span(set, subject + cut, subject + length) - subject);
+        at = (uint32_t)(gm_byte_set_span(set, subject, subject + cut, subject + length) - subject);
         if ((uint32_t)(last->start + last->length) == cut)
             last->length = (int32_t)at - last->start;
         else
@@ -361,6 +361,8 @@ int gm_pattern_walk(const struct gm_pattern *pattern, const char *subject, size_
 {
     GM_CHECK(length <= GM_PATTERN_SUBJECT_BYTES_MAX);
     walk->next = walk->count = 0;
+    walk->room = walk->room < ROOM_FIRST ? ROOM_FIRST
+                 : walk->room * 2 < GM_PATTERN_WALK_ITEMS ? walk->room * 2 : GM_PATTERN_WALK_ITEMS;
     if ((size_t)walk->at > length)
         return 0;
     int found;
@@ -376,7 +378,6 @@ int gm_pattern_walk(const struct gm_pattern *pattern, const char *subject, size_
         int room = GM_PATTERN_WALK_ITEMS / (pattern->capture_count ? pattern->capture_count : 1);
         found = walk_search(&matcher, walk, room < walk->room ? room : walk->room);
     }
-    walk->room = walk->room * 2 < GM_PATTERN_WALK_ITEMS ? walk->room * 2 : GM_PATTERN_WALK_ITEMS;
     return found;
 }
 

@@ -88,7 +88,7 @@ struct gm_pattern_walk {
     int32_t next;  /* for the caller's use: set to 0 by each call */
     int32_t count; /* items there are */
     int32_t at;    /* where to go on; greater than the length when the subject is done */
-    int32_t room;  /* matches to look for at the next call: few at first, then more */
+    int32_t room;  /* matches that the last call looked for: few at first, then more */
     /* One item per capture, or one that is the match if the pattern has no captures. */
     struct gm_pattern_capture items[GM_PATTERN_WALK_ITEMS];
 };
@@ -104,7 +104,7 @@ int gm_pattern_compile(const char *pattern, size_t length, enum gm_pattern_use u
 int gm_pattern_find(const struct gm_pattern *pattern, const char *subject, size_t length,
                     size_t from, struct gm_pattern_match *ret);
 
-/* Makes a walk begin at the beginning of a subject. */
+/* Makes a walk begin at the beginning of a subject: all but the items is 0. */
 void gm_pattern_walk_init(struct gm_pattern_walk *walk);
 
 /* Writes the next matches to walk->items, all of the same subject and a program compiled for

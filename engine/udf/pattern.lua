@@ -23,7 +23,6 @@ local api = ffi.cast(ffi.typeof([[struct {
     int32_t (*compile)(const char *, int32_t, int32_t, void *);
     int32_t (*find)(const void *, const char *, int32_t, int32_t, void *);
     int32_t (*walk)(const void *, const char *, int32_t, void *);
-    void (*walk_init)(void *);
     int32_t program_bytes, match_bytes, walk_bytes;
 } *]]), api_address)
 local match_type = ffi.typeof("struct { int32_t first; int32_t behind; $ captures[32]; }",
@@ -202,7 +201,8 @@ local function take_loop(...)
         pooled = pooled - 1
         loop[SUBJECT], loop[PATTERN], loop[PROGRAM] = s, p, program
     end
-    api.walk_init(loop[WALK])
+    local walk = loop[WALK]
+    walk.next, walk.count, walk.at, walk.room = 0, 0, 0, 0
     return loop
 end
 
@@ -220,7 +220,7 @@ end
 
 -- Matches without captures, or with one.
 local function iterate_single(...)
-    local loop = take_loop(...)
+    local loop = ...
     return function(...)
         if type(loop) ~= "table" then
             if loop then
@@ -251,8 +251,7 @@ local function iterate_single(...)
 end
 
 local function iterate_several(...)
-    local loop = take_loop(...)
-    local _, _, _, captures = ...
+    local loop, captures = ...
     return function(...)
         if type(loop) ~= "table" then
             if loop then
@@ -292,9 +291,9 @@ local function gmatch(...)
     end
     local captures = program.capture_count
     if captures > 1 then
-        return new_several(s, p, program, captures)
+        return new_several(take_loop(s, p, program), captures)
     end
-    return new_single(s, p, program)
+    return new_single(take_loop(s, p, program))
 end
 
 string.find, string.match, string.gmatch = find, match_, gmatch

@@ -17,7 +17,6 @@ struct gm_pattern_api {
     int32_t (*find)(const void *program, const char *subject, int32_t length, int32_t from,
                     void *ret);
     int32_t (*walk)(const void *program, const char *subject, int32_t length, void *walk);
-    void (*walk_init)(void *walk);
     int32_t program_bytes, match_bytes, walk_bytes;
 };
 
@@ -48,16 +47,10 @@ static int32_t walk(const void *program, const char *subject, int32_t length, vo
     return gm_pattern_walk(program, subject, (size_t)length, walk);
 }
 
-static void walk_init(void *walk)
-{
-    gm_pattern_walk_init(walk);
-}
-
 static const struct gm_pattern_api api = {
     .compile = compile,
     .find = find,
     .walk = walk,
-    .walk_init = walk_init,
     .program_bytes = sizeof(struct gm_pattern),
     .match_bytes = sizeof(struct gm_pattern_match),
     .walk_bytes = sizeof(struct gm_pattern_walk),

@@ -53,8 +53,8 @@ static void check_scans(const struct gm_byte_set *set, const bool member[256], c
         span++;
     while (find < bytes && !member[text[find]])
         find++;
-    assert_ptr_equal(gm_byte_set_span(set, text + from, text + bytes), text + span);
-    assert_ptr_equal(gm_byte_set_find(set, text + from, text + bytes), text + find);
+    assert_ptr_equal(gm_byte_set_span(set, text, text + from, text + bytes), text + span);
+    assert_ptr_equal(gm_byte_set_find(set, text, text + from, text + bytes), text + find);
 }
 
 static void check_runs(const struct gm_byte_set *set, const bool member[256], const uint8_t *text,

@@ -147,6 +147,7 @@ static void captures_and_their_like(void **state)
         {"()%1", "aaa", "none"},
         {"(%a+)%s+%1", "to be be", "4 8 [be]"},
         {"(a+)%1", "aaaaa", "1 4 [aa]"},
+        {"(%w+) %1", "ab b", "2 4 [b]"}, /* a later beginning in the same run matches */
         {"%b()", "x(a(b)c)d)", "2 8"},
         {"%b()", "((", "none"},
         {"%baa", "xaya", "2 4"},

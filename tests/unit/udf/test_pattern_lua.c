@@ -212,7 +212,7 @@ static void finalizers_may_use_patterns(void **unused)
                "        for a, b, c, d in ('q w e r'):gmatch('(%a) (%a) (%a) (%a)') do end\n"
                "    end\n"
                "end\n"
-               "for i = 1, 20000 do\n"
+               "for i = 1, 5000 do\n"
                "    litter()\n"
                "    local s = ('a%d=b%d=c%d=d%d=e%d'):format(i, i, i, i, i)\n"
                "    local a, b, c, d, e = s:match('(%w+)=(%w+)=(%w+)=(%w+)=(%w+)')\n"
@@ -221,7 +221,7 @@ static void finalizers_may_use_patterns(void **unused)
                "        assert(a .. '=' .. b .. '=' .. c .. '=' .. d .. '=' .. e == s)\n"
                "    end\n"
                "end\n"
-               "assert(ran > 1000)");
+               "assert(ran > 500)");
     lua_close(state);
 }
 
