@@ -44,6 +44,11 @@ static bool add_chunk(struct gm_lua_heap *self)
     return true;
 }
 
+static size_t units_of(size_t bytes)
+{
+    return (bytes + UNIT_BYTES - 1) / UNIT_BYTES;
+}
+
 static void *small_alloc(struct gm_lua_heap *self, size_t units)
 {
     void *block = self->free_lists[units];
@@ -64,7 +69,7 @@ static void *small_alloc(struct gm_lua_heap *self, size_t units)
 static void *block_alloc(struct gm_lua_heap *self, size_t bytes)
 {
     if (bytes <= GM_LUA_SMALL_BYTES_MAX)
-        return small_alloc(self, (bytes + UNIT_BYTES - 1) / UNIT_BYTES);
+        return small_alloc(self, units_of(bytes));
     void *block = gm_heap_alloc(self->heap, bytes);
     if (block != NULL)
         self->held_bytes += bytes;
@@ -78,32 +83,55 @@ static void block_free(struct gm_lua_heap *self, void *block, size_t bytes)
         self->held_bytes -= bytes;
         return;
     }
-    const size_t units = (bytes + UNIT_BYTES - 1) / UNIT_BYTES;
+    const size_t units = units_of(bytes);
     memcpy(block, &self->free_lists[units], sizeof block);
     self->free_lists[units] = block;
+}
+
+/* new_bytes > 0; old_bytes may be 0. */
+static void *block_move(struct gm_lua_heap *self, void *pointer, size_t old_bytes, size_t new_bytes)
+{
+    if (old_bytes > GM_LUA_SMALL_BYTES_MAX && new_bytes > GM_LUA_SMALL_BYTES_MAX) {
+        void *moved = gm_heap_realloc(self->heap, pointer, old_bytes, new_bytes);
+        if (moved != NULL)
+            self->held_bytes += new_bytes - old_bytes;
+        return moved;
+    }
+    if (old_bytes <= GM_LUA_SMALL_BYTES_MAX && units_of(old_bytes) == units_of(new_bytes))
+        return pointer;
+    void *block = block_alloc(self, new_bytes);
+    if (block != NULL && old_bytes > 0) {
+        memcpy(block, pointer, old_bytes < new_bytes ? old_bytes : new_bytes);
+        block_free(self, pointer, old_bytes);
+    }
+    return block;
+}
+
+/* Lua counts on it that a smaller block can always be had: collecting garbage shrinks tables.  So
+ * the limit is passed, for the moment that both blocks are there, or by a chunk. */
+static void *block_shrink(struct gm_lua_heap *self, void *pointer, size_t old_bytes,
+                          size_t new_bytes)
+{
+    const uint64_t limit_bytes = self->heap->limit_bytes;
+    self->heap->limit_bytes = UINT64_MAX;
+    void *block = block_move(self, pointer, old_bytes, new_bytes);
+    self->heap->limit_bytes = limit_bytes;
+    return block;
 }
 
 void *gm_lua_heap_alloc(void *opaque, void *pointer, size_t old_bytes, size_t new_bytes)
 {
     struct gm_lua_heap *self = opaque;
     void *block = NULL;
-    if (new_bytes > 0) {
-        if (old_bytes > GM_LUA_SMALL_BYTES_MAX && new_bytes > GM_LUA_SMALL_BYTES_MAX) {
-            block = gm_heap_realloc(self->heap, pointer, old_bytes, new_bytes);
-            if (block != NULL) {
-                self->held_bytes += new_bytes - old_bytes;
-                self->live_bytes += new_bytes - old_bytes;
-            }
-            return block;
-        }
-        block = block_alloc(self, new_bytes);
+    if (new_bytes == 0) {
+        if (old_bytes > 0)
+            block_free(self, pointer, old_bytes);
+    } else {
+        block = new_bytes < old_bytes ? block_shrink(self, pointer, old_bytes, new_bytes)
+                                      : block_move(self, pointer, old_bytes, new_bytes);
         if (block == NULL)
             return NULL;
-        if (old_bytes > 0)
-            memcpy(block, pointer, old_bytes < new_bytes ? old_bytes : new_bytes);
     }
-    if (old_bytes > 0)
-        block_free(self, pointer, old_bytes);
     self->live_bytes += new_bytes - old_bytes;
     return block;
 }

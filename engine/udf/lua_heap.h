@@ -5,7 +5,7 @@
  *          of GM_LUA_CHUNK_BYTES that stay until the end; larger ones are the heap's own.  A Lua
  *          string costs 16 bytes at most beyond itself here; a block of the heap has 64 bytes of
  *          slack, and is counted one by one.
- * Limits:  the heap's.
+ * Limits:  the heap's; a smaller block in place of a larger one may pass them by a chunk.
  */
 #ifndef GM_UDF_LUA_HEAP_H
 #define GM_UDF_LUA_HEAP_H
@@ -31,7 +31,8 @@ void gm_lua_heap_init(struct gm_lua_heap *self, struct gm_heap *heap);
 /* After lua_close: gives the chunks back. */
 void gm_lua_heap_fini(struct gm_lua_heap *self);
 
-/* The form that lua_newstate wants: lua_Alloc.  opaque is the struct gm_lua_heap. */
+/* The form that lua_newstate wants: lua_Alloc.  opaque is the struct gm_lua_heap.  At the limit NULL,
+ * with everything as it was; a request for less is granted also then, as Lua takes for sure. */
 void *gm_lua_heap_alloc(void *opaque, void *pointer, size_t old_bytes, size_t new_bytes);
 
 #endif
