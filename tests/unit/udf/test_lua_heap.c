@@ -178,6 +178,23 @@ static void full_heap_still_shrinks(void **state)
     }
 }
 
+static void blocks_that_lua_forgets_are_given_back(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, UINT64_MAX);
+    void *block = gm_lua_heap_alloc(&rig.lua, NULL, 0, 1000);
+    assert_non_null(gm_lua_heap_alloc(&rig.lua, NULL, 0, 100));
+    assert_non_null(gm_lua_heap_alloc(&rig.lua, NULL, 0, 5000));
+    assert_non_null(gm_lua_heap_alloc(&rig.lua, NULL, 0, 5000000));
+    block = gm_lua_heap_alloc(&rig.lua, block, 1000, 3000);
+    assert_non_null(block);
+    gm_lua_heap_alloc(&rig.lua, block, 3000, 0);
+    gm_lua_heap_fini(&rig.lua);
+    assert_true(rig.heap.used_bytes == 0);
+    gm_heap_fini(&rig.heap);
+}
+
 static void freed_blocks_are_used_again(void **state)
 {
     (void)state;
@@ -198,6 +215,7 @@ int main(void)
         cmocka_unit_test(blocks_keep_their_bytes),
         cmocka_unit_test(limit_refuses_more_and_never_less),
         cmocka_unit_test(full_heap_still_shrinks),
+        cmocka_unit_test(blocks_that_lua_forgets_are_given_back),
         cmocka_unit_test(freed_blocks_are_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
