@@ -90,8 +90,9 @@ local function refuse(value, path)
 end
 
 function writer:table(value, path)
-    if getmetatable(value) ~= nil then
-        local index = getmetatable(value).__gleam_broadcast
+    local metatable = debug.getmetatable(value) -- whatever __metatable says
+    if metatable ~= nil then
+        local index = metatable.__gleam_broadcast
         if index == nil then
             error(path .. " is a table with a metatable, which cannot travel to the executors: "
                 .. "pass its plain fields", 0)
