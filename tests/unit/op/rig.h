@@ -192,6 +192,8 @@ struct rig {
     struct gm_error error;
     struct gm_step step;
     struct gm_schema input;
+    struct gm_udf_shared shared; /* of functions; the init code is set where it is needed */
+    struct gm_counters counters;
     struct gm_op op;
     void *state;
     struct gm_batch out;
@@ -208,6 +210,8 @@ static inline int rig_open(struct rig *rig, uint64_t limit_bytes, uint64_t budge
                              .input_schema = &rig->input,
                              .heap = &rig->heap,
                              .error = &rig->error,
+                             .shared = rig->shared.lua_init != NULL ? &rig->shared : NULL,
+                             .counters = &rig->counters,
                              .budget_bytes = budget_bytes};
     int rc = rig->op.ops->open(&rig->op);
     if (rc == 0 && rig->op.ops->begin != NULL)
