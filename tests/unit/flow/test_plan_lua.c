@@ -204,7 +204,7 @@ static void plan_prints_lua_steps(void **state)
     gm_plan_fini(&plan);
 }
 
-/* ---- what is wrong ---------------------------------------------------------------------------- */
+/* ---- what is wrong -------------------------------------------------------------------------- */
 
 static void assert_refused(struct gleam_dataset *dataset, const char *text)
 {
@@ -292,7 +292,7 @@ static void wrong_reducers_are_refused(void **state)
     gm_plan_fini(&plan);
 }
 
-/* ---- what functions share ---------------------------------------------------------------------- */
+/* ---- what functions share -------------------------------------------------------------------- */
 
 static void shared_things_are_in_the_plan_and_its_bytes(void **state)
 {
