@@ -38,19 +38,24 @@ static uint32_t count_parameters(const struct gleam_function *function)
     return shape.parameter_count > 0 ? (uint32_t)shape.parameter_count : 0;
 }
 
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 uint32_t gm_demand_columns(struct gleam_dataset *const *path, uint32_t count, uint32_t index)
 {
+    uint32_t filtered = 0; /* what filters on the way look at: the first columns, perhaps not all */
     for (uint32_t i = index + 1; i < count; i++) {
         switch (path[i]->kind) {
         case GM_NODE_AS:
             return count_declared(path[i]->columns);
         case GM_NODE_FORMAT:
-            return count_verbs(path[i]->columns);
+            return larger(filtered, count_verbs(path[i]->columns));
         case GM_NODE_MAP:
-            return count_parameters(&path[i]->function);
+            return larger(filtered, count_parameters(&path[i]->function));
         case GM_NODE_FILTER:
-            if (count_parameters(&path[i]->function) > 0)
-                return count_parameters(&path[i]->function);
+            filtered = larger(filtered, count_parameters(&path[i]->function));
             continue;
         case GM_NODE_PARTITION:
         case GM_NODE_LIMIT:
@@ -61,8 +66,8 @@ uint32_t gm_demand_columns(struct gleam_dataset *const *path, uint32_t count, ui
         case GM_NODE_TOP:
             continue;
         default:
-            return 0;
+            return filtered;
         }
     }
-    return 0;
+    return filtered;
 }

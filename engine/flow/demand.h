@@ -10,8 +10,8 @@
 
 /* Columns that path[index] must make: as many as a gleam_as declares, the next format prints, or
  * the next Lua function has parameters, behind steps that keep the columns (sorts, tops,
- * partitions).  path: an output's datasets, from
- * its source on; count of them.  0 when nothing says. */
+ * partitions, filters); and no fewer than those filters have parameters.  path: an output's
+ * datasets, from its source on; count of them.  0 when nothing says. */
 uint32_t gm_demand_columns(struct gleam_dataset *const *path, uint32_t count, uint32_t index);
 
 #endif

@@ -143,8 +143,9 @@ OUT_OF_LINE static int emit_copy(struct gleam_call *call, struct gm_vector *vect
 OUT_OF_LINE static int refuse_count(struct gleam_call *call, uint32_t count)
 {
     if (call->out == NULL)
-        return gm_error_set(call->error, GM_EJOB_UDF, "%s: step '%s': a reducer cannot emit rows",
-                            call->where, call->step);
+        return gm_error_set(call->error, GM_EJOB_UDF,
+                            "%s: step '%s': a filter or reducer cannot emit rows", call->where,
+                            call->step);
     return gm_error_set(call->error, GM_EJOB_UDF,
                         "%s: step '%s': it emitted a row of %u values, but gleam_as declares %u "
                         "columns",

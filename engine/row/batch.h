@@ -55,7 +55,7 @@ void gm_batch_fini(struct gm_batch *batch, struct gm_heap *heap);
 /* Bytes of one value of this kind in a vector. */
 uint32_t gm_vector_stride(uint8_t kind);
 
-/* Rows selected[0..count) of `in`, in that order, as `out`: columns that stay as they are refer to
+/* Rows selected[0..count) of `in`, ascending, as `out`: columns that stay as they are refer to
  * those of `in`, others are copied to the arrays of `rows` (of the same schema). */
 void gm_batch_select(const struct gm_batch *in, const uint16_t *selected, uint32_t count,
                      struct gm_batch *rows, struct gm_batch *out);

@@ -19,6 +19,9 @@
 #define WINDOW_BYTES ((size_t)64 << 10)
 #define MESSAGE_BYTES 512
 
+/* What the registry holds, by number: finding it needs no memory. */
+enum { REGISTERED_STEP = 1, REGISTERED_LOOP };
+
 struct gm_lua {
     struct gm_lua_io io; /* first: callbacks get its address */
     struct gm_heap *heap;
@@ -92,53 +95,57 @@ static const char *broadcast(struct gm_lua_io *io, uint32_t number, size_t *ret_
 /* Takes the error from the stack to lua->message, unless a callback has noted the reason. */
 static int take_error(struct gm_lua *lua, int status)
 {
-    const char *text = lua_tostring(lua->state, -1);
-    if (lua->message[0] == '\0')
+    /* Not lua_tostring for any type: making a string of a number needs memory. */
+    const int type = lua_type(lua->state, -1);
+    if (lua->message[0] != '\0')
+        ;
+    else if (type == LUA_TNUMBER)
+        snprintf(lua->message, sizeof lua->message, "%.14g", lua_tonumber(lua->state, -1));
+    else
         snprintf(lua->message, sizeof lua->message, "%s",
-                 text != NULL ? text : "an error that is no text was raised");
+                 type == LUA_TSTRING ? lua_tostring(lua->state, -1)
+                                     : "an error that is no text was raised");
     lua_pop(lua->state, 1);
     const bool memory = status == LUA_ERRMEM || strstr(lua->message, "not enough memory") != NULL;
     return memory ? GM_ETASK_MEMORY : GM_EJOB_UDF;
 }
 
-static int protected_call(struct gm_lua *lua, int arguments, int results)
+/* Whatever may allocate runs protected: an error outside ends the process. */
+static int call_c(struct gm_lua *lua, lua_CFunction function, void *argument)
+{
+    lua->message[0] = '\0';
+    const int status = lua_cpcall(lua->state, function, argument);
+    return status == 0 ? 0 : take_error(lua, status);
+}
+
+static int call_loop(struct gm_lua *lua, int arguments, int results)
 {
     lua->message[0] = '\0';
     const int status = lua_pcall(lua->state, arguments, results, 0);
     return status == 0 ? 0 : take_error(lua, status);
 }
 
-static int load_chunk(struct gm_lua *lua, const char *text, size_t bytes, const char *name)
+static void load_chunk(lua_State *state, const char *text, size_t bytes, const char *name)
 {
-    lua->message[0] = '\0';
-    const int status = luaL_loadbuffer(lua->state, text, bytes, name);
-    return status == 0 ? 0 : take_error(lua, status);
+    if (luaL_loadbuffer(state, text, bytes, name) != 0)
+        lua_error(state);
 }
 
-/* string.find, match and gmatch become versions that LuaJIT compiles. */
-static int open_libraries(lua_State *state)
+/* Protected.  Leaves step.lua's table in the registry. */
+static int load_modules(lua_State *state)
 {
+    struct gm_lua *lua = lua_touserdata(state, 1);
     luaL_openlibs(state);
-    return gm_pattern_open(state) < 0 ? lua_error(state) : 0;
-}
-
-/* Leaves step.lua's table on the stack. */
-static int load_modules(struct gm_lua *lua)
-{
-    lua_pushcfunction(lua->state, open_libraries);
-    int rc = protected_call(lua, 0, 0);
-    if (rc == 0)
-        rc = load_chunk(lua, gm_step_lua, sizeof gm_step_lua, "=gleam/step");
-    if (rc < 0)
-        return rc;
-    lua_pushlightuserdata(lua->state, &lua->io);
-    rc = load_chunk(lua, gm_values_lua, sizeof gm_values_lua, "=gleam/values");
-    if (rc == 0)
-        rc = protected_call(lua, 0, 1);
-    if (rc < 0)
-        return rc;
-    lua_pushstring(lua->state, gm_lua_declarations);
-    return protected_call(lua, 3, 1);
+    if (gm_pattern_open(state) < 0) /* string.find, match and gmatch that LuaJIT compiles */
+        lua_error(state);
+    load_chunk(state, gm_step_lua, sizeof gm_step_lua, "=gleam/step");
+    lua_pushlightuserdata(state, &lua->io);
+    load_chunk(state, gm_values_lua, sizeof gm_values_lua, "=gleam/values");
+    lua_call(state, 0, 1);
+    lua_pushstring(state, gm_lua_declarations);
+    lua_call(state, 3, 1);
+    lua_rawseti(state, LUA_REGISTRYINDEX, REGISTERED_STEP);
+    return 0;
 }
 
 static void describe_columns(struct gm_lua_column *columns, const struct gm_schema *schema)
@@ -167,12 +174,17 @@ static int make_arrays(struct gm_lua *lua, const struct gm_lua_spec *spec)
 static int open_state(struct gm_lua *lua)
 {
     gm_lua_heap_init(&lua->memory, lua->heap);
+    /* LuaJIT crashes when memory ends in the middle of a new state: it gets what it wants, and the
+     * limit is looked at afterwards. */
+    const uint64_t limit_bytes = lua->heap->limit_bytes;
+    lua->heap->limit_bytes = UINT64_MAX;
     lua->state = lua_newstate(gm_lua_heap_alloc, &lua->memory);
-    if (lua->state == NULL) {
+    lua->heap->limit_bytes = limit_bytes;
+    if (lua->state == NULL || lua->heap->used_bytes > limit_bytes) {
         snprintf(lua->message, sizeof lua->message, "not enough memory for a Lua state");
         return GM_ETASK_MEMORY;
     }
-    return load_modules(lua);
+    return call_c(lua, load_modules, lua);
 }
 
 const char *gm_lua_mode_name(enum gm_lua_mode mode)
@@ -185,15 +197,19 @@ const char *gm_lua_mode_name(enum gm_lua_mode mode)
     return names[mode];
 }
 
-static int open_step(struct gm_lua *lua, const struct gm_lua_spec *spec)
+/* Protected.  Leaves the loop in the registry. */
+static int open_step(lua_State *state)
 {
-    lua_getfield(lua->state, -1, "open");
-    lua_pushstring(lua->state, gm_lua_mode_name(spec->mode));
-    lua_pushlstring(lua->state, spec->function, spec->function_bytes);
-    lua_pushstring(lua->state, lua->shared->lua_init);
-    lua_pushstring(lua->state, spec->name);
-    /* Leaves the loop on the stack, where every call finds it. */
-    return protected_call(lua, 4, 1);
+    const struct gm_lua_spec *spec = lua_touserdata(state, 1);
+    lua_rawgeti(state, LUA_REGISTRYINDEX, REGISTERED_STEP);
+    lua_getfield(state, -1, "open");
+    lua_pushstring(state, gm_lua_mode_name(spec->mode));
+    lua_pushlstring(state, spec->function, spec->function_bytes);
+    lua_pushstring(state, spec->shared != NULL ? spec->shared->lua_init : "");
+    lua_pushstring(state, spec->name);
+    lua_call(state, 4, 1);
+    lua_rawseti(state, LUA_REGISTRYINDEX, REGISTERED_LOOP);
+    return 0;
 }
 
 int gm_lua_open(const struct gm_lua_spec *spec, struct gm_lua **ret_lua, struct gm_error *error)
@@ -224,21 +240,24 @@ int gm_lua_open(const struct gm_lua_spec *spec, struct gm_lua **ret_lua, struct 
     if (rc == 0)
         rc = open_state(lua);
     if (rc == 0)
-        rc = open_step(lua, spec);
+        rc = call_c(lua, open_step, (void *)(uintptr_t)spec);
     if (rc < 0) {
         gm_error_set(error, rc, "%s",
                      lua->message[0] != '\0' ? lua->message : "not enough memory for a Lua step");
         gm_lua_close(lua);
         return rc;
     }
+    /* Stays on the stack, where every call finds it. */
+    lua_rawgeti(lua->state, LUA_REGISTRYINDEX, REGISTERED_LOOP);
     lua->io.selected = lua->selected;
     *ret_lua = lua;
     return 0;
 }
 
+/* Values and null marks. */
 static size_t expanded_bytes(uint8_t kind)
 {
-    return (size_t)GM_BATCH_ROWS_MAX * gm_vector_stride(kind);
+    return (size_t)GM_BATCH_ROWS_MAX * (gm_vector_stride(kind) + 1);
 }
 
 void gm_lua_close(struct gm_lua *lua)
@@ -284,14 +303,19 @@ uint32_t gm_lua_row(const struct gm_lua *lua)
 /* A constant column is written out: the loops read every column by row. */
 static int expand(struct gm_lua *lua, uint32_t c, const struct gm_vector *vector, uint32_t rows)
 {
+    const size_t stride = gm_vector_stride(vector->kind);
     if (lua->expanded[c] == NULL)
         lua->expanded[c] = gm_heap_alloc(lua->heap, expanded_bytes(vector->kind));
-    if (lua->expanded[c] == NULL)
+    if (lua->expanded[c] == NULL) {
+        snprintf(lua->message, sizeof lua->message, "not enough memory");
         return GM_ETASK_MEMORY;
-    const size_t stride = gm_vector_stride(vector->kind);
+    }
     uint8_t *to = lua->expanded[c];
     for (uint32_t row = 0; row < rows; row++)
         memcpy(to + row * stride, vector->data, stride);
+    lua->io.input[c].data = to;
+    lua->io.input[c].nulls = to + GM_BATCH_ROWS_MAX * stride;
+    memset(lua->io.input[c].nulls, vector->has_nulls && vector->nulls[0] != 0, rows);
     return 0;
 }
 
@@ -299,28 +323,33 @@ static int point_at(struct gm_lua *lua, uint32_t c, const struct gm_vector *vect
 {
     struct gm_lua_column *column = &lua->io.input[c];
     GM_CHECK(vector->kind == lua->kinds[c]);
+    if (vector->constant)
+        return expand(lua, c, vector, rows);
     column->data = vector->data;
     column->nulls = vector->has_nulls ? vector->nulls : no_nulls;
-    if (!vector->constant)
-        return 0;
-    int rc = expand(lua, c, vector, rows);
-    column->data = lua->expanded[c];
-    GM_CHECK(!vector->has_nulls); /* constants are made by kernels, and are no nulls */
-    return rc;
+    return 0;
+}
+
+/* Protected: finalizers are a person's functions. */
+static int collect_all(lua_State *state)
+{
+    lua_gc(state, LUA_GCCOLLECT, 0);
+    return 0;
 }
 
 /* LuaJIT does not collect when memory ends, it gives up: so it is pushed before; again only when
  * the state has grown by an eighth of the room, because a full collection walks all that lives. */
-static void collect(struct gm_lua *lua)
+static int collect(struct gm_lua *lua)
 {
     const struct gm_heap *heap = lua->heap;
     const uint64_t others = heap->used_bytes - lua->memory.held_bytes;
     const uint64_t room = heap->limit_bytes > others ? heap->limit_bytes - others : 0;
     if (lua->memory.live_bytes <= room / 2 ||
         lua->memory.live_bytes < lua->collected_bytes + room / 8)
-        return;
-    lua_gc(lua->state, LUA_GCCOLLECT, 0);
+        return 0;
+    int rc = call_c(lua, collect_all, NULL);
     lua->collected_bytes = lua->memory.live_bytes;
+    return rc == GM_ETASK_MEMORY ? 0 : rc; /* the function may still have enough */
 }
 
 static void begin_output(struct gm_lua *lua)
@@ -347,17 +376,17 @@ static void take_rows(struct gm_lua *lua, uint32_t rows, struct gm_batch *out)
 
 int gm_lua_run(struct gm_lua *lua, const struct gm_batch *in, uint32_t *row, struct gm_batch *out)
 {
-    collect(lua);
-    for (uint32_t c = 0; c < in->column_count; c++) {
-        int rc = point_at(lua, c, &in->columns[c], in->row_count);
-        if (rc < 0)
-            return rc;
-    }
+    lua->io.row = *row < in->row_count ? *row : lua->io.row;
+    int rc = collect(lua);
+    for (uint32_t c = 0; c < in->column_count && rc == 0; c++)
+        rc = point_at(lua, c, &in->columns[c], in->row_count);
+    if (rc < 0)
+        return rc;
     begin_output(lua);
     lua->io.input_rows = in->row_count;
     lua_pushvalue(lua->state, -1);
     lua_pushinteger(lua->state, *row);
-    int rc = protected_call(lua, 1, 2);
+    rc = call_loop(lua, 1, 2);
     if (rc < 0)
         return rc;
     const uint32_t rows = (uint32_t)lua_tointeger(lua->state, -1);
@@ -382,17 +411,16 @@ void gm_lua_set_slots(struct gm_lua *lua, const struct gm_lua_slots *slots)
 int gm_lua_fold(struct gm_lua *lua, const struct gm_batch *in, const uint32_t *columns,
                 void **slots, uint64_t new_slots, uint32_t first, uint32_t row_count)
 {
-    if (first == 0)
-        collect(lua);
-    for (uint32_t c = 0; c < lua->io.input_count; c++) {
+    lua->io.row = first;
+    int rc = first == 0 ? collect(lua) : 0;
+    for (uint32_t c = 0; c < lua->io.input_count && rc == 0; c++) {
         const struct gm_vector *vector = &in->columns[columns[c]];
         /* A constant is written out once for the batch. */
-        int rc = first == 0 || !vector->constant || lua->expanded[c] == NULL
-                     ? point_at(lua, c, vector, in->row_count)
-                     : 0;
-        if (rc < 0)
-            return rc;
+        if (first == 0 || !vector->constant || lua->expanded[c] == NULL)
+            rc = point_at(lua, c, vector, in->row_count);
     }
+    if (rc < 0)
+        return rc;
     for (uint32_t i = 0; i < row_count; i++)
         lua->new_slots[i] = new_slots >> i & 1;
     lua->io.slots = (uint8_t **)slots;
@@ -400,15 +428,37 @@ int gm_lua_fold(struct gm_lua *lua, const struct gm_batch *in, const uint32_t *c
     lua_pushvalue(lua->state, -1);
     lua_pushinteger(lua->state, first);
     lua_pushinteger(lua->state, row_count);
-    return protected_call(lua, 2, 0);
+    return call_loop(lua, 2, 0);
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
+
+struct looking {
+    const void *function;
+    size_t function_bytes;
+    const char *name;
+    struct gm_lua_shape *ret_shape;
+};
+
+/* Protected. */
+static int look(lua_State *state)
+{
+    const struct looking *looking = lua_touserdata(state, 1);
+    lua_rawgeti(state, LUA_REGISTRYINDEX, REGISTERED_STEP);
+    lua_getfield(state, -1, "inspect");
+    lua_pushlstring(state, looking->function, looking->function_bytes);
+    lua_pushstring(state, looking->name);
+    lua_call(state, 2, 2);
+    looking->ret_shape->parameter_count = (int)lua_tointeger(state, -2);
+    looking->ret_shape->result_count = (int)lua_tointeger(state, -1);
+    return 0;
+}
 
 int gm_lua_inspect(const void *function, size_t function_bytes, const char *name,
                    struct gm_lua_shape *ret_shape, struct gm_error *error)
 {
     struct gm_heap heap;
+    struct looking looking = {function, function_bytes, name, ret_shape};
     int rc = gm_heap_init(&heap, UINT64_MAX);
     if (rc < 0)
         return gm_error_set(error, rc, "no memory to look at a Lua function");
@@ -419,18 +469,10 @@ int gm_lua_inspect(const void *function, size_t function_bytes, const char *name
     lua->io.broadcast = broadcast;
     gm_arena_init(&lua->arena, &heap);
     rc = open_state(lua);
-    if (rc == 0) {
-        lua_getfield(lua->state, -1, "inspect");
-        lua_pushlstring(lua->state, function, function_bytes);
-        lua_pushstring(lua->state, name);
-        rc = protected_call(lua, 2, 2);
-    }
-    if (rc == 0) {
-        ret_shape->parameter_count = (int)lua_tointeger(lua->state, -2);
-        ret_shape->result_count = (int)lua_tointeger(lua->state, -1);
-    } else {
+    if (rc == 0)
+        rc = call_c(lua, look, &looking);
+    if (rc < 0)
         gm_error_set(error, GM_EJOB_FLOW, "%s", lua->message);
-    }
     gm_lua_close(lua);
     gm_heap_fini(&heap);
     return rc == 0 ? 0 : GM_EJOB_FLOW;

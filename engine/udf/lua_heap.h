@@ -4,8 +4,8 @@
  * Memory:  blocks of up to GM_LUA_SMALL_BYTES_MAX come from free lists by size, filled from chunks
  *          of GM_LUA_CHUNK_BYTES that stay until the end; larger ones are the heap's own.  A Lua
  *          string costs 16 bytes at most beyond itself here; a block of the heap has 64 bytes of
- *          slack, and is counted one by one.
- * Limits:  the heap's.
+ *          slack.
+ * Limits:  the heap's; a smaller block in place of a larger one may pass them by a chunk.
  */
 #ifndef GM_UDF_LUA_HEAP_H
 #define GM_UDF_LUA_HEAP_H
@@ -16,10 +16,12 @@
 #define GM_LUA_CHUNK_BYTES ((size_t)32 << 10)
 
 struct gm_lua_chunk;
+struct gm_lua_large;
 
 struct gm_lua_heap {
     struct gm_heap *heap; /* borrowed */
     struct gm_lua_chunk *chunks;
+    struct gm_lua_large *large; /* blocks of their own */
     void *free_lists[GM_LUA_SMALL_BYTES_MAX / 16 + 1]; /* by size in units of 16 bytes */
     uint8_t *next;
     size_t left_bytes;
@@ -28,10 +30,12 @@ struct gm_lua_heap {
 };
 
 void gm_lua_heap_init(struct gm_lua_heap *self, struct gm_heap *heap);
-/* After lua_close: gives the chunks back. */
+/* After lua_close: gives all back, also what LuaJIT forgot, as it does where memory ends while it
+ * opens its libraries. */
 void gm_lua_heap_fini(struct gm_lua_heap *self);
 
-/* The form that lua_newstate wants: lua_Alloc.  opaque is the struct gm_lua_heap. */
+/* The form that lua_newstate wants: lua_Alloc.  opaque is the struct gm_lua_heap.  At the limit it
+ * returns NULL, and all is as it was; a request for less is granted also then. */
 void *gm_lua_heap_alloc(void *opaque, void *pointer, size_t old_bytes, size_t new_bytes);
 
 #endif

@@ -28,6 +28,10 @@ struct gm_lua_value {
             const char *data;
             size_t length;
         } bytes;
+        struct {
+            uint32_t low;
+            int32_t high;
+        } words;
     };
 };
 
@@ -69,6 +73,8 @@ struct gm_lua_io {
 );
 /* clang-format on */
 
+/* words: the loops look at the upper half of an f64. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "low comes first");
 _Static_assert(GM_FIELDS_MAX == 64, "the tables of columns above");
 _Static_assert(sizeof(struct gm_lua_value) == sizeof(struct gleam_value) &&
                    offsetof(struct gm_lua_value, bytes) == offsetof(struct gleam_value, bytes),

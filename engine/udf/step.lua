@@ -118,16 +118,30 @@ end
 local POINTERS = {[I64] = "int64_t *", [F64] = "double *", [BOOL] = "uint8_t *",
                   [BYTES] = "struct gm_lua_bytes *", [ANY] = "struct gm_lua_value *"}
 
+-- Lua allows 200 locals: wide rows have their pointers in a table instead.
+local wide = false
+
+-- The name of the pointer of column c: "in", "high", "null", "out" or "outnull".
+local function pointer(which, c)
+    return (wide and "P." or "") .. which .. c
+end
+
+-- Reads the f64 $p: its upper half is $high.  LuaJIT keeps types in the bits of NaNs that it does not
+-- make itself, so those become the one that it makes.
+local GET_F64 = "local h = $high if h < 0 and h >= -524288 then $x = nan else $x = $f64 end"
+
 -- local x1; do ... end: reads column c (from 1) at index `row`.
 local function get_code(c, column, row, prefix)
-    local names = {x = prefix .. c, p = "in" .. c, n = "null" .. c, i = row}
+    local names = {x = prefix .. c, p = pointer("in", c), n = pointer("null", c), i = row,
+                   high = pointer("high", c) .. "[2 * " .. row .. " + 1]",
+                   f64 = pointer("in", c) .. "[" .. row .. "]"}
     local body
     if column.kind == I64 then
         body = [[
             local v = $p[$i]
             if v <= 9007199254740991LL and v >= -9007199254740991LL then $x = tonumber(v) else $x = v end]]
     elseif column.kind == F64 then
-        body = "$x = $p[$i]"
+        body = GET_F64
     elseif column.kind == BOOL then
         body = "$x = $p[$i] ~= 0"
     elseif column.kind == BYTES then
@@ -140,8 +154,9 @@ local function get_code(c, column, row, prefix)
             elseif k == 1 then
                 local n = v.i64
                 if n <= 9007199254740991LL and n >= -9007199254740991LL then $x = tonumber(n) else $x = n end
-            elseif k == 2 then $x = v.f64
+            elseif k == 2 then ]] .. GET_F64 .. [[
             elseif k ~= 0 then $x = H.read(v) end]]
+        names.high, names.f64 = "v.words.high", "v.f64"
     end
     if column.nullable and column.kind ~= ANY then
         body = "if $n[$i] == 0 then " .. body .. " end"
@@ -162,7 +177,8 @@ local COPY = [[
 
 -- Writes $r to row $j of output column c.
 local function set_code(c, column, value, row, reuse)
-    local names = {r = value, p = "out" .. c, n = "outnull" .. c, j = row, c = c, k = column.kind}
+    local names = {r = value, p = pointer("out", c), n = pointer("outnull", c), j = row, c = c,
+                   k = column.kind}
     local body
     if column.kind == I64 then
         body = [[
@@ -184,8 +200,9 @@ local function set_code(c, column, value, row, reuse)
             "        else H.wrong($c, $r, $k) end"
         for other, input in pairs(reuse or {}) do
             if input.kind == BYTES and not input.nullable then
-                body = ("if $r == x%d then local slot, from = $p + $j, in%d + i "
-                    .. "slot.data = from.data slot.length = from.length\n        else"):format(other, other) .. body
+                body = ("if $r == x%d then local slot, from = $p + $j, %s + i "
+                    .. "slot.data = from.data slot.length = from.length\n        else"):format(
+                    other, pointer("in", other)) .. body
                 break
             end
         end
@@ -228,21 +245,25 @@ local function columns_of(columns, count)
     return result
 end
 
--- Pointers of a batch as locals: they are others in every batch.
+-- Pointers of a batch as locals, or in P: they are others in every batch.
 local function pointers_code(inputs, outputs)
     local lines = {}
+    local function line(which, c, value)
+        lines[#lines + 1] = (wide and "" or "local ") .. pointer(which, c) .. " = " .. value
+    end
     for c, column in ipairs(inputs) do
-        lines[#lines + 1] = ("local in%d = cast(\"%s\", io.input[%d].data)"):format(
-            c, POINTERS[column.kind], c - 1)
+        line("in", c, ('cast("%s", io.input[%d].data)'):format(POINTERS[column.kind], c - 1))
+        if column.kind == F64 then
+            line("high", c, ('cast("int32_t *", io.input[%d].data)'):format(c - 1))
+        end
         if column.nullable and column.kind ~= ANY then
-            lines[#lines + 1] = ("local null%d = io.input[%d].nulls"):format(c, c - 1)
+            line("null", c, ("io.input[%d].nulls"):format(c - 1))
         end
     end
     for c, column in ipairs(outputs) do
-        lines[#lines + 1] = ("local out%d = cast(\"%s\", io.output[%d].data)"):format(
-            c, POINTERS[column.kind], c - 1)
+        line("out", c, ('cast("%s", io.output[%d].data)'):format(POINTERS[column.kind], c - 1))
         if column.nullable and column.kind ~= ANY then
-            lines[#lines + 1] = ("local outnull%d = io.output[%d].nulls"):format(c, c - 1)
+            line("outnull", c, ("io.output[%d].nulls"):format(c - 1))
         end
     end
     lines[#lines + 1] = "local base, off, left = io.bytes, 0, tonumber(io.bytes_left)"
@@ -253,6 +274,7 @@ local PRELUDE = [[
 local f, io, H, ffi, CAP = ...
 local type, tonumber, floor, cast = type, tonumber, math.floor, ffi.cast
 local ffi_string, ffi_copy, ffi_istype, int64 = ffi.string, ffi.copy, ffi.istype, ffi.typeof("int64_t")
+local nan, P = 0/0, {}
 ]]
 
 local function compile(code, name, f)
@@ -383,8 +405,10 @@ end
 
 -- ForEach: what writeRow was given while the function ran.
 local pending
+local in_for_each = false
 
 local function make_for_each(f, inputs, outputs)
+    in_for_each = true
     return make_flat_map(function(...)
         pending = nil
         f(...)
@@ -394,6 +418,9 @@ end
 
 -- Emits a row from inside a ForEach.
 function writeRow(...)
+    if not in_for_each then
+        error("writeRow works in ForEach alone: return the row, or the rows of a FlatMap", 2)
+    end
     pending = pending or {}
     pending[#pending + 1] = {...}
 end
@@ -561,6 +588,8 @@ function step.open(mode, data, init, name)
         chunk()
     end
     local f = load_function(data, name)
+    -- a column has six names at most (three pointers, value, total, result), and the loop has some
+    wide = io_.input_count + io_.output_count > 24
     return makers[mode](f, columns_of(io_.input, io_.input_count),
         columns_of(io_.output, io_.output_count))
 end

@@ -90,8 +90,9 @@ function writer:refuse(path, what, hint)
 end
 
 function writer:table(value, path)
-    if getmetatable(value) ~= nil then
-        local index = getmetatable(value).__gleam_broadcast
+    local metatable = debug.getmetatable(value) -- whatever __metatable says
+    if metatable ~= nil then
+        local index = metatable.__gleam_broadcast
         if index == nil then
             self:refuse(path, "a table with a metatable", "pass its plain fields")
         end

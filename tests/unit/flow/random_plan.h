@@ -25,6 +25,16 @@ static inline char *random_string(uint64_t *random)
     return copy;
 }
 
+/* NULL is the empty text. */
+static inline char *random_optional(uint64_t *random)
+{
+    char *text = random_below(random, 2) ? random_string(random) : NULL;
+    if (text == NULL || text[0] != '\0')
+        return text;
+    free(text);
+    return NULL;
+}
+
 static inline void random_plan_schema(uint64_t *random, struct gm_schema *schema)
 {
     random_schema(random, schema);
@@ -93,6 +103,19 @@ static inline void random_source(uint64_t *random, struct gm_source *source)
     source->to = (int64_t)random_next(random);
 }
 
+static inline void random_broadcasts(uint64_t *random, struct gm_plan *plan)
+{
+    plan->broadcast_count =
+        random_below(random, random_below(random, 8) ? 3 : GM_BROADCASTS_MAX + 1);
+    plan->broadcasts = random_table(plan->broadcast_count, sizeof *plan->broadcasts);
+    for (uint32_t i = 0; i < plan->broadcast_count; i++) {
+        plan->broadcasts[i].bytes = random_below(random, 50);
+        plan->broadcasts[i].data = random_table(50, 1);
+        for (uint32_t j = 0; j < plan->broadcasts[i].bytes; j++)
+            plan->broadcasts[i].data[j] = (char)random_next(random);
+    }
+}
+
 static inline void random_step(uint64_t *random, const struct gm_schema *input,
                                struct gm_step *step)
 {
@@ -104,8 +127,10 @@ static inline void random_step(uint64_t *random, const struct gm_schema *input,
     step->count = random_next(random);
     step->offset = random_next(random);
     step->stops_source = random_below(random, 2);
-    step->reduce = (enum gm_reduce_kind)random_below(random, GM_REDUCE_FUNCTION + 1);
+    step->reduce = (enum gm_reduce_kind)random_below(random, GM_REDUCE_LUA + 1);
+    step->lua_mode = (enum gm_lua_mode)random_below(random, GM_LUA_FOLD + 1);
     random_text(random, step->function, sizeof step->function);
+    step->library = random_optional(random);
     step->parameter_bytes = random_below(random, 40);
     step->parameter = random_table(step->parameter_bytes, 1);
     for (uint32_t i = 0; i < step->parameter_bytes; i++)
@@ -159,6 +184,8 @@ static inline void random_plan(uint64_t *random, struct gm_plan *plan)
 {
     *plan = (struct gm_plan){.input_bytes = random_next(random)};
     random_text(random, plan->name, sizeof plan->name);
+    plan->lua_init = random_optional(random);
+    random_broadcasts(random, plan);
     plan->chain_count = 1 + random_below(random, 4);
     plan->exchange_count = plan->chain_count;
     plan->chains = random_table(plan->chain_count, sizeof *plan->chains);

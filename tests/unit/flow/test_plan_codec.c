@@ -68,6 +68,13 @@ static void assert_source_equal(const struct gm_source *a, const struct gm_sourc
     }
 }
 
+static void assert_optional_equal(const char *a, const char *b)
+{
+    assert_int_equal(a == NULL, b == NULL);
+    if (a != NULL)
+        assert_string_equal(a, b);
+}
+
 static void assert_step_equal(const struct gm_step *a, const struct gm_step *b)
 {
     assert_int_equal(a->kind, b->kind);
@@ -78,7 +85,9 @@ static void assert_step_equal(const struct gm_step *a, const struct gm_step *b)
     assert_true(a->count == b->count && a->offset == b->offset);
     assert_int_equal(a->stops_source, b->stops_source);
     assert_int_equal(a->reduce, b->reduce);
+    assert_int_equal(a->lua_mode, b->lua_mode);
     assert_string_equal(a->function, b->function);
+    assert_optional_equal(a->library, b->library);
     assert_int_equal(a->parameter_bytes, b->parameter_bytes);
     if (a->parameter_bytes > 0)
         assert_memory_equal(a->parameter, b->parameter, a->parameter_bytes);
@@ -92,6 +101,12 @@ static void assert_plan_equal(const struct gm_plan *a, const struct gm_plan *b)
 {
     assert_string_equal(a->name, b->name);
     assert_true(a->input_bytes == b->input_bytes);
+    assert_optional_equal(a->lua_init, b->lua_init);
+    assert_int_equal(a->broadcast_count, b->broadcast_count);
+    for (uint32_t i = 0; i < a->broadcast_count; i++) {
+        assert_int_equal(a->broadcasts[i].bytes, b->broadcasts[i].bytes);
+        assert_memory_equal(a->broadcasts[i].data, b->broadcasts[i].data, a->broadcasts[i].bytes);
+    }
     assert_int_equal(a->chain_count, b->chain_count);
     for (uint32_t c = 0; c < a->chain_count; c++) {
         assert_source_equal(&a->chains[c].source, &b->chains[c].source);
@@ -205,6 +220,43 @@ static void other_version_says_both(void **state)
     assert_non_null(strstr(error.text, "version 99"));
 }
 
+static void wrong_kinds_and_counts_are_refused(void **state)
+{
+    (void)state;
+    for (uint32_t which = 0; which < 4; which++) {
+        uint64_t random = 5;
+        struct gm_plan plan, back;
+        uint8_t *data;
+        size_t bytes;
+        do {
+            random_plan(&random, &plan);
+            if (plan.chains[0].step_count > 0 && plan.broadcast_count < 3)
+                break;
+            gm_plan_fini(&plan);
+        } while (true);
+        struct gm_step *step = &plan.chains[0].steps[0];
+        const uint32_t count = plan.broadcast_count;
+        if (which == 0)
+            step->kind = GM_STEP_KINDS;
+        else if (which == 1)
+            step->reduce = GM_REDUCE_LUA + 1;
+        else if (which == 2)
+            step->lua_mode = GM_LUA_FOLD + 1;
+        else {
+            plan.broadcasts =
+                realloc(plan.broadcasts, (GM_BROADCASTS_MAX + 1) * sizeof *plan.broadcasts);
+            assert_non_null(plan.broadcasts);
+            memset(plan.broadcasts + count, 0,
+                   (GM_BROADCASTS_MAX + 1 - count) * sizeof *plan.broadcasts);
+            plan.broadcast_count = GM_BROADCASTS_MAX + 1;
+        }
+        assert_int_equal(gm_plan_encode(&plan, &data, &bytes), 0);
+        assert_int_equal(gm_plan_decode(data, bytes, &back, NULL), GM_EPEER_PROTOCOL);
+        free(data);
+        gm_plan_fini(&plan);
+    }
+}
+
 /* What each wrong index or count does alone; the plan is good but for it. */
 static void wrong_links_are_refused(void **state)
 {
@@ -279,6 +331,7 @@ int main(void)
         cmocka_unit_test(cut_off_plans_are_refused),
         cmocka_unit_test(changed_plans_are_refused_or_whole),
         cmocka_unit_test(other_version_says_both),
+        cmocka_unit_test(wrong_kinds_and_counts_are_refused),
         cmocka_unit_test(wrong_links_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

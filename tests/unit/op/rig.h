@@ -194,6 +194,8 @@ struct rig {
     struct gm_schema input;
     struct gm_input inputs[2]; /* of an operator that reads several, input_count of them */
     uint32_t input_count;
+    struct gm_udf_shared shared; /* of functions; the init code is set where it is needed */
+    struct gm_counters counters;
     struct gm_op op;
     void *state;
     struct gm_batch out;
@@ -220,6 +222,8 @@ static inline int rig_open(struct rig *rig, uint64_t limit_bytes, uint64_t budge
                              .budget_bytes = budget_bytes,
                              .inputs = rig->inputs,
                              .input_count = rig->input_count,
+                             .shared = rig->shared.lua_init != NULL ? &rig->shared : NULL,
+                             .counters = &rig->counters,
                              .spilled_bytes = &rig->spilled_bytes};
     if (rig->spill_open != NULL) {
         rig->spill_open(rig);

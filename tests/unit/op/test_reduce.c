@@ -637,7 +637,7 @@ static void wrong_functions_are_refused(void **state)
                  {"fails_and_returns_0", "and goes on", GLEAM_I64},
                  {"makes_text", "made value 1 bytes, but its column is i64", GLEAM_I64},
                  {"makes_nonsense", "made value 1 ?, but its column is any", GLEAM_ANY},
-                 {"emits", "a reducer cannot emit rows", GLEAM_I64}};
+                 {"emits", "a filter or reducer cannot emit rows", GLEAM_I64}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct reduce_case test =
             two_columns(GM_REDUCE_FUNCTION, wrong[i].function, wrong[i].kind, false);

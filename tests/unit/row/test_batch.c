@@ -1,7 +1,8 @@
 /* test_batch.c
  * Goal:   every column of a batch has room of its own for all rows; values come out with their
- *         kind.
- * Method: fill the widest batch to the brim and read it back; budgets too small.
+ *         kind; selected rows are those that were.
+ * Method: fill the widest batch to the brim and read it back; budgets too small; random batches and
+ *         random choices from them.
  */
 #include "engine/row/batch.h"
 
@@ -13,6 +14,7 @@
 #include <cmocka.h>
 
 #include "engine/base/error.h"
+#include "tests/unit/row/random_rows.h"
 
 static void columns_do_not_overlap(void **state)
 {
@@ -92,6 +94,55 @@ static void constant_is_entry_0(void **state)
     assert_int_equal(gm_vector_get(&vector, 1000).kind, GLEAM_NULL);
 }
 
+static uint64_t random_state = 1;
+
+/* count of row_count rows, ascending. */
+static void choose(uint16_t *selected, uint32_t count, uint32_t row_count)
+{
+    uint32_t at = 0;
+    for (uint32_t row = 0; row < row_count && at < count; row++)
+        if (random_below(&random_state, row_count - row) < count - at)
+            selected[at++] = (uint16_t)row;
+    assert_int_equal(at, count);
+}
+
+static void selected_rows_are_those_rows(void **state)
+{
+    (void)state;
+    static const uint32_t counts[] = {0, 1, 7, 500, GM_BATCH_ROWS_MAX - 1, GM_BATCH_ROWS_MAX};
+    for (uint32_t run = 0; run < 120; run++) {
+        struct random_rows rows;
+        struct gm_batch room, out = {.origin = 3};
+        uint16_t selected[GM_BATCH_ROWS_MAX];
+        const uint32_t count = counts[run % 6];
+        const uint32_t row_count = count + (count < GM_BATCH_ROWS_MAX ? run % 2 : 0);
+        random_rows_init(&rows, &random_state, row_count);
+        /* An operator's columns have the kinds of their schema. */
+        for (uint32_t c = 0; c < rows.batch.column_count; c++)
+            if (rows.batch.columns[c].kind != rows.layout.kinds[c])
+                rows.batch.columns[c].constant = true;
+        assert_int_equal(gm_batch_init(&room, &rows.schema, &rows.heap), 0);
+        choose(selected, count, row_count);
+        gm_batch_select(&rows.batch, selected, count, &room, &out);
+        assert_int_equal(out.row_count, count);
+        assert_int_equal(out.column_count, rows.batch.column_count);
+        assert_int_equal(out.origin, 3);
+        for (uint32_t c = 0; c < out.column_count; c++) {
+            const struct gm_vector *from = &rows.batch.columns[c];
+            for (uint32_t i = 0; i < count; i++)
+                assert_true(same_value(gm_vector_get(&out.columns[c], i),
+                                       gm_vector_get(from, selected[i])));
+            /* Columns that stay as they are are not copied. */
+            if (from->constant || count == row_count)
+                assert_ptr_equal(out.columns[c].data, from->data);
+            else
+                assert_ptr_equal(out.columns[c].data, room.columns[c].data);
+        }
+        gm_batch_fini(&room, &rows.heap);
+        random_rows_fini(&rows);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +150,7 @@ int main(void)
         cmocka_unit_test(small_budget_is_refused),
         cmocka_unit_test(values_come_out_with_their_kind),
         cmocka_unit_test(constant_is_entry_0),
+        cmocka_unit_test(selected_rows_are_those_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
