@@ -394,12 +394,12 @@ struct gleam_dataset *gleam_select_kv(struct gleam_dataset *dataset, const char 
 struct gleam_dataset *gleam_union(struct gleam_dataset *dataset, const char *step,
                                   struct gleam_dataset *const *others, size_t other_count);
 
-/* Of each partition: rows offset + 1 to offset + count.  A source stops reading a partition whose
- * rows are all there. */
+/* Of each partition: rows offset + 1 to offset + count.  A source without an exchange between stops
+ * reading a partition whose rows are all there. */
 struct gleam_dataset *gleam_local_limit(struct gleam_dataset *dataset, const char *step,
                                         uint64_t count, uint64_t offset);
-/* The first `count` rows in the order of (partition, position), in one partition.  Sources stop
- * when they are all there. */
+/* The first `count` rows in the order of (partition, position), in one partition.  A source without
+ * an exchange between stops reading when they are all there. */
 struct gleam_dataset *gleam_limit(struct gleam_dataset *dataset, const char *step, uint64_t count);
 
 /* Spreads rows by turns over partition_count partitions. */
