@@ -56,6 +56,7 @@ enum gleam_kind {
     GLEAM_BOOL = 3,
     GLEAM_BYTES = 4,
     GLEAM_ANY = 5, /* of a column: every value carries its own kind */
+    GLEAM_LIST = 6, /* of a value in an `any` column: `bytes` holds a packed list */
 };
 
 /* One value of a row.  `bytes` values that a step receives are borrowed: valid until the step's
@@ -117,6 +118,16 @@ static inline struct gleam_value gleam_bytes(const char *data, size_t length)
     value.bytes.length = length;
     return value;
 }
+
+/* Lists: group_by makes them, mappers may.  gleam_list_next gives the next value, whose bytes point
+ * into the list; *offset is where to go on, 0 at first; false at the end.  gleam_list_pack writes a
+ * list of these values to memory of gleam_list_bytes bytes, and points into it; the list may itself
+ * be a value of another one, 32 deep. */
+size_t gleam_list_count(const struct gleam_value *list);
+bool gleam_list_next(const struct gleam_value *list, size_t *offset,
+                     struct gleam_value *ret_value);
+size_t gleam_list_bytes(const struct gleam_value *values, size_t count);
+struct gleam_value gleam_list_pack(const struct gleam_value *values, size_t count, void *memory);
 
 /* ---- functions of steps ---------------------------------------------------------------------- */
 
@@ -376,6 +387,41 @@ struct gleam_dataset *gleam_anti_join(struct gleam_dataset *left, const char *st
 struct gleam_dataset *gleam_cross_join(struct gleam_dataset *left, const char *step,
                                        struct gleam_dataset *right);
 
+/* Every key that either side has, with two lists, each as group_by makes it: of the left side's
+ * rows and of the right side's, without a value where there are none.  Null is a key here. */
+struct gleam_dataset *gleam_cogroup_on(struct gleam_dataset *left, const char *step,
+                                       struct gleam_dataset *right, struct gleam_order left_keys,
+                                       struct gleam_order right_keys);
+struct gleam_dataset *gleam_cogroup(struct gleam_dataset *left, const char *step,
+                                    struct gleam_dataset *right, struct gleam_order keys);
+
+/* ---- rows of a key ----
+ *
+ * Keys are equal as in a join, but a null equals a null.  The local forms look at each partition
+ * alone. */
+
+/* One row of each key, the first in the order of (partition, position).  Keys of no columns
+ * (`(struct gleam_order){0}`) are the whole row. */
+struct gleam_dataset *gleam_distinct(struct gleam_dataset *dataset, const char *step,
+                                     struct gleam_order keys);
+struct gleam_dataset *gleam_local_distinct(struct gleam_dataset *dataset, const char *step,
+                                           struct gleam_order keys);
+/* The key columns and one list for each key: of the values of the other column, or, if there are
+ * several, of a list of values for each row; in the order of (partition, position). */
+struct gleam_dataset *gleam_group_by(struct gleam_dataset *dataset, const char *step,
+                                     struct gleam_order keys);
+struct gleam_dataset *gleam_group_by_key(struct gleam_dataset *dataset, const char *step);
+struct gleam_dataset *gleam_local_group_by(struct gleam_dataset *dataset, const char *step,
+                                           struct gleam_order keys);
+/* Folds all rows, every column of them, into one row; none when there is no row. */
+struct gleam_dataset *gleam_reduce(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_function function);
+struct gleam_dataset *gleam_local_reduce_by(struct gleam_dataset *dataset, const char *step,
+                                            struct gleam_function function,
+                                            struct gleam_order keys);
+/* gleam_sort by column 1. */
+struct gleam_dataset *gleam_sort_by_key(struct gleam_dataset *dataset, const char *step);
+
 /* ---- columns, numbers of rows, partitions ---- */
 
 /* These columns, in this order; a column may be named twice. */
@@ -390,12 +436,12 @@ struct gleam_dataset *gleam_select_kv(struct gleam_dataset *dataset, const char 
 struct gleam_dataset *gleam_union(struct gleam_dataset *dataset, const char *step,
                                   struct gleam_dataset *const *others, size_t other_count);
 
-/* Of each partition: rows offset + 1 to offset + count.  A source stops reading a partition whose
- * rows are all there. */
+/* Of each partition: rows offset + 1 to offset + count.  A source without an exchange between stops
+ * reading a partition whose rows are all there. */
 struct gleam_dataset *gleam_local_limit(struct gleam_dataset *dataset, const char *step,
                                         uint64_t count, uint64_t offset);
-/* The first `count` rows in the order of (partition, position), in one partition.  Sources stop
- * when they are all there. */
+/* The first `count` rows in the order of (partition, position), in one partition.  A source without
+ * an exchange between stops reading when they are all there. */
 struct gleam_dataset *gleam_limit(struct gleam_dataset *dataset, const char *step, uint64_t count);
 
 /* Spreads rows by turns over partition_count partitions. */
@@ -518,6 +564,19 @@ void gleam_here(const char *file, int line);
 #define gleam_semi_join(...) (gleam_here(__FILE__, __LINE__), gleam_semi_join(__VA_ARGS__))
 #define gleam_anti_join(...) (gleam_here(__FILE__, __LINE__), gleam_anti_join(__VA_ARGS__))
 #define gleam_cross_join(...) (gleam_here(__FILE__, __LINE__), gleam_cross_join(__VA_ARGS__))
+#define gleam_cogroup_on(...) (gleam_here(__FILE__, __LINE__), gleam_cogroup_on(__VA_ARGS__))
+#define gleam_cogroup(...) (gleam_here(__FILE__, __LINE__), gleam_cogroup(__VA_ARGS__))
+#define gleam_distinct(...) (gleam_here(__FILE__, __LINE__), gleam_distinct(__VA_ARGS__))
+#define gleam_local_distinct(...)                                                                  \
+    (gleam_here(__FILE__, __LINE__), gleam_local_distinct(__VA_ARGS__))
+#define gleam_group_by(...) (gleam_here(__FILE__, __LINE__), gleam_group_by(__VA_ARGS__))
+#define gleam_group_by_key(...) (gleam_here(__FILE__, __LINE__), gleam_group_by_key(__VA_ARGS__))
+#define gleam_local_group_by(...)                                                                  \
+    (gleam_here(__FILE__, __LINE__), gleam_local_group_by(__VA_ARGS__))
+#define gleam_reduce(...) (gleam_here(__FILE__, __LINE__), gleam_reduce(__VA_ARGS__))
+#define gleam_local_reduce_by(...)                                                                 \
+    (gleam_here(__FILE__, __LINE__), gleam_local_reduce_by(__VA_ARGS__))
+#define gleam_sort_by_key(...) (gleam_here(__FILE__, __LINE__), gleam_sort_by_key(__VA_ARGS__))
 #define gleam_select(...) (gleam_here(__FILE__, __LINE__), gleam_select(__VA_ARGS__))
 #define gleam_select_kv(...) (gleam_here(__FILE__, __LINE__), gleam_select_kv(__VA_ARGS__))
 #define gleam_union(...) (gleam_here(__FILE__, __LINE__), gleam_union(__VA_ARGS__))

@@ -22,6 +22,9 @@
 /* One bytes value: its length travels as a u32; 1 GiB keeps every sum of two in 31 bits. */
 #define GM_VALUE_BYTES_MAX (1u << 30)
 
+/* Lists inside lists: whoever walks one may do so by recursion. */
+#define GM_LIST_DEPTH_MAX 32
+
 /* One packed row: a value of the largest size and 1 MiB for the others; fits a u32 twice. */
 #define GM_ROW_BYTES_MAX (GM_VALUE_BYTES_MAX + (1u << 20))
 

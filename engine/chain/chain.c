@@ -326,6 +326,7 @@ static int run_source(struct gm_chain *chain, bool *progressed)
         return 0;
     }
     GM_CHECK(partition < chain->state_count);
+    chain->may_skip = chain->may_skip && partition == chain->partition;
     chain->partition = partition;
     if (rc == GM_PARTITION_END) {
         chain->may_skip = false;

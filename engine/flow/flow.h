@@ -29,6 +29,10 @@ enum gm_node_kind {
     GM_NODE_MERGE,
     GM_NODE_ROUND_ROBIN,
     GM_NODE_BROADCAST,
+    GM_NODE_DISTINCT,
+    GM_NODE_GROUP,
+    GM_NODE_COGROUP,
+    GM_NODE_REDUCE, /* all rows to one */
 };
 
 enum gm_output_kind { GM_OUTPUT_STREAM, GM_OUTPUT_PATH, GM_OUTPUT_ROW };

@@ -101,6 +101,88 @@ struct gleam_dataset *gleam_union(struct gleam_dataset *dataset, const char *ste
                                "union");
 }
 
+struct gleam_dataset *gleam_cogroup_on(struct gleam_dataset *left, const char *step,
+                                       struct gleam_dataset *right, struct gleam_order left_keys,
+                                       struct gleam_order right_keys)
+{
+    struct gleam_dataset *node =
+        gm_flow_add_meeting(left, &right, 1, GM_NODE_COGROUP, step, "cogroup");
+    if (node == NULL)
+        return NULL;
+    node->order = left_keys;
+    node->right_keys = right_keys;
+    return node;
+}
+
+struct gleam_dataset *gleam_cogroup(struct gleam_dataset *left, const char *step,
+                                    struct gleam_dataset *right, struct gleam_order keys)
+{
+    return gleam_cogroup_on(left, step, right, keys, keys);
+}
+
+/* ---- rows of a key --------------------------------------------------------------------------- */
+
+static struct gleam_dataset *add_keyed(struct gleam_dataset *dataset, enum gm_node_kind kind,
+                                       const char *step, const char *fallback,
+                                       struct gleam_order keys, bool local)
+{
+    struct gleam_dataset *node = gm_flow_add_step(dataset, kind, step, fallback);
+    if (node == NULL)
+        return NULL;
+    node->order = keys;
+    node->local = local;
+    return node;
+}
+
+struct gleam_dataset *gleam_distinct(struct gleam_dataset *dataset, const char *step,
+                                     struct gleam_order keys)
+{
+    return add_keyed(dataset, GM_NODE_DISTINCT, step, "distinct", keys, false);
+}
+
+struct gleam_dataset *gleam_local_distinct(struct gleam_dataset *dataset, const char *step,
+                                           struct gleam_order keys)
+{
+    return add_keyed(dataset, GM_NODE_DISTINCT, step, "local distinct", keys, true);
+}
+
+struct gleam_dataset *gleam_group_by(struct gleam_dataset *dataset, const char *step,
+                                     struct gleam_order keys)
+{
+    return add_keyed(dataset, GM_NODE_GROUP, step, "group", keys, false);
+}
+
+struct gleam_dataset *gleam_group_by_key(struct gleam_dataset *dataset, const char *step)
+{
+    return gleam_group_by(dataset, step, gleam_field(1));
+}
+
+struct gleam_dataset *gleam_local_group_by(struct gleam_dataset *dataset, const char *step,
+                                           struct gleam_order keys)
+{
+    return add_keyed(dataset, GM_NODE_GROUP, step, "local group", keys, true);
+}
+
+struct gleam_dataset *gleam_reduce(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_function function)
+{
+    return gm_flow_add_function(gm_flow_add_step(dataset, GM_NODE_REDUCE, step, function.name),
+                                function);
+}
+
+struct gleam_dataset *gleam_local_reduce_by(struct gleam_dataset *dataset, const char *step,
+                                            struct gleam_function function,
+                                            struct gleam_order keys)
+{
+    return gm_flow_add_function(
+        add_keyed(dataset, GM_NODE_REDUCE_BY, step, function.name, keys, true), function);
+}
+
+struct gleam_dataset *gleam_sort_by_key(struct gleam_dataset *dataset, const char *step)
+{
+    return gleam_sort(dataset, step, gleam_field(1));
+}
+
 /* ---- columns and numbers of rows ------------------------------------------------------------- */
 
 struct gleam_dataset *gleam_select(struct gleam_dataset *dataset, const char *step,

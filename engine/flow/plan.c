@@ -57,7 +57,8 @@ const char *gm_step_kind_name(enum gm_step_kind kind)
         [GM_STEP_FILTER] = "filter",
         [GM_STEP_JOIN] = "join",
         [GM_STEP_SELECT] = "select",         [GM_STEP_LOCAL_LIMIT] = "local limit",
-        [GM_STEP_LIMIT] = "limit",
+        [GM_STEP_LIMIT] = "limit",           [GM_STEP_DISTINCT] = "distinct",
+        [GM_STEP_GROUP] = "group",           [GM_STEP_COGROUP] = "cogroup",
     };
     return (unsigned)kind < GM_STEP_KINDS ? names[kind] : "?";
 }
@@ -149,7 +150,9 @@ static void print_join(const struct gm_step *step, FILE *file)
         fprintf(file, " (cross)");
         return;
     }
-    fprintf(file, " (%s) left column ", names[step->join]);
+    if (step->kind == GM_STEP_JOIN)
+        fprintf(file, " (%s)", names[step->join]);
+    fprintf(file, " left column ");
     print_order(&step->order, false, file);
     fprintf(file, " with right column ");
     print_order(&step->right_keys, false, file);
@@ -165,7 +168,7 @@ static void print_step(const struct gm_step *step, FILE *file)
     switch (step->kind) {
     case GM_STEP_COMBINE:
     case GM_STEP_REDUCE:
-        fprintf(file, " by column ");
+        fprintf(file, step->order.count > 0 ? " by column " : " all rows");
         print_order(&step->order, false, file);
         if (step->reduce == GM_REDUCE_FUNCTION)
             fprintf(file, " with function %s", step->function);
@@ -189,7 +192,13 @@ static void print_step(const struct gm_step *step, FILE *file)
         fprintf(file, " (%s)", gm_lua_mode_name(step->lua_mode));
         break;
     case GM_STEP_JOIN:
+    case GM_STEP_COGROUP:
         print_join(step, file);
+        break;
+    case GM_STEP_DISTINCT:
+    case GM_STEP_GROUP:
+        fprintf(file, "%s by column ", step->partial ? " (partial)" : "");
+        print_order(&step->order, false, file);
         break;
     case GM_STEP_SELECT:
         fprintf(file, " column ");

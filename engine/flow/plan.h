@@ -37,6 +37,9 @@ enum gm_step_kind {
     GM_STEP_SELECT,
     GM_STEP_LOCAL_LIMIT,
     GM_STEP_LIMIT, /* the first rows by (origin, position) */
+    GM_STEP_DISTINCT,
+    GM_STEP_GROUP,
+    GM_STEP_COGROUP, /* of the two inputs of its chain, as a join's */
     GM_STEP_KINDS,
 };
 
@@ -62,8 +65,9 @@ struct gm_step {
     char name[GM_STEP_NAME_BYTES_MAX]; /* what the person called it, or the kernel's name */
     char where[GM_WHERE_BYTES_MAX];    /* file:line in the driver */
     struct gm_schema schema;           /* of its output */
-    struct gleam_order order; /* sort, top: the order; combine, reduce, join: the key columns;
-                               * select: the columns */
+    struct gleam_order order; /* sort, top: the order; combine, reduce, join, distinct and
+                               * group: the key columns;
+                               * select: the columns; reduce of all rows: none */
     uint64_t count;           /* top, limits */
     uint64_t offset;          /* local limit: rows to leave out first */
     bool stops_source;        /* local limit: enough rows for all are enough */
@@ -75,8 +79,10 @@ struct gm_step {
     uint32_t parameter_bytes;
     char *format; /* owned; format: the text */
     enum gleam_join_kind join;
-    struct gleam_order right_keys; /* join: those of the second input; `order` has the first's */
-    bool tagged;                   /* join: the keys are compared in their tagged form */
+    struct gleam_order right_keys; /* join, cogroup: of the second input; `order`: of the first */
+    bool tagged;      /* join, cogroup: the keys are compared in their tagged form */
+    bool partial;     /* distinct: before an exchange; some rows may pass twice */
+    bool seeks_first; /* distinct: the first row by (origin, position), known at the end */
 };
 
 enum gm_source_kind {

@@ -85,6 +85,8 @@ static void write_step(struct gm_writer *writer, const struct gm_step *step)
     gm_writer_u8(writer, (uint8_t)step->join);
     write_order(writer, &step->right_keys);
     gm_writer_bool(writer, step->tagged);
+    gm_writer_bool(writer, step->partial);
+    gm_writer_bool(writer, step->seeks_first);
 }
 
 int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_bytes)
@@ -285,7 +287,12 @@ static void read_step(struct gm_cursor *cursor, struct gm_step *step,
     expect(cursor, step->join <= GLEAM_JOIN_LEFT_ANTI);
     read_order(cursor, &step->right_keys);
     step->tagged = gm_cursor_bool(cursor);
-    if (step->kind == GM_STEP_COMBINE || step->kind == GM_STEP_REDUCE ||
+    step->partial = gm_cursor_bool(cursor);
+    step->seeks_first = gm_cursor_bool(cursor);
+    /* A reduce of all rows has no key. */
+    if (((step->kind == GM_STEP_COMBINE || step->kind == GM_STEP_REDUCE) &&
+         step->order.count > 0) ||
+        step->kind == GM_STEP_DISTINCT || step->kind == GM_STEP_GROUP ||
         step->kind == GM_STEP_SORT || step->kind == GM_STEP_TOP || step->kind == GM_STEP_SELECT ||
         step->kind == GM_STEP_LIMIT)
         check_order(cursor, &step->order, input);
@@ -295,10 +302,11 @@ static void read_step(struct gm_cursor *cursor, struct gm_step *step,
 static void check_inputs(struct gm_cursor *cursor, const struct gm_source *source,
                          const struct gm_step *step, uint32_t index)
 {
-    if (step->kind != GM_STEP_JOIN)
+    if (step->kind != GM_STEP_JOIN && step->kind != GM_STEP_COGROUP)
         return;
     expect(cursor, index == 0 && source->input_count == 2);
     expect(cursor, step->order.count == step->right_keys.count);
+    expect(cursor, step->kind == GM_STEP_JOIN || step->order.count > 0);
     if (cursor->failed || step->order.count == 0) /* a cross join */
         return;
     check_order(cursor, &step->order, &source->inputs[0].schema);
@@ -338,7 +346,8 @@ static void read_exchange(struct gm_cursor *cursor, struct gm_exchange_plan *exc
 static bool inputs_agree(const struct gm_chain_plan *chain)
 {
     const struct gm_source *source = &chain->source;
-    if (chain->step_count > 0 && chain->steps[0].kind == GM_STEP_JOIN)
+    if (chain->step_count > 0 && (chain->steps[0].kind == GM_STEP_JOIN ||
+                                  chain->steps[0].kind == GM_STEP_COGROUP))
         return true;
     for (uint32_t i = 0; i < source->input_count; i++) {
         const struct gm_schema *schema = &source->inputs[i].schema;

@@ -1,4 +1,4 @@
-/* plan_join.c - the steps where several datasets meet: joins and unions. */
+/* plan_join.c - the steps where several datasets meet: joins, cogroups and unions. */
 #include <stdio.h>
 #include <string.h>
 
@@ -23,16 +23,6 @@ static bool may_be_equal(uint8_t left, uint8_t right)
 {
     return left == right || left == GLEAM_ANY || right == GLEAM_ANY ||
            (is_number(left) && is_number(right));
-}
-
-static int check_twice(struct planner *planner, const struct gleam_dataset *node,
-                       const struct gleam_order *keys)
-{
-    for (uint32_t i = 0; i < keys->count; i++)
-        for (uint32_t j = 0; j < i; j++)
-            if (keys->columns[i].column == keys->columns[j].column)
-                return refuse(planner, node, "a key column is named twice");
-    return 0;
 }
 
 static int check_kinds(struct planner *planner, const struct gleam_dataset *node,
@@ -145,10 +135,8 @@ static int plan_arm(struct planner *planner, const struct gleam_dataset *node,
                     struct arm *ret_arm)
 {
     int rc = gm_planner_path(planner, input);
-    if (rc == 0 && exchange.keys.count > 0)
-        rc = check_order(planner, node, &exchange.keys);
-    if (rc == 0 && exchange.keys.count > 0)
-        rc = check_twice(planner, node, &exchange.keys);
+    if (rc == 0 && exchange.kind == GM_EXCHANGE_HASH)
+        rc = gm_planner_check_keys(planner, node, &exchange.keys);
     if (rc < 0)
         return rc;
     ret_arm->partition_count = planner->partition_count;
@@ -164,9 +152,7 @@ static int plan_keys_alone(struct planner *planner, const struct gleam_dataset *
 {
     int rc = gm_planner_path(planner, input);
     if (rc == 0)
-        rc = check_order(planner, node, &node->right_keys);
-    if (rc == 0)
-        rc = check_twice(planner, node, &node->right_keys);
+        rc = gm_planner_check_keys(planner, node, &node->right_keys);
     if (rc < 0)
         return rc;
     gm_planner_select(planner, node, &node->right_keys);
@@ -242,6 +228,56 @@ static int plan_join(struct planner *planner, struct gleam_dataset *node)
     return 0;
 }
 
+/* Every key that one side or both have, with a list of each side's rows. */
+static int cogroup_schema(struct planner *planner, const struct gleam_dataset *node,
+                          const struct arm arms[2], struct gm_schema *schema)
+{
+    for (uint32_t i = 0; i < node->order.count; i++) {
+        struct gm_field field = arms[0].schema.fields[node->order.columns[i].column - 1];
+        const struct gm_field *right =
+            &arms[1].schema.fields[node->right_keys.columns[i].column - 1];
+        if (field.kind != right->kind)
+            field.kind = GLEAM_ANY;
+        field.nullable |= right->nullable;
+        schema->fields[schema->field_count++] = field;
+    }
+    int rc = gm_planner_add_list(planner, node, &arms[0].schema, &node->order, "left", schema);
+    if (rc == 0)
+        rc = gm_planner_add_list(planner, node, &arms[1].schema, &node->right_keys, "right",
+                                 schema);
+    return rc;
+}
+
+static int plan_cogroup(struct planner *planner, struct gleam_dataset *node)
+{
+    struct gm_schema schema = {0};
+    struct arm arms[2];
+    int rc = plan_arm(planner, node, node->input,
+                      (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH, .keys = node->order},
+                      &arms[0]);
+    if (rc == 0)
+        rc = plan_arm(
+            planner, node, node->others[0],
+            (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH, .keys = node->right_keys},
+            &arms[1]);
+    if (rc == 0)
+        rc = check_kinds(planner, node, arms);
+    if (rc == 0)
+        rc = cogroup_schema(planner, node, arms, &schema);
+    if (rc < 0)
+        return rc;
+    const bool tagged = needs_tags(node, arms);
+    for (uint32_t i = 0; i < 2; i++)
+        planner->plan.exchanges[arms[i].exchange].tagged = tagged;
+    begin_meeting(planner, arms, 2, larger(arms[0].partition_count, arms[1].partition_count));
+    planner->schema = schema;
+    struct gm_step *step = add_step(planner, GM_STEP_COGROUP, node);
+    step->order = node->order;
+    step->right_keys = node->right_keys;
+    step->tagged = tagged;
+    return 0;
+}
+
 /* The kinds of a column in all arms: the one that all have, or any. */
 static int unite(struct planner *planner, const struct gleam_dataset *node,
                  const struct gm_schema *other, struct gm_schema *schema)
@@ -292,5 +328,13 @@ static int plan_union(struct planner *planner, struct gleam_dataset *node)
 
 int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node)
 {
-    return node->kind == GM_NODE_UNION ? plan_union(planner, node) : plan_join(planner, node);
+    switch (node->kind) {
+    case GM_NODE_UNION:
+        return plan_union(planner, node);
+    case GM_NODE_COGROUP:
+        return plan_cogroup(planner, node);
+    default:
+        GM_CHECK(node->kind == GM_NODE_JOIN);
+        return plan_join(planner, node);
+    }
 }

@@ -390,7 +390,7 @@ static int plan_reduce(struct planner *planner, const struct gleam_dataset *node
 {
     enum gm_reduce_kind kind = GM_REDUCE_COUNT;
     struct gm_schema schema;
-    int rc = check_order(planner, node, &node->order);
+    int rc = node->kind == GM_NODE_REDUCE ? 0 : check_order(planner, node, &node->order);
     if (rc == 0)
         rc = reduce_kind(planner, node, &kind);
     if (rc == 0)
@@ -399,6 +399,13 @@ static int plan_reduce(struct planner *planner, const struct gleam_dataset *node
         return rc;
 
     planner->schema = schema;
+    if (node->local) {
+        struct gm_step *local = add_step(planner, GM_STEP_REDUCE, node);
+        local->order = node->order;
+        local->reduce = kind;
+        copy_function(local, node);
+        return 0;
+    }
     struct gm_step *combine = add_step(planner, GM_STEP_COMBINE, node);
     combine->order = node->order;
     combine->reduce = kind;
@@ -406,9 +413,10 @@ static int plan_reduce(struct planner *planner, const struct gleam_dataset *node
 
     const struct gleam_order keys = leading_columns(node->order.count);
     rc = cut(planner, node,
-             (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
-                                       .keys = keys,
-                                       .partition_count = planner->partition_count});
+             (struct gm_exchange_plan){
+                 .kind = keys.count > 0 ? GM_EXCHANGE_HASH : GM_EXCHANGE_GATHER,
+                 .keys = keys,
+                 .partition_count = keys.count > 0 ? planner->partition_count : 1});
     if (rc < 0)
         return rc;
     struct gm_step *reduce = add_step(planner, GM_STEP_REDUCE, node);
@@ -572,6 +580,10 @@ static int plan_step(struct planner *planner, const struct gleam_dataset *node,
         return plan_map(planner, node, next, used_next);
     case GM_NODE_FILTER:
         return gm_planner_filter(planner, node);
+    case GM_NODE_DISTINCT:
+    case GM_NODE_GROUP:
+        return gm_planner_group_step(planner, node);
+    case GM_NODE_REDUCE:
     case GM_NODE_REDUCE_BY:
         return plan_reduce(planner, node);
     case GM_NODE_SORT:

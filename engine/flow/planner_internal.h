@@ -52,6 +52,18 @@ void gm_planner_begin_chain(struct planner *planner, const uint32_t *exchanges, 
 /* The step where several datasets meet: plans what leads to each of them, and begins a chain. */
 int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node);
 
+/* plan_group.c: distinct or group. */
+int gm_planner_group_step(struct planner *planner, const struct gleam_dataset *node);
+
+/* As check_order; also refuses a column that is named twice. */
+int gm_planner_check_keys(struct planner *planner, const struct gleam_dataset *node,
+                          const struct gleam_order *keys);
+
+/* Appends the column for the list of what is no key; refused when that is nothing. */
+int gm_planner_add_list(struct planner *planner, const struct gleam_dataset *node,
+                        const struct gm_schema *from, const struct gleam_order *keys,
+                        const char *name, struct gm_schema *schema);
+
 /* plan_exchange.c: a step that moves, chooses or counts rows. */
 int gm_planner_exchange_step(struct planner *planner, const struct gleam_dataset *node);
 

@@ -7,6 +7,7 @@
 #include "engine/base/check.h"
 #include "engine/op/row_text.h"
 #include "engine/udf/library.h"
+#include "engine/row/list.h"
 #include "engine/udf/registry.h"
 
 static bool is_key(const struct gm_step *step, uint32_t column)
@@ -166,12 +167,12 @@ static void count_rows(struct gm_slot **slots, uint32_t count)
 /* A value becomes the box's; its bytes are copied to the table. */
 static int box_store(struct gm_table *table, struct gm_box *box, const struct gleam_value *value)
 {
-    if (value->kind != GLEAM_BYTES) {
+    if (!gm_kind_has_bytes(value->kind)) {
         box->value = *value;
         return 0;
     }
     const size_t length = value->bytes.length;
-    const bool reuse = box->value.kind == GLEAM_BYTES && box->capacity >= length;
+    const bool reuse = gm_kind_has_bytes(box->value.kind) && box->capacity >= length;
     char *copy = reuse ? (char *)(uintptr_t)box->value.bytes.data : NULL;
     if (!reuse) {
         /* A growing value doubles, so that what it leaves behind stays below its size. */
@@ -184,6 +185,7 @@ static int box_store(struct gm_table *table, struct gm_box *box, const struct gl
     if (length > 0)
         memmove(copy, value->bytes.data, length);
     box->value = gleam_bytes(copy, length);
+    box->value.kind = value->kind;
     return 0;
 }
 
@@ -301,6 +303,14 @@ static int fold_column(struct gm_accumulator *accumulator, struct gm_table *tabl
     return 0;
 }
 
+/* What a function may leave in an `any` column. */
+static bool is_value(const struct gleam_value *value)
+{
+    return value->kind <= GLEAM_BYTES ||
+           (value->kind == GLEAM_LIST &&
+            gm_list_check((const uint8_t *)value->bytes.data, value->bytes.length));
+}
+
 static int refuse_total(const struct gm_accumulator *accumulator, uint32_t value, uint8_t kind)
 {
     return gm_error_set(accumulator->error, GM_EJOB_UDF,
@@ -336,7 +346,7 @@ static int fold_function(struct gm_accumulator *accumulator, struct gm_table *ta
             slot->seen &= ~(UINT32_C(1) << v);
             continue;
         }
-        if (kind != GLEAM_ANY ? result[v].kind != kind : result[v].kind > GLEAM_BYTES)
+        if (kind != GLEAM_ANY ? result[v].kind != kind : !is_value(&result[v]))
             return refuse_total(accumulator, v, result[v].kind);
         int rc = slot_store(table, slot, v, kind, &result[v]);
         if (rc < 0)

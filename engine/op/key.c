@@ -1,11 +1,11 @@
 /* key.c - keys of batches; a fast path each for one bytes and one i64 column. */
 #include "engine/op/key.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "engine/base/check.h"
 #include "engine/base/error.h"
+#include "engine/row/list.h"
 
 void gm_key_reader_init(struct gm_key_reader *reader, const struct gm_schema *schema,
                         const struct gleam_order *columns, struct gm_heap *heap)
@@ -61,6 +61,13 @@ static void read_i64(const int64_t *values, uint32_t count, struct gm_key *keys)
     }
 }
 
+static void read_nothing(uint32_t count, struct gm_key *keys)
+{
+    static const uint8_t nothing[GM_BYTES_SLACK];
+    for (uint32_t i = 0; i < count; i++)
+        keys[i] = (struct gm_key){.data = nothing, .hash = gm_hash_words(0, 0, 0)};
+}
+
 static void read_plain(const struct gm_vector *vector, uint32_t first, uint32_t count,
                        struct gm_key *keys)
 {
@@ -74,55 +81,13 @@ static void read_plain(const struct gm_vector *vector, uint32_t first, uint32_t 
         keys[i] = keys[0];
 }
 
-/* 2^63 as a double; integers from there on have no i64. */
-#define I64_LIMIT 9223372036854775808.0
-
-static struct gleam_value canonical(struct gleam_value value)
-{
-    if (value.kind != GLEAM_F64)
-        return value;
-    if (isnan(value.f64))
-        value.f64 = (double)NAN;
-    else if (value.f64 >= -I64_LIMIT && value.f64 < I64_LIMIT && value.f64 == trunc(value.f64))
-        value = gleam_i64((int64_t)value.f64);
-    return value;
-}
-
-/* Tagged form: the kind byte; then 8 bytes, 1 byte, or a u32 length and the bytes. */
-static size_t form_bytes(const struct gleam_value *value)
-{
-    switch (value->kind) {
-    case GLEAM_NULL:
-        return 1;
-    case GLEAM_BOOL:
-        return 2;
-    case GLEAM_BYTES:
-        return 1 + 4 + value->bytes.length;
-    default:
-        return 9;
-    }
-}
-
+/* Tagged form: the value as it stands in a packed list, numbers in their canonical form. */
 static uint8_t *form_write(const struct gleam_value *value, uint8_t *out)
 {
-    *out++ = value->kind;
-    switch (value->kind) {
-    case GLEAM_NULL:
-        return out;
-    case GLEAM_BOOL:
-        *out++ = value->boolean;
-        return out;
-    case GLEAM_BYTES: {
-        const uint32_t length = (uint32_t)value->bytes.length;
-        memcpy(out, &length, 4);
-        if (length > 0)
-            memcpy(out + 4, value->bytes.data, length);
-        return out + 4 + length;
-    }
-    default:
-        memcpy(out, &value->i64, 8);
-        return out + 8;
-    }
+    uint8_t *end = gm_list_write_value(value, out);
+    if (value->kind == GLEAM_LIST)
+        gm_list_canonicalize(out + 5);
+    return end;
 }
 
 static int read_tagged(struct gm_key_reader *reader, const struct gm_batch *batch, uint32_t row,
@@ -131,8 +96,8 @@ static int read_tagged(struct gm_key_reader *reader, const struct gm_batch *batc
     size_t bytes = 0;
     for (uint32_t c = 0; c < reader->column_count; c++) {
         const struct gleam_value value =
-            canonical(gm_vector_get(&batch->columns[reader->columns[c]], row));
-        bytes += form_bytes(&value);
+            gm_value_canonical(gm_vector_get(&batch->columns[reader->columns[c]], row));
+        bytes += gm_list_value_bytes(&value);
     }
     uint8_t *form = gm_arena_alloc(&reader->scratch, bytes);
     if (form == NULL)
@@ -140,7 +105,7 @@ static int read_tagged(struct gm_key_reader *reader, const struct gm_batch *batc
     uint8_t *end = form;
     for (uint32_t c = 0; c < reader->column_count; c++) {
         const struct gleam_value value =
-            canonical(gm_vector_get(&batch->columns[reader->columns[c]], row));
+            gm_value_canonical(gm_vector_get(&batch->columns[reader->columns[c]], row));
         end = form_write(&value, end);
     }
     GM_DCHECK(end == form + bytes);
@@ -158,6 +123,10 @@ int gm_key_read(struct gm_key_reader *reader, const struct gm_batch *batch, uint
                 uint32_t count, struct gm_key *ret_keys)
 {
     GM_CHECK(count <= GM_KEY_BLOCK);
+    if (reader->column_count == 0) {
+        read_nothing(count, ret_keys);
+        return 0;
+    }
     if (reader->plain) {
         read_plain(&batch->columns[reader->columns[0]], first, count, ret_keys);
         return 0;
@@ -218,10 +187,12 @@ void gm_key_write(const struct gm_key_reader *reader, const uint8_t *form, uint3
         struct gleam_value value = {.kind = *form++};
         if (value.kind == GLEAM_BOOL) {
             value = gleam_bool(*form++ != 0);
-        } else if (value.kind == GLEAM_BYTES) {
+        } else if (gm_kind_has_bytes(value.kind)) {
+            const uint8_t kind = value.kind;
             uint32_t bytes;
             memcpy(&bytes, form, 4);
             value = gleam_bytes((const char *)form + 4, bytes);
+            value.kind = kind;
             form += 4 + bytes;
         } else if (value.kind != GLEAM_NULL) {
             memcpy(&value.i64, form, 8);

@@ -9,6 +9,7 @@
 
 #include "engine/base/check.h"
 #include "engine/op/op.h"
+#include "engine/row/list.h"
 #include "engine/sink/format.h"
 #include "engine/udf/call.h"
 #include "engine/udf/library.h"
@@ -117,10 +118,14 @@ OUT_OF_LINE static int emit_other(struct gleam_call *call, struct gm_vector *vec
 {
     if (vector->kind != GLEAM_ANY)
         return refuse_kind(call, column, value->kind, vector->kind);
-    if (value->kind > GLEAM_BYTES)
+    if (value->kind > GLEAM_BYTES && value->kind != GLEAM_LIST)
         return refuse_emit(call, column, "has no kind of a value");
+    if (value->kind == GLEAM_LIST && (value->bytes.data == NULL ||
+                                      !gm_list_check((const uint8_t *)value->bytes.data,
+                                                     value->bytes.length)))
+        return refuse_emit(call, column, "is a list, but its bytes are none of gleam_list_pack");
     struct gleam_value kept = *value;
-    if (value->kind == GLEAM_BYTES && !lies_in_input(call, value)) {
+    if (gm_kind_has_bytes(value->kind) && !lies_in_input(call, value)) {
         kept.bytes.data = copy_bytes(call, column, value);
         if (kept.bytes.data == NULL)
             return call->error->code;
@@ -383,7 +388,7 @@ static int call_function(struct gm_op *op, const struct gm_batch *in, uint32_t r
         values[c] = gm_vector_get(&in->columns[c], row);
         /* The longest bytes value is the one that a mapper cuts pieces from. */
         const uint8_t *data = (const uint8_t *)values[c].bytes.data;
-        if (values[c].kind == GLEAM_BYTES &&
+        if (gm_kind_has_bytes(values[c].kind) &&
             values[c].bytes.length >= (size_t)(self->call.input_end - self->call.input_begin)) {
             self->call.input_begin = data;
             self->call.input_end = data + values[c].bytes.length;

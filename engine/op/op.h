@@ -94,5 +94,7 @@ extern const struct gm_op_ops gm_op_join;
 extern const struct gm_op_ops gm_op_select;
 extern const struct gm_op_ops gm_op_local_limit;
 extern const struct gm_op_ops gm_op_limit;
+extern const struct gm_op_ops gm_op_distinct;
+extern const struct gm_op_ops gm_op_group;
 
 #endif

@@ -49,7 +49,7 @@ static void reduce_close(struct gm_op *op)
     struct reduce *self = op->self;
     if (self == NULL)
         return;
-    if (self->keys.column_count > 0)
+    if (self->keys.scratch.heap != NULL)
         gm_key_reader_fini(&self->keys);
     gm_accumulator_fini(&self->accumulator);
     gm_batch_fini(&self->rows, op->heap);

@@ -52,6 +52,12 @@ struct gm_batch {
 int gm_batch_init(struct gm_batch *batch, const struct gm_schema *schema, struct gm_heap *heap);
 void gm_batch_fini(struct gm_batch *batch, struct gm_heap *heap);
 
+/* Whether a value of this kind points at bytes. */
+static inline bool gm_kind_has_bytes(uint8_t kind)
+{
+    return kind == GLEAM_BYTES || kind == GLEAM_LIST;
+}
+
 /* Bytes of one value of this kind in a vector. */
 uint32_t gm_vector_stride(uint8_t kind);
 

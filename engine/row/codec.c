@@ -15,6 +15,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/error.h"
+#include "engine/row/list.h"
 
 #define ROWS GM_BATCH_ROWS_MAX
 /* A longer value is worth a call of memcpy. */
@@ -127,6 +128,7 @@ static uint32_t any_bytes(const struct gleam_value *value)
     case GLEAM_BOOL:
         return ANY_BOOL_BYTES;
     case GLEAM_BYTES:
+    case GLEAM_LIST:
         return 1 + (uint32_t)value->bytes.length;
     default:
         return 0;
@@ -322,7 +324,7 @@ static void encode_any(const struct gleam_value *values, uint32_t count, uint8_t
         if (length == 0)
             continue;
         *out++ = value->kind;
-        if (value->kind == GLEAM_BYTES)
+        if (gm_kind_has_bytes(value->kind))
             memcpy(out, value->bytes.data, value->bytes.length);
         else if (value->kind == GLEAM_BOOL)
             *out = value->boolean;
@@ -563,6 +565,10 @@ static inline bool decode_any(const uint8_t *payload, uint32_t length,
     case GLEAM_BYTES:
         *ret_value = gleam_bytes((const char *)payload + 1, length - 1);
         return true;
+    case GLEAM_LIST:
+        *ret_value = gleam_bytes((const char *)payload + 1, length - 1);
+        ret_value->kind = GLEAM_LIST;
+        return gm_list_check(payload + 1, length - 1);
     default:
         return false;
     }

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/row/list.h"
+
 uint64_t gm_row_bytes(const struct gm_layout *layout, const uint8_t *row)
 {
     uint64_t bytes = layout->fixed_bytes;
@@ -19,6 +21,7 @@ static struct gleam_value any_get(const uint8_t *payload, uint32_t length)
 {
     if (length == 0)
         return gleam_null();
+    struct gleam_value list;
     int64_t i64;
     double f64;
     switch (payload[0]) {
@@ -30,6 +33,10 @@ static struct gleam_value any_get(const uint8_t *payload, uint32_t length)
         return gleam_f64(f64);
     case GLEAM_BOOL:
         return gleam_bool(payload[1] != 0);
+    case GLEAM_LIST:
+        list = gleam_bytes((const char *)payload + 1, length - 1);
+        list.kind = GLEAM_LIST;
+        return list;
     default:
         return gleam_bytes((const char *)payload + 1, length - 1);
     }
@@ -100,11 +107,12 @@ static int compare_bytes(const struct gleam_value *a, const struct gleam_value *
     return (a->bytes.length > b->bytes.length) - (a->bytes.length < b->bytes.length);
 }
 
-/* null 0, bool 1, numbers 2, bytes 3. */
+/* null 0, bool 1, numbers 2, bytes 3, lists 4. */
 static int rank_of(uint8_t kind)
 {
     static const uint8_t ranks[] = {
-        [GLEAM_NULL] = 0, [GLEAM_I64] = 2, [GLEAM_F64] = 2, [GLEAM_BOOL] = 1, [GLEAM_BYTES] = 3};
+        [GLEAM_NULL] = 0, [GLEAM_I64] = 2, [GLEAM_F64] = 2, [GLEAM_BOOL] = 1, [GLEAM_BYTES] = 3,
+        [GLEAM_LIST] = 4};
     return ranks[kind];
 }
 
@@ -119,6 +127,8 @@ int gm_value_compare(const struct gleam_value *a, const struct gleam_value *b)
         return rank - rank_of(b->kind);
     if (rank == 0)
         return 0;
+    if (rank == 4)
+        return gm_list_compare(a, b);
     if (rank == 1)
         return (int)a->boolean - (int)b->boolean;
     if (a->kind == GLEAM_I64)
@@ -177,6 +187,8 @@ uint64_t gm_value_prefix(const struct gleam_value *value)
         return UINT64_C(2) << 61 | number_prefix((double)value->i64) >> 3;
     case GLEAM_F64:
         return UINT64_C(2) << 61 | number_prefix(value->f64) >> 3;
+    case GLEAM_LIST:
+        return UINT64_C(4) << 61;
     default:
         break;
     }

@@ -4,7 +4,8 @@
  * believed.
  *
  * Order of values, for sort and top alike: null, then false, true, then numbers (i64 and f64
- * compared exactly, NaN last among them), then bytes (as unsigned, a prefix first).
+ * compared exactly, NaN last among them), then bytes (as unsigned, a prefix first), then lists
+ * (value by value, a beginning first).
  */
 #ifndef GM_ROW_ROW_H
 #define GM_ROW_ROW_H

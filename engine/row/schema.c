@@ -9,7 +9,8 @@
 
 static const char *const kind_names[] = {
     [GLEAM_NULL] = "null", [GLEAM_I64] = "i64",     [GLEAM_F64] = "f64",
-    [GLEAM_BOOL] = "bool", [GLEAM_BYTES] = "bytes", [GLEAM_ANY] = "any"};
+    [GLEAM_BOOL] = "bool", [GLEAM_BYTES] = "bytes", [GLEAM_ANY] = "any",
+    [GLEAM_LIST] = "list"};
 
 static bool is_variable(uint8_t kind)
 {

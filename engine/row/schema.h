@@ -6,7 +6,7 @@
  *   slots     in field order, unaligned, little-endian: i64 and f64 8 bytes, bool 1 byte,
  *             bytes and any the u32 length of their payload
  *   payloads  of the bytes and any fields, in field order.  An `any` payload is a kind byte and the
- *             value: 8 bytes, 1 byte or the bytes themselves; length 0 is null.
+ *             value: 8 bytes, 1 byte, the bytes themselves or a packed list; length 0 is null.
  * There is no row header: the row's length is fixed_bytes plus the sum of the length slots.  A pair
  * of i64 is 16 bytes.  The slot of a null is zero.
  */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/row/list.h"
 
 /* Longest text of one number: %f of DBL_MAX has 309 digits; width and precision are at most 999. */
 #define NUMBER_BYTES_MAX 2048
@@ -256,6 +257,9 @@ static const char *value_text(const struct gleam_value *value, char number[32],
     case GLEAM_BOOL:
         text = value->boolean ? "true" : "false";
         break;
+    case GLEAM_LIST:
+        text = "a list"; /* its values are printed by append_list */
+        break;
     default:
         text = "null";
     }
@@ -263,11 +267,48 @@ static const char *value_text(const struct gleam_value *value, char number[32],
     return text;
 }
 
+/* [a, b]: its values as %v prints them; 32 deep at most. */
+static int append_list(struct gm_text *text, const struct gleam_value *list)
+{
+    struct gm_list_cursor cursor;
+    struct gleam_value value;
+    gm_list_begin(&cursor, list);
+    int rc = append(text, "[", 1);
+    for (bool first = true; rc == 0 && gm_list_next(&cursor, &value); first = false) {
+        char number[32];
+        size_t length;
+        if (!first)
+            rc = append(text, ", ", 2);
+        if (rc == 0 && value.kind == GLEAM_LIST) {
+            rc = append_list(text, &value);
+        } else if (rc == 0) {
+            const char *data = value_text(&value, number, &length);
+            rc = append(text, data, length);
+        }
+    }
+    return rc == 0 ? append(text, "]", 1) : rc;
+}
+
+/* Cut and padded like any other text. */
+static int append_padded_list(struct gm_text *text, const struct gm_format_piece *piece,
+                              const struct gleam_value *list)
+{
+    struct gm_text whole = {.heap = text->heap};
+    int rc = append_list(&whole, list);
+    if (rc == 0)
+        rc = append_padded(text, piece, whole.data, whole.length);
+    if (whole.data != NULL)
+        gm_heap_free(whole.heap, whole.data, whole.capacity);
+    return rc;
+}
+
 static int append_value(struct gm_text *text, const struct gm_format_piece *piece,
                         const struct gleam_value *value)
 {
     char number[32];
     size_t length;
+    if (value->kind == GLEAM_LIST)
+        return piece->plain ? append_list(text, value) : append_padded_list(text, piece, value);
     const char *data = value_text(value, number, &length);
     struct gm_format_piece whole = *piece;
     if (data == number)

@@ -2,7 +2,7 @@
  *
  * Verbs: %s bytes, %d i64, %f f64, %v any value, %% a percent sign; flags, width and precision as
  * in C (they count bytes).  In an `any` column %f takes an i64 as well.  Null prints as "null"
- * through %v and as nothing, padded, through the others.
+ * through %v and as nothing, padded, through the others; a list through %v, as [a, b].
  */
 #ifndef GM_SINK_FORMAT_H
 #define GM_SINK_FORMAT_H

@@ -25,6 +25,8 @@ def text_of(value):
         return "i%d" % value
     if isinstance(value, float):
         return "f%.17g" % value
+    if isinstance(value, list):
+        return "l[%s]" % ",".join(text_of(one) for one in value)
     return "s" + value
 
 
@@ -339,6 +341,149 @@ class Moves(OperatorCase):
                 self.assertEqual(done.out.count(b"\n"), 5)
                 self.assertLess(stats["input_bytes"], os.path.getsize(path) / 3,
                                 "%d partitions, %d executors" % (partitions, executors))
+
+
+
+def key_of(row, keys):
+    """What rows of one key share: 1 and 1.0 are one, True is another."""
+    return tuple((type(row[k - 1]) is bool, row[k - 1]) for k in keys)
+
+
+def canonical(value):
+    """A number as it stands in a key: 2.0 is 2."""
+    return int(value) if isinstance(value, float) and value == int(value) else value
+
+
+def groups_of(rows, keys):
+    """{key: [its rows, in order]}"""
+    out = {}
+    for row in rows.rows:
+        out.setdefault(key_of(row, keys), []).append(row)
+    return out
+
+
+def values_of(rows, keys, width):
+    """The list of a group: the only other column's values, or a list of values for each row."""
+    lists = [[row[i] for i in range(width) if i + 1 not in keys] for row in rows]
+    return [one[0] for one in lists] if width - len(keys) == 1 else lists
+
+
+class Keys(OperatorCase):
+    """Operators that bring the rows of a key together."""
+
+    def test_groups_are_lists_in_order(self):
+        for number, (partitions, executors) in enumerate(self.turns()):
+            for kinds, keys in (("is", (1,)), ("ais", (1,)), ("ifsb", (4, 1)), ("sa", (1,))):
+                rows = Rows(number, 300, kinds)
+                out = self.operators("same", self.input(rows, partitions), "then", "group",
+                                     ",".join(map(str, keys)), executors=executors)
+                wanted = [[(canonical if kinds[k - 1] == "a" else lambda v: v)(group[0][k - 1])
+                           for k in keys] + [values_of(group, keys, len(kinds))]
+                          for group in groups_of(rows, keys).values()]
+                self.assertEqual(rows_of(out), expect(wanted), "%s, %d" % (kinds, partitions))
+
+    def test_nothing_has_no_groups(self):
+        for step in (("group", 1), ("distinct", 1), ("reduce", "count")):
+            out = self.operators("same", self.input(Rows(1, 0, "is"), 2), "then", *step)
+            self.assertEqual(out, "")
+
+    def test_a_long_list_in_one_value(self):
+        rows = Rows(1, 0, "is")
+        rows.rows = [(7, "value number %d of many" % i) for i in range(20000)]
+        out = self.operators("same", self.input(rows, 8), "then", "group", 1)
+        self.assertEqual(rows_of(out), expect([(7, [row[1] for row in rows.rows])]))
+
+    def test_lists_move_and_sort_and_go_through_functions(self):
+        rows = Rows(1, 200, "ii")
+        groups = groups_of(rows, (1,))
+        pairs = [(group[0][0], [row[1] for row in group]) for group in groups.values()]
+        spec = self.input(rows, 3)
+        out = self.operators("same", spec, "then", "group", 1, "then", "pairs", "then",
+                             "partition", 5, 2)
+        self.assertEqual(rows_of(out), expect((key, [values]) for key, values in pairs))
+        out = self.operators("same", spec, "then", "group", 1, "then", "sort", "-2")
+        self.assertEqual(out.split("\n")[:-1],
+                         ["\t".join(map(text_of, pair))
+                          for pair in sorted(pairs, key=lambda pair: pair[1], reverse=True)])
+        # Lists as keys: every list is its own one.
+        out = self.operators("same", spec, "then", "group", 1, "then", "select", "2,1", "then",
+                             "again")
+        self.assertEqual(rows_of(out), expect((values, key, key) for key, values in pairs))
+
+    def test_cogroups_are_both_lists(self):
+        for number, (partitions, executors) in enumerate(self.turns()):
+            for left_kind, right_kind in ("ii", "if", "aa", "as"):
+                left, right = Rows(number, 150, left_kind + "s"), Rows(number + 50, 90,
+                                                                      "b" + right_kind + "i")
+                out = self.operators("cogroup", "1", "2", self.input(left, partitions),
+                                     self.input(right, partitions + 2), executors=executors)
+                lefts, rights = groups_of(left, (1,)), groups_of(right, (2,))
+                wanted = []
+                for key in set(lefts) | set(rights):
+                    value = (lefts[key][0][0] if key in lefts else rights[key][0][1])
+                    if left_kind != right_kind or left_kind == "a":
+                        value = canonical(value)
+                    wanted.append([value, values_of(lefts.get(key, ()), (1,), 2),
+                                   values_of(rights.get(key, ()), (2,), 3)])
+                self.assertEqual(rows_of(out), expect(wanted), left_kind + right_kind)
+
+    def test_distinct_is_the_first_row_of_each_key(self):
+        for number, (partitions, executors) in enumerate(self.turns()):
+            for kinds, keys in (("is", (1,)), ("is", (2,)), ("aif", (1,)), ("bis", (1, 2)),
+                                ("ib", ()), ("i", (1,)), ("ss", ())):
+                rows = Rows(number, 400, kinds)
+                out = self.operators("same", self.input(rows, partitions), "then", "distinct",
+                                     ",".join(map(str, keys)) or 0, executors=executors)
+                groups = groups_of(rows, keys or range(1, len(kinds) + 1))
+                self.assertEqual(rows_of(out), expect(group[0] for group in groups.values()),
+                                 "%s by %s, %d" % (kinds, keys, partitions))
+
+    def test_distinct_of_more_than_a_little_memory_holds(self):
+        rows = Rows(1, 0, "i")
+        rows.rows = [(i % 150000,) for i in range(200000)]
+        spec = self.input(rows, 4)
+        done = self.run_ok([lib.binary("operators"), "--executors", 2, "--memory", "64M", "same",
+                            spec, "then", "distinct", "0"])
+        self.assertEqual(len(set(rows_of(done.out))), 150000)
+        self.assertEqual(len(rows_of(done.out)), 150000)
+        self.refused([lib.binary("operators"), "--executors", 1, "--memory", "24M", "same",
+                      self.input(rows, 1), "then", "distinct", 1], 1, "step 'once'",
+                     "distinct keys", "--memory")
+
+    def test_local_forms_look_at_each_partition(self):
+        rows = Rows(1, 300, "is")
+        spec = self.input(rows, 1)
+        groups = groups_of(rows, (1,))
+        for step in ("local_distinct", "local_group"):
+            out = self.operators("same", spec, "then", step, 1)
+            self.assertEqual(len(rows_of(out)), len(groups))
+            out = self.operators("same", spec, "then", "broadcast", 3, "then", step, 1)
+            self.assertEqual(len(rows_of(out)), 3 * len(groups))
+        out = self.operators("same", spec, "then", "local_reduce", "count", 1)
+        self.assertEqual(rows_of(out), expect((group[0][0], len(group))
+                                              for group in groups.values()))
+
+    def test_reduce_folds_all_rows(self):
+        rows = Rows(1, 777, "if")
+        ints = [row[0] for row in rows.rows]
+        for partitions, executors in self.turns():
+            spec = self.input(rows, partitions)
+            for kernel, answer in (("count", (777,)), ("min", tuple(map(min, zip(*rows.rows)))),
+                                   ("max", tuple(map(max, zip(*rows.rows))))):
+                out = self.operators("same", spec, "then", "reduce", kernel, executors=executors)
+                self.assertEqual(rows_of(out), expect([answer]))
+            out = self.operators("same", spec, "then", "select", 1, "then", "reduce",
+                                 "sum_int64", executors=executors)
+            self.assertEqual(rows_of(out), expect([(sum(ints),)]))
+
+    def test_too_much_to_group_names_the_step(self):
+        rows = Rows(1, 0, "is")
+        rows.rows = [(i % 10, "a text of some length %d" % i) for i in range(300000)]
+        self.refused([lib.binary("operators"), "--executors", 1, "--memory", "28M", "same",
+                      self.input(rows, 2), "then", "group", 1], 1, "step 'lists'", "to group",
+                     "--memory", "operators.c:")
+        self.refused([lib.binary("operators"), "same", self.input(rows, 2), "then", "group",
+                      "1,2"], 1, "nothing is left", "step 'lists'")
 
 
 if __name__ == "__main__":

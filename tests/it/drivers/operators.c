@@ -4,17 +4,21 @@
  *
  * An INPUT is PARTITIONS:COLUMNS:PATH; COLUMNS as gleam_as takes them, one letter of type each:
  * i f b s a.  A line of the file is a row: values with tabs between them, each a letter of its kind
- * and its text: i5, f1.5, bt, stext; n is null.  Rows come out in the same form, in any order.
+ * and its text: i5, f1.5, bt, stext; n is null.  Rows come out in the same form, in any order, a
+ * list as l[i5,stext].
  *
  *     join KIND LEFT_KEYS RIGHT_KEYS INPUT INPUT      keys: 1 or 1,2
  *     cross INPUT INPUT
  *     union INPUT INPUT...
+ *     cogroup LEFT_KEYS RIGHT_KEYS INPUT INPUT
  *     same INPUT                                      the rows themselves, for `then`
  *
  *     STEP is one of: select COLUMNS, select_kv KEYS VALUES, local_limit COUNT OFFSET, limit COUNT,
  *     round_robin N, partition N KEYS, merge N, merge_sorted N ORDER, tree N FACTOR ORDER,
  *     broadcast N, local_sort ORDER, sort ORDER, top COUNT ORDER, again (joins the dataset with
- *     itself, by column 1), count (rows by column 1).  An order: 1,-2 (descending). */
+ *     itself, by column 1), count (rows by column 1), distinct KEYS, local_distinct KEYS (0: whole
+ *     rows), group KEYS, local_group KEYS, reduce KERNEL, local_reduce KERNEL KEYS, pairs (the list
+ *     of column 2 inside another one, by a mapper).  An order: 1,-2 (descending). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,9 +61,43 @@ GLEAM_MAPPER(parse_row)
     return gleam_emit(call, values, count);
 }
 
+/* Unpacks the list of column 2, packs it again in another list, and emits it. */
+GLEAM_MAPPER(repack)
+{
+    struct gleam_value values[1000], inner, outer[2] = {row[0]};
+    char memory[2][100000];
+    size_t offset = 0, count = 0;
+    while (gleam_list_next(&row[1], &offset, &values[count]))
+        count++;
+    if (column_count != 2 || count != gleam_list_count(&row[1]) ||
+        gleam_list_bytes(values, count) > sizeof memory[0])
+        return gleam_fail(call, "a list of %zu values has %zu", gleam_list_count(&row[1]), count);
+    inner = gleam_list_pack(values, count, memory[0]);
+    outer[1] = gleam_list_pack(&inner, 1, memory[1]);
+    return gleam_emit(call, outer, 2);
+}
+
+static void print_value(const struct gleam_value *value);
+
+static void print_list(const struct gleam_value *list)
+{
+    struct gleam_value value;
+    size_t offset = 0;
+    printf("l[");
+    for (bool first = true; gleam_list_next(list, &offset, &value); first = false) {
+        if (!first)
+            putchar(',');
+        print_value(&value);
+    }
+    putchar(']');
+}
+
 static void print_value(const struct gleam_value *value)
 {
     switch (value->kind) {
+    case GLEAM_LIST:
+        print_list(value);
+        break;
     case GLEAM_I64:
         printf("i%" PRId64, value->i64);
         break;
@@ -112,6 +150,8 @@ static struct gleam_order take_order(void)
 {
     struct gleam_order order = {0};
     const char *text = take();
+    if (strcmp(text, "0") == 0)
+        return order;
     for (char *end; *text != '\0'; text = *end == ',' ? end + 1 : end) {
         const long column = strtol(text, &end, 10);
         order = gleam_then_by(order, (uint32_t)labs(column), column > 0);
@@ -183,6 +223,12 @@ static struct gleam_dataset *build(struct gleam_flow *flow)
         return build_join(flow);
     if (strcmp(name, "union") == 0)
         return build_union(flow);
+    if (strcmp(name, "cogroup") == 0) {
+        const struct gleam_order left_keys = take_order();
+        const struct gleam_order right_keys = take_order();
+        struct gleam_dataset *left = take_input(flow);
+        return gleam_cogroup_on(left, "meet", take_input(flow), left_keys, right_keys);
+    }
     if (strcmp(name, "cross") == 0) {
         struct gleam_dataset *left = take_input(flow);
         return gleam_cross_join(left, "meet", take_input(flow));
@@ -210,11 +256,36 @@ static struct gleam_dataset *spread(struct gleam_dataset *rows, const char *name
     return gleam_tree_merge_sorted_to(rows, "merge", partitions, factor, take_order());
 }
 
+/* Steps that bring the rows of a key together; NULL for another name. */
+static struct gleam_dataset *gather(struct gleam_dataset *rows, const char *name)
+{
+    if (strcmp(name, "distinct") == 0)
+        return gleam_distinct(rows, "once", take_order());
+    if (strcmp(name, "local_distinct") == 0)
+        return gleam_local_distinct(rows, "once", take_order());
+    if (strcmp(name, "group") == 0)
+        return gleam_group_by(rows, "lists", take_order());
+    if (strcmp(name, "local_group") == 0)
+        return gleam_local_group_by(rows, "lists", take_order());
+    if (strcmp(name, "reduce") == 0)
+        return gleam_reduce(rows, "fold", gleam_kernel(take()));
+    if (strcmp(name, "local_reduce") == 0) {
+        const char *kernel = take();
+        return gleam_local_reduce_by(rows, "fold", gleam_kernel(kernel), take_order());
+    }
+    if (strcmp(name, "pairs") == 0)
+        return gleam_as(gleam_map(rows, "repack", gleam_mapper("repack")), "key any, list any");
+    return NULL;
+}
+
 static struct gleam_dataset *then(struct gleam_dataset *rows)
 {
     const char *name = take();
     uint32_t count;
     struct gleam_order order;
+    struct gleam_dataset *gathered = gather(rows, name);
+    if (gathered != NULL)
+        return gathered;
     if (strcmp(name, "select") == 0)
         return gleam_select(rows, "columns", take_order());
     if (strcmp(name, "select_kv") == 0) {

@@ -349,6 +349,71 @@ static void random_files_and_cuts_give_each_line_once(void **state)
     }
 }
 
+/* Reads, and leaves the partitions of a mask after a number of spans: nothing of them comes after
+ * that, and what came is their beginning.  Returns how many were left early. */
+static uint32_t read_and_leave(uint32_t mask, uint32_t spans)
+{
+    uint32_t seen[32] = {0}, over = 0, left_count = 0;
+    bool left[32] = {false}, ended[READERS_MAX] = {false};
+    for (uint32_t step = 0; over < world.reader_count; step++) {
+        assert_true(step < STEPS_MAX);
+        const uint32_t i = step % world.reader_count;
+        struct gm_span span;
+        if (ended[i])
+            continue;
+        const int rc = gm_reader_next(world.readers[i], &span);
+        assert_true(rc >= 0);
+        ended[i] = rc == GM_END;
+        over += ended[i];
+        if (rc == GM_PARTITION_END)
+            world.ended[span.partition] = true;
+        if (rc != 0)
+            continue;
+        assert_false(left[span.partition]);
+        keep(&span);
+        if ((mask >> span.partition & 1) != 0 && ++seen[span.partition] == spans) {
+            gm_reader_skip(world.readers[i]);
+            left[span.partition] = true;
+            left_count++;
+        }
+    }
+    return left_count;
+}
+
+static void a_partition_that_is_left_ends_and_the_others_come(void **state)
+{
+    struct fake_disk dice = {.seed = 7};
+    uint32_t left_count = 0, shorter = 0;
+    for (uint32_t round = 0; round < 150; round++) {
+        setup(state);
+        uint8_t *texts[3], *want = malloc(4 << 20);
+        assert_non_null(want);
+        for (uint32_t f = 0; f < 3; f++) {
+            uint64_t bytes;
+            texts[f] = text_around(0, 1 + fake_random(&dice) % (round % 3 ? 100 : 300000),
+                                   fake_random(&dice) % (1200u << 10), &bytes);
+            add_file(texts[f], bytes, round % 5 == 4 && f == 1);
+        }
+        const uint32_t partitions = 1 + (uint32_t)(fake_random(&dice) % 12);
+        open_readers(partitions, round % 5 == 4 ? 1 : 1 + round % READERS_MAX, round, UINT64_MAX);
+        left_count += read_and_leave((uint32_t)fake_random(&dice), 1 + round % 4);
+        for (uint32_t p = 0; p < partitions; p++) {
+            const uint64_t bytes = plain_lines(p, want);
+            assert_true(world.ended[p]);
+            assert_true(world.got_bytes[p] <= bytes);
+            shorter += world.got_bytes[p] < bytes;
+            if (world.got_bytes[p] > 0)
+                assert_memory_equal(world.got[p], want, world.got_bytes[p]);
+        }
+        free_splits();
+        setup(state);
+        for (uint32_t f = 0; f < 3; f++)
+            free(texts[f]);
+        free(want);
+    }
+    assert_true(left_count > 200 && shorter > 90 && shorter <= left_count);
+}
+
 static void a_file_that_became_shorter_is_an_error(void **state)
 {
     (void)state;
@@ -468,6 +533,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_that_end_at_a_block_end_well, setup, teardown),
         cmocka_unit_test_setup_teardown(streams_are_read_to_their_end, setup, teardown),
         cmocka_unit_test_setup_teardown(random_files_and_cuts_give_each_line_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_partition_that_is_left_ends_and_the_others_come, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_file_that_became_shorter_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_grew_is_read_as_it_was, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_name_the_file, setup, teardown),

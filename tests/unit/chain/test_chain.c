@@ -45,6 +45,9 @@ struct world {
     uint32_t again_count;
     const struct gm_batch *refused; /* must come again */
     bool source_ended;
+    bool skips;           /* the source can leave a partition */
+    bool left[PARTITIONS];
+    uint32_t last_partition; /* of what came last */
     bool keeps_origin; /* the chain has no step that makes rows of its own */
     bool finished;
     struct rows out;       /* the sink's rows, with their partition in front */
@@ -60,9 +63,17 @@ static void world_stop_lending(struct world *world)
     world->is_lent = false;
 }
 
+static void source_skip(void *self)
+{
+    struct world *world = self;
+    assert_false(world->left[world->last_partition]);
+    world->left[world->last_partition] = true;
+}
+
 static int source_next(void *self, const struct gm_batch **ret_batch, uint32_t *ret_partition)
 {
     struct world *world = self;
+    static const struct gm_batch empty;
     /* The sink holds nothing of the batch lent before. */
     assert_null(world->refused);
     assert_false(world->source_ended);
@@ -80,6 +91,11 @@ static int source_next(void *self, const struct gm_batch **ret_batch, uint32_t *
     *ret_partition = event->partition;
     if (event->kind == EVENT_PAUSE)
         return GM_AGAIN;
+    world->last_partition = event->partition;
+    if (event->kind == EVENT_BATCH && world->left[event->partition]) {
+        *ret_batch = &empty;
+        return 0;
+    }
     if (event->kind == EVENT_END) {
         world->ended_count++;
         return GM_PARTITION_END;
@@ -244,7 +260,8 @@ static int open_chain(struct under_test *test, const struct gm_chain_plan *plan,
     assert_int_equal(gm_heap_init(&test->heap, limit_bytes), 0);
     const struct gm_chain_spec spec = {.plan = plan,
                                        .chain_index = 3,
-                                       .source = {world, source_next},
+                                       .source = {world, source_next,
+                                                  world->skips ? source_skip : NULL},
                                        .sink = {world, sink_push, sink_finish},
                                        .heap = &test->heap,
                                        .error = &test->error,
@@ -461,6 +478,40 @@ static void no_input_finishes_the_sink(void **state)
     }
 }
 
+/* A limit that has its rows makes the source leave the partition, once, and only where it can. */
+static void satisfied_step_leaves_the_partition(void **state)
+{
+    (void)state;
+    for (uint32_t run = 0; run < 40; run++) {
+        struct gm_step steps[4];
+        struct gm_chain_plan plan = make_plan(MAPPED, steps);
+        struct world world;
+        struct under_test test;
+        uint64_t counts[PARTITIONS] = {0};
+        world_init(&world, run, &plan.source.schema);
+        world.stalls = run % 3 == 0;
+        world.skips = run % 4 > 0;
+        add_step(&plan, GM_STEP_LOCAL_LIMIT)->count = 100;
+        assert_int_equal(open_chain(&test, &plan, &world, UINT64_MAX, 50000), 0);
+        assert_int_equal(run_chain(&test, &world, 100000), GM_END);
+        for (uint64_t i = 0; i < world.out.row_count; i++)
+            counts[rows_at(&world.out, i)[0].i64]++;
+        struct rows all = {0};
+        plain_rows(&world, MAPPED, &all);
+        for (uint32_t p = 0; p < PARTITIONS; p++) {
+            uint64_t have = 0;
+            for (uint64_t i = 0; i < all.row_count; i++)
+                have += rows_at(&all, i)[0].i64 == p;
+            assert_int_equal(counts[p], have < 100 ? have : 100);
+            if (world.left[p])
+                assert_true(world.skips && have >= 100);
+        }
+        rows_free(&all);
+        close_chain(&test);
+        world_fini(&world);
+    }
+}
+
 static void waiting_source_is_again(void **state)
 {
     (void)state;
@@ -662,6 +713,7 @@ int main(void)
         cmocka_unit_test(partition_is_finished_when_it_ends),
         cmocka_unit_test(combiner_of_the_executor_is_last),
         cmocka_unit_test(no_input_finishes_the_sink),
+        cmocka_unit_test(satisfied_step_leaves_the_partition),
         cmocka_unit_test(waiting_source_is_again),
         cmocka_unit_test(batch_taken_late_is_progress),
         cmocka_unit_test(errors_of_every_phase_stop_it),

@@ -139,13 +139,20 @@ static inline void random_step(uint64_t *random, const struct gm_schema *input,
     step->join = (enum gleam_join_kind)random_below(random, GLEAM_JOIN_LEFT_ANTI + 1);
     random_plan_order(random, input, &step->right_keys);
     step->tagged = random_below(random, 2);
+    step->partial = random_below(random, 2);
+    step->seeks_first = random_below(random, 2);
+}
+
+static inline bool random_meets(const struct gm_step *step)
+{
+    return step->kind == GM_STEP_JOIN || step->kind == GM_STEP_COGROUP;
 }
 
 /* A step of several inputs only where the chain has them. */
 static inline void random_first_step(uint64_t *random, const struct gm_source *source,
                                      struct gm_step *step, uint32_t index)
 {
-    if (step->kind != GM_STEP_JOIN)
+    if (!random_meets(step))
         return;
     if (index > 0 || source->input_count != 2) {
         step->kind = GM_STEP_FORMAT;
@@ -155,7 +162,7 @@ static inline void random_first_step(uint64_t *random, const struct gm_source *s
     if (step->order.count > step->right_keys.count)
         step->order.count = step->right_keys.count;
     step->right_keys.count = step->order.count;
-    if (random_below(random, 4) == 0)
+    if (step->kind == GM_STEP_JOIN && random_below(random, 4) == 0)
         step->order.count = step->right_keys.count = 0;
 }
 
@@ -211,7 +218,7 @@ static inline void random_plan(uint64_t *random, struct gm_plan *plan)
             random_first_step(random, &chain->source, &chain->steps[s], s);
         }
         for (uint32_t n = 1; n < chain->source.input_count; n++)
-            if (chain->step_count == 0 || chain->steps[0].kind != GM_STEP_JOIN)
+            if (chain->step_count == 0 || !random_meets(&chain->steps[0]))
                 chain->source.inputs[n].schema = chain->source.schema;
     }
 }

@@ -95,6 +95,8 @@ static void assert_step_equal(const struct gm_step *a, const struct gm_step *b)
     assert_int_equal(a->join, b->join);
     assert_order_equal(&a->right_keys, &b->right_keys);
     assert_int_equal(a->tagged, b->tagged);
+    assert_int_equal(a->partial, b->partial);
+    assert_int_equal(a->seeks_first, b->seeks_first);
 }
 
 static void assert_plan_equal(const struct gm_plan *a, const struct gm_plan *b)

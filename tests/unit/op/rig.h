@@ -27,14 +27,17 @@ struct rows {
 
 static inline struct gleam_value value_copy(struct gleam_value value)
 {
-    if (value.kind != GLEAM_BYTES)
+    const uint8_t kind = value.kind;
+    if (!gm_kind_has_bytes(kind))
         return value;
     char *copy = malloc(value.bytes.length + GM_BYTES_SLACK);
     assert_non_null(copy);
     if (value.bytes.length > 0)
         memcpy(copy, value.bytes.data, value.bytes.length);
     memset(copy + value.bytes.length, '#', GM_BYTES_SLACK);
-    return gleam_bytes(copy, value.bytes.length);
+    value = gleam_bytes(copy, value.bytes.length);
+    value.kind = kind;
+    return value;
 }
 
 static inline struct gleam_value text_value(const char *text)
@@ -65,7 +68,7 @@ static inline struct gleam_value *rows_at(const struct rows *rows, uint64_t row)
 static inline void rows_free(struct rows *rows)
 {
     for (uint64_t i = 0; i < rows->row_count * rows->column_count; i++)
-        if (rows->values[i].kind == GLEAM_BYTES)
+        if (gm_kind_has_bytes(rows->values[i].kind))
             free((void *)(uintptr_t)rows->values[i].bytes.data);
     free(rows->values);
     *rows = (struct rows){0};
@@ -143,7 +146,7 @@ static inline uint8_t *input_column(struct gm_vector *vector, const struct rows 
             value = gleam_i64(1); /* what stands under a null is nobody's business */
             if (vector->kind == GLEAM_BYTES)
                 value = gleam_bytes(NULL, 5);
-        } else if (value.kind == GLEAM_BYTES) {
+        } else if (gm_kind_has_bytes(value.kind)) {
             memcpy(pool, value.bytes.data, value.bytes.length);
             value.bytes.data = (const char *)pool;
             pool += value.bytes.length;
@@ -165,7 +168,7 @@ static inline void input_make(struct input *input, const struct gm_schema *schem
 {
     size_t bytes = GM_BYTES_SLACK;
     for (uint64_t i = first * rows->column_count; i < (first + count) * rows->column_count; i++)
-        if (rows->values[i].kind == GLEAM_BYTES)
+        if (gm_kind_has_bytes(rows->values[i].kind))
             bytes += rows->values[i].bytes.length;
     assert_int_equal(gm_heap_init(&input->heap, UINT64_MAX), 0);
     assert_int_equal(gm_batch_init(&input->batch, schema, &input->heap), 0);

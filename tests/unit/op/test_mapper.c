@@ -151,6 +151,27 @@ GLEAM_MAPPER(no_kind)
     return gleam_emit(call, &value, 1);
 }
 
+/* A list in a list, from memory that holds something else right afterwards. */
+GLEAM_MAPPER(lists)
+{
+    char memory[2][200];
+    const struct gleam_value values[] = {row[0], gleam_i64(5)};
+    struct gleam_value list = gleam_list_pack(values, 2, memory[0]);
+    list = gleam_list_pack(&list, 1, memory[1]);
+    (void)column_count;
+    const int rc = gleam_emit(call, &list, 1);
+    memset(memory, '!', sizeof memory);
+    return rc;
+}
+
+GLEAM_MAPPER(no_list)
+{
+    struct gleam_value value = row[0];
+    value.kind = GLEAM_LIST;
+    (void)column_count;
+    return gleam_emit(call, &value, 1);
+}
+
 GLEAM_MAPPER(parameter)
 {
     size_t length = 0;
@@ -333,6 +354,28 @@ static void any_column_takes_every_kind(void **state)
     rig_close(&rig);
 }
 
+static void emitted_lists_are_copied(void **state)
+{
+    (void)state;
+    struct rig rig = mapper_rig("lists", GLEAM_ANY, 0);
+    struct rows in = {0}, got = {0};
+    struct gleam_value inner, value;
+    size_t offset = 0;
+    assert_int_equal(rig_open(&rig, UINT64_MAX, 0), 0);
+    add_row(&in, "abc", 0);
+    assert_int_equal(rig_push(&rig, &in, 0, 1, 0, &got), 0);
+    assert_true(gleam_list_next(&got.values[0], &offset, &inner));
+    assert_int_equal(inner.kind, GLEAM_LIST);
+    offset = 0;
+    assert_true(gleam_list_next(&inner, &offset, &value));
+    assert_true(same_value(value, text_value("abc")));
+    assert_true(gleam_list_next(&inner, &offset, &value));
+    assert_int_equal(value.i64, 5);
+    rows_free(&in);
+    rows_free(&got);
+    rig_close(&rig);
+}
+
 static void parameter_reaches_the_function(void **state)
 {
     (void)state;
@@ -363,6 +406,8 @@ static void wrong_functions_are_refused(void **state)
         {"returns_5", "the mapper returned 5 for the row that begins with: abc", GLEAM_BYTES,
          GLEAM_I64, 0},
         {"no_kind", "value 1 of an emitted row has no kind", GLEAM_ANY, 0, 0},
+        {"no_list", "value 1 of an emitted row is a list, but its bytes are none", GLEAM_ANY, 0,
+         0},
         {"length_without_data", "value 1 of an emitted row has a length", GLEAM_BYTES, GLEAM_I64,
          0},
         {"in_wrong_columns", "value 1 of an emitted row is i64, but the column is declared bytes",
@@ -435,6 +480,7 @@ int main(void)
         cmocka_unit_test(columns_of_rows_come_out_in_order),
         cmocka_unit_test(empty_values_may_have_no_data),
         cmocka_unit_test(any_column_takes_every_kind),
+        cmocka_unit_test(emitted_lists_are_copied),
         cmocka_unit_test(parameter_reaches_the_function),
         cmocka_unit_test(wrong_functions_are_refused),
         cmocka_unit_test(unknown_function_is_refused_when_opened),

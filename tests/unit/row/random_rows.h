@@ -28,6 +28,9 @@ static inline uint32_t random_below(uint64_t *state, uint32_t bound)
 
 /* Bytes for values: a value begins anywhere in the first half. */
 #define RANDOM_POOL_BYTES 4096
+/* Packed lists for values of `any` columns. */
+#define RANDOM_LISTS 8
+#define RANDOM_LIST_BYTES 512
 
 struct random_rows {
     struct gm_schema schema;
@@ -35,6 +38,8 @@ struct random_rows {
     struct gm_heap heap;
     struct gm_batch batch;
     uint8_t pool[RANDOM_POOL_BYTES + GM_BYTES_SLACK];
+    uint8_t lists[RANDOM_LISTS][RANDOM_LIST_BYTES];
+    uint32_t list_bytes[RANDOM_LISTS];
 };
 
 static inline void random_schema(uint64_t *state, struct gm_schema *ret_schema)
@@ -63,13 +68,44 @@ static inline struct gm_bytes random_bytes(struct random_rows *rows, uint64_t *s
                              .length = length};
 }
 
+/* A list of up to six values, the last perhaps the list before it. */
+static inline void random_list(struct random_rows *rows, uint64_t *state, uint32_t index)
+{
+    struct gleam_value values[6];
+    const uint32_t count = random_below(state, 7);
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = gleam_i64((int64_t)random_next(state));
+        if (random_below(state, 4) == 0)
+            values[i] = gleam_bytes((const char *)rows->pool, random_below(state, 40));
+        else if (random_below(state, 3) == 0)
+            values[i] = random_below(state, 2) ? gleam_null() : gleam_bool(random_below(state, 2));
+        else if (random_below(state, 2) == 0)
+            values[i].kind = GLEAM_F64;
+    }
+    if (index > 0 && count > 0 && rows->list_bytes[index - 1] < 100) {
+        values[count - 1] =
+            gleam_bytes((const char *)rows->lists[index - 1], rows->list_bytes[index - 1]);
+        values[count - 1].kind = GLEAM_LIST;
+    }
+    GM_CHECK(gleam_list_bytes(values, count) <= RANDOM_LIST_BYTES - GM_BYTES_SLACK);
+    rows->list_bytes[index] =
+        (uint32_t)gleam_list_pack(values, count, rows->lists[index]).bytes.length;
+}
+
 static inline struct gleam_value random_value(struct random_rows *rows, uint64_t *state,
                                               uint32_t kind)
 {
     struct gm_bytes bytes;
     double f64;
     uint64_t word;
+    uint32_t list;
     switch (kind) {
+    case GLEAM_LIST:
+        list = random_below(state, RANDOM_LISTS);
+        struct gleam_value value =
+            gleam_bytes((const char *)rows->lists[list], rows->list_bytes[list]);
+        value.kind = GLEAM_LIST;
+        return value;
     case GLEAM_I64:
         return gleam_i64((int64_t)(random_next(state) >> random_below(state, 64)));
     case GLEAM_F64:
@@ -119,7 +155,9 @@ static inline void random_column(struct random_rows *rows, uint64_t *state, uint
     const uint32_t count = vector->constant ? 1 : row_count;
     for (uint32_t row = 0; row < count; row++) {
         const uint32_t kind =
-            vector->kind == GLEAM_ANY ? random_below(state, GLEAM_ANY) : vector->kind;
+            vector->kind != GLEAM_ANY          ? vector->kind
+            : random_below(state, 8) == 0 ? GLEAM_LIST
+                                          : random_below(state, GLEAM_ANY);
         /* What stands under a null mark is nobody's business. */
         vector->nulls[row] =
             random_below(state, 4) == 0 ? (uint8_t)(1 + random_below(state, 255)) : 0;
@@ -138,6 +176,8 @@ static inline void random_rows_init(struct random_rows *rows, uint64_t *state, u
     GM_CHECK(gm_batch_init(&rows->batch, &rows->schema, &rows->heap) == 0);
     for (uint32_t i = 0; i < sizeof rows->pool; i++)
         rows->pool[i] = (uint8_t)random_next(state);
+    for (uint32_t i = 0; i < RANDOM_LISTS; i++)
+        random_list(rows, state, i);
     for (uint32_t field = 0; field < rows->schema.field_count; field++)
         random_column(rows, state, field, row_count);
     rows->batch.row_count = row_count;
@@ -155,7 +195,7 @@ static inline bool same_value(struct gleam_value a, struct gleam_value b)
 {
     if (a.kind != b.kind)
         return false;
-    if (a.kind == GLEAM_BYTES)
+    if (gm_kind_has_bytes(a.kind))
         return a.bytes.length == b.bytes.length &&
                (a.bytes.length == 0 || memcmp(a.bytes.data, b.bytes.data, a.bytes.length) == 0);
     if (a.kind == GLEAM_BOOL)

@@ -68,7 +68,9 @@ static void kinds_read_back(void **state)
     (void)state;
     for (uint8_t kind = GLEAM_I64; kind <= GLEAM_ANY; kind++)
         assert_int_equal(gm_kind_parse(gm_kind_name(kind)), kind);
-    assert_string_equal(gm_kind_name(GLEAM_ANY + 1), "?");
+    assert_string_equal(gm_kind_name(GLEAM_LIST), "list"); /* of a value, never of a column */
+    assert_int_equal(gm_kind_parse("list"), -EINVAL);
+    assert_string_equal(gm_kind_name(GLEAM_LIST + 1), "?");
     assert_string_equal(gm_kind_name(255), "?");
     assert_int_equal(gm_kind_parse("null"), -EINVAL);
     assert_int_equal(gm_kind_parse("I64"), -EINVAL);

@@ -126,6 +126,25 @@ static void v_prints_any_value(void **state)
         assert_string_equal(print_as("%v", GLEAM_ANY, gleam_null()), "null");
 }
 
+static void v_prints_lists(void **state)
+{
+    (void)state;
+    char memory[3][200];
+    const struct gleam_value inner[] = {gleam_f64(0.5), gleam_null(), text_value("a b")};
+    struct gleam_value values[] = {gleam_i64(-1), gleam_bool(true),
+                                   gleam_list_pack(inner, 3, memory[0]),
+                                   gleam_list_pack(NULL, 0, memory[1])};
+    const struct gleam_value list = gleam_list_pack(values, 4, memory[2]);
+    assert_string_equal(print_as("%v", GLEAM_ANY, list), "[-1, true, [0.5, null, a b], []]");
+    assert_string_equal(print_as("%v|", GLEAM_ANY, values[3]), "[]|");
+    assert_string_equal(print_as("%25v|", GLEAM_ANY, values[2]), "         [0.5, null, a b]|");
+    assert_string_equal(print_as("%-25v|", GLEAM_ANY, values[2]), "[0.5, null, a b]         |");
+    assert_string_equal(print_as("%.5v|", GLEAM_ANY, values[2]), "[0.5,|");
+    char text[40];
+    gm_format_value(&list, text, sizeof text);
+    assert_string_equal(text, "a list");
+}
+
 static void nulls_are_nothing_padded_but_for_v(void **state)
 {
     (void)state;
@@ -297,6 +316,7 @@ int main(void)
         cmocka_unit_test(numbers_print_as_in_c),
         cmocka_unit_test(bytes_print_as_in_c),
         cmocka_unit_test(v_prints_any_value),
+        cmocka_unit_test(v_prints_lists),
         cmocka_unit_test(nulls_are_nothing_padded_but_for_v),
         cmocka_unit_test(shortest_doubles_read_back),
         cmocka_unit_test(text_between_verbs_is_kept),
