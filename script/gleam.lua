@@ -127,7 +127,9 @@ local function order_of(value, default)
     if value == nil then
         value = default
     end
-    if type(value) == "number" then
+    if value == 0 then
+        return ffi.new("struct gleam_order")
+    elseif type(value) == "number" then
         value = gleam.Field(value)
     end
     if getmetatable(value) ~= order_class then
@@ -232,25 +234,33 @@ with_function("Map", function(d, step, fn) return C.gleam_map(d, step, fn) end)
 with_function("FlatMap", function(d, step, fn) return C.gleam_flat_map(d, step, fn) end)
 with_function("Filter", function(d, step, fn) return C.gleam_filter(d, step, fn) end)
 with_function("ForEach", function(d, step, fn) return C.gleam_for_each(d, step, fn) end)
+-- Folds all rows, every column, into one.
+with_function("Reduce", function(d, step, fn) return C.gleam_reduce(d, step, fn) end)
 with_function("ReduceByKey", function(d, step, fn) return C.gleam_reduce_by_key(d, step, fn) end)
 
 -- Folds the rows of each key; the key is column 1 unless a Field says otherwise.
-function dataset_methods:ReduceBy(...)
-    local step, fn, field
-    local first, second = ...
-    -- A source string alone is a function; a name is a string before one.
-    if type(first) == "string" and second ~= nil and getmetatable(second) ~= order_class then
-        step, fn, field = ...
-    else
-        step, fn, field = "ReduceBy", ...
+local function reduce_by(name, add)
+    dataset_methods[name] = function(self, ...)
+        local step, fn, field
+        local first, second = ...
+        -- A source string alone is a function; a name is a string before one.
+        if type(first) == "string" and second ~= nil and getmetatable(second) ~= order_class then
+            step, fn, field = ...
+        else
+            step, fn, field = name, ...
+        end
+        here()
+        local converted, alive = function_of(fn, name)
+        local made = dataset(self.flow, add(self.pointer, step, converted, order_of(field, 1)))
+        self.flow.alive = alive
+        return made
     end
-    here()
-    local converted, alive = function_of(fn, "ReduceBy")
-    local order = order_of(field, 1)
-    local made = dataset(self.flow, O.reduce_by(self.pointer, step, converted, order))
-    self.flow.alive = alive
-    return made
 end
+
+reduce_by("ReduceBy", function(d, step, fn, order) return O.reduce_by(d, step, fn, order) end)
+reduce_by("LocalReduceBy", function(d, step, fn, order)
+    return O.local_reduce_by(d, step, fn, order)
+end)
 
 -- Declares names and types of the columns: As("word bytes", "n i64").
 function dataset_methods:As(...)
@@ -272,6 +282,11 @@ local function with_order(name, default, add)
 end
 
 with_order("Sort", 1, function(d, step, order) return O.sort(d, step, order) end)
+with_order("GroupBy", 1, function(d, step, order) return O.group_by(d, step, order) end)
+with_order("LocalGroupBy", 1, function(d, step, order) return O.local_group_by(d, step, order) end)
+-- Without columns the whole row is the key.
+with_order("Distinct", 0, function(d, step, order) return O.distinct(d, step, order) end)
+with_order("LocalDistinct", 0, function(d, step, order) return O.local_distinct(d, step, order) end)
 with_order("LocalSort", 1, function(d, step, order) return O.local_sort(d, step, order) end)
 
 function dataset_methods:SortByKey(step)
@@ -398,6 +413,14 @@ for name, kind in pairs {Join = C.GLEAM_JOIN_INNER, LeftOuterJoin = C.GLEAM_JOIN
         SemiJoin = C.GLEAM_JOIN_LEFT_SEMI, AntiJoin = C.GLEAM_JOIN_LEFT_ANTI} do
     join(name, kind)
     join(name .. "ByKey", kind)
+end
+
+-- Every key of either side, with a list of the left's values and one of the right's.
+function dataset_methods:CoGroup(...)
+    local step, other, left, right = step_name("CoGroup", ...)
+    here()
+    return dataset(self.flow, O.cogroup_on(self.pointer, step, other_dataset("CoGroup", other),
+        order_of(left, 1), order_of(right or left, 1)))
 end
 
 -- Every row beside every row of the other.

@@ -75,6 +75,45 @@ static struct gleam_dataset *tree_merge_sorted_to(struct gleam_dataset *dataset,
     return gleam_tree_merge_sorted_to(dataset, step, partition_count, factor, *order);
 }
 
+static struct gleam_dataset *cogroup_on(struct gleam_dataset *left, const char *step,
+                                        struct gleam_dataset *right,
+                                        const struct gleam_order *left_keys,
+                                        const struct gleam_order *right_keys)
+{
+    return gleam_cogroup_on(left, step, right, *left_keys, *right_keys);
+}
+
+static struct gleam_dataset *distinct(struct gleam_dataset *dataset, const char *step,
+                                      const struct gleam_order *keys)
+{
+    return gleam_distinct(dataset, step, *keys);
+}
+
+static struct gleam_dataset *local_distinct(struct gleam_dataset *dataset, const char *step,
+                                            const struct gleam_order *keys)
+{
+    return gleam_local_distinct(dataset, step, *keys);
+}
+
+static struct gleam_dataset *group_by(struct gleam_dataset *dataset, const char *step,
+                                      const struct gleam_order *keys)
+{
+    return gleam_group_by(dataset, step, *keys);
+}
+
+static struct gleam_dataset *local_group_by(struct gleam_dataset *dataset, const char *step,
+                                            const struct gleam_order *keys)
+{
+    return gleam_local_group_by(dataset, step, *keys);
+}
+
+static struct gleam_dataset *local_reduce_by(struct gleam_dataset *dataset, const char *step,
+                                             struct gleam_function function,
+                                             const struct gleam_order *keys)
+{
+    return gleam_local_reduce_by(dataset, step, function, *keys);
+}
+
 const struct gm_order_calls gm_order_calls = {
     .reduce_by = reduce_by,
     .local_sort = local_sort,
@@ -87,4 +126,10 @@ const struct gm_order_calls gm_order_calls = {
     .partition = partition,
     .merge_sorted_to = merge_sorted_to,
     .tree_merge_sorted_to = tree_merge_sorted_to,
+    .cogroup_on = cogroup_on,
+    .distinct = distinct,
+    .local_distinct = local_distinct,
+    .group_by = group_by,
+    .local_group_by = local_group_by,
+    .local_reduce_by = local_reduce_by,
 };

@@ -37,6 +37,19 @@ struct gm_order_calls {
         uint32_t partition_count, const struct gleam_order *order);
     struct gleam_dataset *(*tree_merge_sorted_to)(struct gleam_dataset *dataset, const char *step,
         uint32_t partition_count, uint32_t factor, const struct gleam_order *order);
+    struct gleam_dataset *(*cogroup_on)(struct gleam_dataset *left, const char *step,
+        struct gleam_dataset *right, const struct gleam_order *left_keys,
+        const struct gleam_order *right_keys);
+    struct gleam_dataset *(*distinct)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys);
+    struct gleam_dataset *(*local_distinct)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys);
+    struct gleam_dataset *(*group_by)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys);
+    struct gleam_dataset *(*local_group_by)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys);
+    struct gleam_dataset *(*local_reduce_by)(struct gleam_dataset *dataset, const char *step,
+        struct gleam_function function, const struct gleam_order *keys);
 };
 );
 /* clang-format on */

@@ -45,6 +45,24 @@ static void push_i64(lua_State *state, int64_t number)
     lua_call(state, 1, 1);
 }
 
+static void push_value(lua_State *state, const struct gleam_value *value);
+
+/* An array with its length in the field n: nulls are holes. */
+static void push_list(lua_State *state, const struct gleam_value *list)
+{
+    const size_t count = gleam_list_count(list);
+    struct gleam_value value;
+    size_t offset = 0;
+    luaL_checkstack(state, 4, "lists in lists too deep");
+    lua_createtable(state, (int)count, 1);
+    for (int i = 1; gleam_list_next(list, &offset, &value); i++) {
+        push_value(state, &value);
+        lua_rawseti(state, -2, i);
+    }
+    lua_pushnumber(state, (lua_Number)count);
+    lua_setfield(state, -2, "n");
+}
+
 static void push_value(lua_State *state, const struct gleam_value *value)
 {
     switch (value->kind) {
@@ -59,6 +77,9 @@ static void push_value(lua_State *state, const struct gleam_value *value)
         return;
     case GLEAM_BYTES:
         lua_pushlstring(state, value->bytes.data, value->bytes.length);
+        return;
+    case GLEAM_LIST:
+        push_list(state, value);
         return;
     default:
         lua_pushnil(state);

@@ -56,8 +56,6 @@ function helpers.wrong(column, value, want)
         hint = "; wrap a coroutine (coroutine.wrap) and return it from a FlatMap"
     elseif type(value) == "function" then
         hint = "; only a FlatMap may return an iterator"
-    elseif type(value) == "table" and want == ANY then
-        hint = "; return its fields one by one"
     elseif value == nil then
         hint = (", declare the column as '%s?' where null may stand"):format(KIND_NAMES[want])
     elseif type(value) == "number" and want == I64 and value == floor(value) then
@@ -81,10 +79,108 @@ function helpers.grow(n)
     end
 end
 
--- A value that is no number and no string of an any column, or a 64-bit one.
-function helpers.any(slot, column, value)
+-- ---- lists: arrays in Lua, packed in rows (engine/row/list.h) ----
+
+local LIST_DEPTH_MAX = 32
+local u32, f64, i64 = ffi.new("uint32_t[1]"), ffi.new("double[1]"), ffi.new("int64_t[1]")
+
+local function packed_u32(number)
+    u32[0] = number
+    return ffi.string(u32, 4)
+end
+
+-- An array's length; a table with other keys is none.  Nulls may stand in it when `n` says how long
+-- it is, as lists that come from rows do.
+local function length_of(list, column)
+    local n, count = list.n or #list, 0
+    for key in pairs(list) do
+        if key ~= "n" and (type(key) ~= "number" or key < 1 or key > n or key ~= floor(key)) then
+            error(("column %d is a table with the key '%s', and only lists (keys 1 to n) can be values: "
+                .. "return its fields one by one"):format(column, tostring(key)), 0)
+        end
+        count = count + 1
+    end
+    return n
+end
+
+local pack
+
+local function pack_value(value, column, depth)
     local kind = type(value)
     if kind == "nil" then
+        return "\0"
+    elseif kind == "boolean" then
+        return value and "\3\1" or "\3\0"
+    elseif kind == "string" then
+        return "\4" .. packed_u32(#value) .. value
+    elseif kind == "number" then
+        if value == floor(value) and value < 2^53 and value > -2^53 then
+            i64[0] = value
+            return "\1" .. ffi.string(i64, 8)
+        end
+        f64[0] = value
+        return "\2" .. ffi.string(f64, 8)
+    elseif kind == "cdata" and ffi.istype("int64_t", value) then
+        i64[0] = value
+        return "\1" .. ffi.string(i64, 8)
+    elseif kind == "table" then
+        local packed = pack(value, column, depth + 1)
+        return "\6" .. packed_u32(#packed) .. packed
+    end
+    helpers.wrong(column, value, ANY)
+end
+
+function pack(list, column, depth)
+    if depth > LIST_DEPTH_MAX then
+        error(("column %d is a list of lists more than %d deep, or one that holds itself"):format(
+            column, LIST_DEPTH_MAX), 0)
+    end
+    local count = length_of(list, column)
+    local pieces = {packed_u32(count)}
+    for i = 1, count do
+        pieces[i + 1] = pack_value(list[i], column, depth)
+    end
+    return concat(pieces)
+end
+
+local function number_of(number)
+    return number <= 9007199254740991LL and number >= -9007199254740991LL and tonumber(number) or number
+end
+
+-- The list whose packed form begins at `at`, and where it ends.
+local function unpack_list(at)
+    local count = ffi.cast("const uint32_t *", at)[0]
+    local list = {n = count}
+    at = at + 4
+    for i = 1, count do
+        local kind = at[0]
+        at = at + 1
+        if kind == I64 then
+            list[i] = number_of(ffi.cast("const int64_t *", at)[0])
+            at = at + 8
+        elseif kind == F64 then
+            list[i] = ffi.cast("const double *", at)[0]
+            at = at + 8
+        elseif kind == BOOL then
+            list[i] = at[0] ~= 0
+            at = at + 1
+        elseif kind == BYTES or kind == LIST then
+            local bytes = ffi.cast("const uint32_t *", at)[0]
+            at = at + 4
+            list[i] = kind == BYTES and ffi.string(at, bytes) or unpack_list(at)
+            at = at + bytes
+        end
+    end
+    return list
+end
+
+-- A value that is no number and no string of an any column, or a 64-bit one.  A list is returned
+-- packed: the caller puts it where bytes live.
+function helpers.any(slot, column, value)
+    local kind = type(value)
+    if kind == "table" then
+        return pack(value, column, 1)
+    elseif kind == "nil" then
         slot.kind = 0
     elseif kind == "boolean" then
         slot.kind = BOOL
@@ -104,6 +200,8 @@ end
 function helpers.read(value)
     if value.kind == BOOL then
         return value.boolean
+    elseif value.kind == LIST then
+        return unpack_list(ffi.cast("const uint8_t *", value.bytes.data))
     end
     return nil
 end
@@ -216,7 +314,10 @@ local function set_code(c, column, value, row, reuse)
                 slot.kind = 1 slot.i64 = $r
             else slot.kind = 2 slot.f64 = $r end
         elseif t == "string" then slot.kind = 4 ]] .. COPY .. [[
-        else H.any(slot, $c, $r) end]]
+        else
+            local packed = H.any(slot, $c, $r)
+            if packed then slot.kind = 6 ]] .. COPY:gsub("%$r", "packed") .. [[ end
+        end]]
     end
     -- twice: COPY has names of its own
     body = fill(fill(body, names), names)
@@ -477,7 +578,7 @@ local function make_fold(f, inputs)
             local t = type($r)
             local box
             if bit.band(seen, $bit) ~= 0 then box = cast("struct gm_lua_value **", slot + values)[$v] end
-            if t == "number" and box ~= nil and box.kind ~= 4 and $k == 5 then
+            if t == "number" and box ~= nil and box.kind < 3 and $k == 5 then
                 if $r == floor($r) and $r < 9007199254740992 and $r > -9007199254740992 then
                     box.kind = 1 box.i64 = $r
                 else box.kind = 2 box.f64 = $r end
@@ -489,7 +590,12 @@ local function make_fold(f, inputs)
                     if $r == floor($r) and $r < 9007199254740992 and $r > -9007199254740992 then
                         io.value.kind = 1 io.value.i64 = $r
                     else io.value.kind = 2 io.value.f64 = $r end
-                else H.any(io.value, $c, $r) end
+                else
+                    local packed = H.any(io.value, $c, $r)
+                    if packed then
+                        io.value.kind = 6 io.value.bytes.data = packed io.value.bytes.length = #packed
+                    end
+                end
                 if io.store(io, slot, $v) < 0 then error("", 0) end
                 seen = bit.bor(seen, $bit)
             end]]

@@ -162,6 +162,57 @@ gleam.New("named"):Slices({{1, "a"}, {2}, {3, "c"}})
   :Printlnf("%v %v"):Run()"""))
         self.assertEqual(done.out.split(), ["a", "1", "c", "3"])
 
+    def test_lists_are_arrays(self):
+        done = self.run_ok(self.code("""
+gleam.New():Slices{{"a", 1}, {"b", 2}, {"a", 3}, {"a"}}:GroupBy()
+  :Map(function(k, l) return k, l.n, l[1], l end):Sort():Printlnf("%v %v %v %v"):Run()
+gleam.New():Ints(1, 2):Map(function(n) return {n, {true, "x", 0.5, {}}, 9007199254740993LL} end)
+  :Map(function(l) return l, l[2][3] end):Printlnf("%v %v"):Run()
+gleam.New():Ints(1, 11):Map(function(n) return n % 3, {n} end):ReduceBy(function(a, b)
+  for i = 1, #b do a[#a + 1] = b[i] end a.n = nil return a end):Map(function(k, l)
+  table.sort(l) l.n = nil return k, l end):Sort():OutputRow(function(k, l)
+  print(k, table.concat(l, ",")) end):Run()"""))
+        self.assertEqual(done.out.splitlines(), [
+            "a 3 1 [1, 3, null]", "b 1 2 [2]",
+            "[1, [true, x, 0.5, []], 9007199254740993] 0.5",
+            "0\t3,6,9", "1\t1,4,7,10", "2\t2,5,8"])
+        self.says(self.HEAD + "  :Map(function(n) local t = {} t[1] = t return t end)" + self.TAIL,
+                  "more than 32 deep", "at the row (")
+
+    HEAD = 'local gleam = require "gleam"\ngleam.New():Ints(1, 9)\n'
+    TAIL = '\n  :Printlnf("%v"):Run()'
+
+    def test_joins_and_moves(self):
+        done = self.run_ok(self.code("""
+local f = gleam.New()
+local a, b = f:Slices{{1, "a"}, {2, "b"}, {2, "c"}}, f:Slices{{"x", 1}, {"y", 2}, {"z", 4}}
+local one, two = gleam.Field(1), gleam.Field(2)
+local function show(name, d) d:Map(function(...) return name, {...} end):Sort(gleam.OrderBy(1):By(2))
+  :Printlnf("%s %v") end
+show("1 inner", a:Join(b, one, two))
+show("2 left", a:LeftOuterJoin(b, one, two))
+show("3 right", a:RightOuterJoin(b, one, two))
+show("4 full", a:FullOuterJoin(b, one, two))
+show("5 semi", a:SemiJoin("half", b, one, two))
+show("6 anti", a:AntiJoin(b, one, two))
+show("7 cogroup", a:CoGroup(b, one, two))
+show("8 union", a:Select(1):Union({b:Select(gleam.Field(2)), f:Ints(7, 8)}))
+show("9 distinct", a:Select(1):Distinct())
+f:Ints(1, 4):CrossJoin(f:Ints(8, 9)):Limit(2):Printlnf("%v %v")
+f:Ints(0, 100):RoundRobin(7):Partition(3, one):MergeTo(2):Reduce("function(x, y) return x + y end")
+  :Printlnf("%v")
+f:Run()"""))
+        self.assertEqual(sorted(done.out.splitlines()), sorted([
+            "1 inner [1, a, x]", "1 inner [2, b, y]", "1 inner [2, c, y]",
+            "2 left [1, a, x]", "2 left [2, b, y]", "2 left [2, c, y]",
+            "3 right [1, a, x]", "3 right [2, b, y]", "3 right [2, c, y]", "3 right [4, null, z]",
+            "4 full [1, a, x]", "4 full [2, b, y]", "4 full [2, c, y]", "4 full [4, null, z]",
+            "5 semi [1, a]", "5 semi [2, b]", "5 semi [2, c]",
+            "7 cogroup [1, [a], [x]]", "7 cogroup [2, [b, c], [y]]", "7 cogroup [4, [], [z]]",
+            "8 union [1]", "8 union [1]", "8 union [2]", "8 union [2]", "8 union [2]",
+            "8 union [4]", "8 union [7]", "9 distinct [1]", "9 distinct [2]",
+            "1 8", "2 8", "4950"]))
+
     def test_plan_of_a_script(self):
         path = self.file(WORDS, "words.lua")
         text = self.file("a\n")
@@ -235,7 +286,7 @@ gleam.New():Ints(1, 3):Printlnf("%v"):Run()"""))
                   "attempt to call global 'helper'", "make it local")
 
     def test_values_that_are_none(self):
-        for value, word in (("{}", "table"), ("print", "function"), ("io.stdout", "userdata"),
+        for value, word in (("{x = 1}", "table with the key 'x'"), ("print", "function"), ("io.stdout", "userdata"),
                             ("coroutine.create(print)", "thread"), ("2^63 * 1ULL", "uint64_t")):
             self.says(self.HEAD + "  :Map(function(n) return %s end)" % value + self.TAIL,
                       "flow.lua:3: step 'Map'", "column 1 is a " + word, "at the row (")
