@@ -86,6 +86,13 @@ void gm_batch_select(const struct gm_batch *in, const uint16_t *selected, uint32
         out->columns[c] = *from;
         if (from->constant || count == in->row_count)
             continue;
+        if (from->kind != to->kind) { /* a column of a kind of its own in an `any` column */
+            GM_CHECK(to->kind == GLEAM_ANY);
+            for (uint32_t i = 0; i < count; i++)
+                to->any[i] = gm_vector_get(from, selected[i]);
+            out->columns[c] = *to;
+            continue;
+        }
         const size_t stride = gm_vector_stride(from->kind);
         const uint8_t *data = from->data;
         for (uint32_t i = 0; i < count; i++)

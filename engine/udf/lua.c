@@ -300,19 +300,24 @@ uint32_t gm_lua_row(const struct gm_lua *lua)
 
 /* ---- batches --------------------------------------------------------------------------------- */
 
-/* A constant column is written out: the loops read every column by row. */
+/* The loops read every column by row, in the kind of its schema: a constant column is written out,
+ * and so is one of a kind of its own that stands in an `any` column. */
 static int expand(struct gm_lua *lua, uint32_t c, const struct gm_vector *vector, uint32_t rows)
 {
-    const size_t stride = gm_vector_stride(vector->kind);
+    const size_t stride = gm_vector_stride(lua->kinds[c]);
     if (lua->expanded[c] == NULL)
-        lua->expanded[c] = gm_heap_alloc(lua->heap, expanded_bytes(vector->kind));
+        lua->expanded[c] = gm_heap_alloc(lua->heap, expanded_bytes(lua->kinds[c]));
     if (lua->expanded[c] == NULL) {
         snprintf(lua->message, sizeof lua->message, "not enough memory");
         return GM_ETASK_MEMORY;
     }
     uint8_t *to = lua->expanded[c];
-    for (uint32_t row = 0; row < rows; row++)
-        memcpy(to + row * stride, vector->data, stride);
+    for (uint32_t row = 0; row < rows; row++) {
+        if (lua->kinds[c] == GLEAM_ANY)
+            ((struct gleam_value *)(void *)to)[row] = gm_vector_get(vector, row);
+        else
+            memcpy(to + row * stride, vector->data, stride);
+    }
     lua->io.input[c].data = to;
     lua->io.input[c].nulls = to + GM_BATCH_ROWS_MAX * stride;
     memset(lua->io.input[c].nulls, vector->has_nulls && vector->nulls[0] != 0, rows);
@@ -322,8 +327,8 @@ static int expand(struct gm_lua *lua, uint32_t c, const struct gm_vector *vector
 static int point_at(struct gm_lua *lua, uint32_t c, const struct gm_vector *vector, uint32_t rows)
 {
     struct gm_lua_column *column = &lua->io.input[c];
-    GM_CHECK(vector->kind == lua->kinds[c]);
-    if (vector->constant)
+    GM_CHECK(vector->kind == lua->kinds[c] || lua->kinds[c] == GLEAM_ANY);
+    if (vector->constant || vector->kind != lua->kinds[c])
         return expand(lua, c, vector, rows);
     column->data = vector->data;
     column->nulls = vector->has_nulls ? vector->nulls : no_nulls;
@@ -416,7 +421,7 @@ int gm_lua_fold(struct gm_lua *lua, const struct gm_batch *in, const uint32_t *c
     for (uint32_t c = 0; c < lua->io.input_count && rc == 0; c++) {
         const struct gm_vector *vector = &in->columns[columns[c]];
         /* A constant is written out once for the batch. */
-        if (first == 0 || !vector->constant || lua->expanded[c] == NULL)
+        if (first == 0 || lua->io.input[c].data != lua->expanded[c])
             rc = point_at(lua, c, vector, in->row_count);
     }
     if (rc < 0)

@@ -187,7 +187,7 @@ gleam.New():Ints(1, 11):Map(function(n) return n % 3, {n} end):ReduceBy(function
 local f = gleam.New()
 local a, b = f:Slices{{1, "a"}, {2, "b"}, {2, "c"}}, f:Slices{{"x", 1}, {"y", 2}, {"z", 4}}
 local one, two = gleam.Field(1), gleam.Field(2)
-local function show(name, d) d:Map(function(...) return name, {...} end):Sort(gleam.OrderBy(1):By(2))
+local function show(name, d) d:Map(function(...) return name, {n = select("#", ...), ...} end):Sort(gleam.OrderBy(1):By(2))
   :Printlnf("%s %v") end
 show("1 inner", a:Join(b, one, two))
 show("2 left", a:LeftOuterJoin(b, one, two))
