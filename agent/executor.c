@@ -39,6 +39,7 @@ struct gm_executor {
     struct gm_network network;
     struct runner *runners; /* one per chain of the plan */
     struct gm_ledger_entry *ledger;
+    struct gm_processes processes; /* ops NULL: the plan runs no commands */
     uint64_t busy_ns;
 };
 
@@ -101,6 +102,30 @@ static uint32_t combiner_count(const struct gm_plan *plan)
     return count > 0 ? count : 1;
 }
 
+static bool runs_commands(const struct gm_plan *plan)
+{
+    for (uint32_t c = 0; c < plan->chain_count; c++)
+        for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
+            if (plan->chains[c].steps[s].kind == GM_STEP_PIPE ||
+                plan->chains[c].steps[s].kind == GM_STEP_PIPE_ARGS)
+                return true;
+    return false;
+}
+
+static int open_processes(struct gm_executor *executor)
+{
+    const struct gm_executor_ports *ports = &executor->spec.ports;
+    if (!runs_commands(executor->spec.plan))
+        return 0;
+    if (ports->processes_open == NULL)
+        return gm_error_set(&executor->error, -ENOTSUP, "this executor cannot run commands");
+    int rc = ports->processes_open(ports->self, &executor->heap, &executor->processes);
+    if (rc < 0)
+        return gm_error_set(&executor->error, rc, "cannot prepare for running commands: %s",
+                            gm_error_name(rc));
+    return 0;
+}
+
 static int open_runner(struct gm_executor *executor, uint32_t index)
 {
     struct runner *runner = &executor->runners[index];
@@ -113,6 +138,9 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         .heap = &executor->heap,
         .error = &executor->error,
         .budget_bytes = executor->spec.memory_bytes / COMBINE_SHARE / combiner_count(plan),
+        .processes = &executor->processes,
+        .participant = executor->spec.participant,
+        .executor_count = executor->spec.region->spec.executor_count,
         .chain_shown = &executor->ledger->chain,
         .step_shown = &executor->ledger->step,
     };
@@ -144,6 +172,7 @@ static int open_all(struct gm_executor *executor)
         gm_heap_zalloc(&executor->heap, spec->plan->chain_count * sizeof *executor->runners);
     if (executor->runners == NULL)
         return GM_ETASK_MEMORY;
+    rc = open_processes(executor);
     for (uint32_t i = 0; i < spec->plan->chain_count && rc == 0; i++)
         rc = open_runner(executor, i);
     return rc;
@@ -203,6 +232,8 @@ void gm_executor_destroy(struct gm_executor *executor)
             close_runner(executor, &executor->runners[i]);
         gm_heap_free(&executor->heap, executor->runners, count * sizeof *executor->runners);
     }
+    if (executor->processes.ops != NULL)
+        executor->spec.ports.processes_close(executor->spec.ports.self, &executor->processes);
     gm_link_destroy(executor->link);
     GM_CHECK(executor->heap.used_bytes == 0);
     gm_heap_fini(&executor->heap);
@@ -237,13 +268,25 @@ int gm_executor_step(struct gm_executor *executor)
     return all_done ? GM_END : progressed ? 0 : GM_AGAIN;
 }
 
+/* Commands that run: whoever spins takes their time, so an executor that waits for them sleeps at
+ * once. */
+static bool has_commands(const struct gm_executor *executor)
+{
+    const struct gm_processes *processes = &executor->processes;
+    return processes->ops != NULL && processes->ops->count(processes->self) > 0;
+}
+
 /* Announces the sleep and tries once more: what arrived before the announcement is seen now, what
  * comes later rings the bell.  Returns what the try gave. */
 static int sleep_on_bell(struct gm_executor *executor)
 {
-    int extra[GM_EXCHANGES_MAX];
+    int extra[GM_EXCHANGES_MAX + 1];
     uint32_t extra_count = 0;
+    const struct gm_processes *processes = &executor->processes;
+    const bool has_processes = has_commands(executor);
     gm_link_announce(executor->link);
+    if (has_processes)
+        processes->ops->arm(processes->self);
     const int rc = gm_executor_step(executor);
     if (rc == GM_AGAIN) {
         for (uint32_t i = 0; i < executor->spec.plan->chain_count; i++) {
@@ -256,6 +299,8 @@ static int sleep_on_bell(struct gm_executor *executor)
             if (gm_reader_waits(runner->reader))
                 extra[extra_count++] = descriptor;
         }
+        if (has_processes)
+            extra[extra_count++] = processes->ops->descriptor(processes->self);
         const struct gm_bell *bell = &executor->spec.ports.bell;
         bell->ops->wait(bell->self, extra, extra_count, SLEEP_NS_MAX);
     }
@@ -281,7 +326,7 @@ int gm_executor_run(struct gm_executor *executor)
         if (rc == GM_AGAIN && idle_since == 0) {
             idle_since = now;
         } else if (rc == GM_AGAIN) {
-            if (now - idle_since >= executor->spec.spin_ns)
+            if (now - idle_since >= executor->spec.spin_ns || has_commands(executor))
                 rc = sleep_on_bell(executor);
         }
         if (rc != GM_AGAIN && idle_since != 0) {
@@ -339,6 +384,8 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         if (runner->text != NULL && plan->chains[i].source.tokenize) {
             chain->source_rows += gm_text_source_lines(runner->text);
             chain->source_words += rows;
+        } else if (plan->chains[i].source.blocks) {
+            chain->source_rows += gm_text_source_lines(runner->text);
         } else {
             chain->source_rows += rows;
         }

@@ -16,6 +16,7 @@
 #include "shuffle/port/bell.h"
 #include "shuffle/port/clock.h"
 #include "shuffle/port/disk.h"
+#include "shuffle/port/process.h"
 #include "shuffle/region.h"
 
 struct gm_executor;
@@ -27,6 +28,10 @@ struct gm_executor_ports {
     /* A disk for one text source, in the executor's heap.  Returns 0 or < 0. */
     int (*disk_open)(void *self, struct gm_heap *heap, struct gm_disk *ret_disk);
     void (*disk_close)(void *self, struct gm_disk *disk);
+    /* Processes for the steps that run commands, in the executor's heap; asked for once, and only
+     * when the plan has such steps.  NULL: there are none to be had. */
+    int (*processes_open)(void *self, struct gm_heap *heap, struct gm_processes *ret_processes);
+    void (*processes_close)(void *self, struct gm_processes *processes);
     /* May wrap the link (the simulator refuses and delays); NULL: the link itself. */
     void (*network_wrap)(void *self, uint16_t participant, struct gm_network *network);
 };

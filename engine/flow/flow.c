@@ -149,6 +149,17 @@ static struct gleam_dataset *add_step(struct gleam_dataset *input, enum gm_node_
     return node;
 }
 
+struct gleam_dataset *gm_flow_add_step(struct gleam_dataset *input, enum gm_node_kind kind,
+                                       const char *name, const char *fallback)
+{
+    return add_step(input, kind, name, fallback);
+}
+
+struct gleam_dataset *gm_flow_mistake(struct gleam_flow *flow, const char *text)
+{
+    return mistake(flow, text);
+}
+
 struct gleam_dataset *gleam_read_texts(struct gleam_flow *flow, const char *const *paths,
                                        size_t path_count, uint32_t partition_count)
 {

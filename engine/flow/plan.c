@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/text.h"
+#include "engine/flow/pipe_spec.h"
 
 static void source_fini(struct gm_source *source)
 {
@@ -47,7 +48,8 @@ const char *gm_step_kind_name(enum gm_step_kind kind)
         [GM_STEP_CAST] = "cast",             [GM_STEP_MAPPER] = "map",
         [GM_STEP_COMBINE] = "combine",       [GM_STEP_REDUCE] = "reduce",
         [GM_STEP_SORT] = "sort",             [GM_STEP_TOP] = "top",
-        [GM_STEP_FORMAT] = "format",
+        [GM_STEP_FORMAT] = "format",         [GM_STEP_PIPE] = "pipe",
+        [GM_STEP_PIPE_ARGS] = "pipe as args",
     };
     return (unsigned)kind < GM_STEP_KINDS ? names[kind] : "?";
 }
@@ -85,7 +87,9 @@ static void print_source(const struct gm_source *source, FILE *file)
         gm_text_format_size(bytes, size, sizeof size);
         fprintf(file, "  read text %s%s%s, %u file%s, %s, %u partition%s%s",
                 source->file_count > 0 ? source->files[0].path : "(no file)",
-                source->file_count > 1 ? " ..." : "", source->tokenize ? " + tokenize (fused)" : "",
+                source->file_count > 1 ? " ..." : "", source->tokenize ? " + tokenize (fused)"
+                : source->blocks ? " in blocks"
+                                 : "",
                 source->file_count, source->file_count == 1 ? "" : "s", size,
                 source->partition_count, source->partition_count == 1 ? "" : "s",
                 " claimed by free executors");
@@ -133,6 +137,10 @@ static void print_step(const struct gm_step *step, FILE *file)
         break;
     case GM_STEP_MAPPER:
         fprintf(file, " with function %s", step->function);
+        break;
+    case GM_STEP_PIPE:
+    case GM_STEP_PIPE_ARGS:
+        gm_pipe_spec_print(step, file);
         break;
     default:
         break;

@@ -30,6 +30,8 @@ enum gm_step_kind {
     GM_STEP_SORT,
     GM_STEP_TOP,
     GM_STEP_FORMAT,
+    GM_STEP_PIPE,      /* a command per partition; the parameter is a spec of pipe_spec.h */
+    GM_STEP_PIPE_ARGS, /* a command per row; likewise */
     GM_STEP_KINDS,
 };
 
@@ -91,6 +93,7 @@ struct gm_source {
     struct gm_schema schema; /* of the batches it makes, fused kernel included */
     uint32_t partition_count;
     bool tokenize; /* text: the tokenize step is fused in, and rows are words */
+    bool blocks;   /* text: a row is a block of whole lines, as they lie in the file */
     char tokenize_name[GM_STEP_NAME_BYTES_MAX];
 
     struct gm_file *files;

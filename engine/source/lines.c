@@ -20,3 +20,37 @@ uint32_t gm_lines_next(const uint8_t **cursor, const uint8_t *end, struct gm_byt
     *cursor = at;
     return count;
 }
+
+uint32_t gm_lines_split(const uint8_t **cursor, const uint8_t *end, struct gm_bytes *out,
+                        uint32_t out_max)
+{
+    const uint8_t *at = *cursor;
+    uint32_t count = 0;
+    while (at < end && count < out_max) {
+        const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
+        const uint8_t *stop = newline != NULL ? newline : end;
+        out[count++] = (struct gm_bytes){.data = at, .length = (size_t)(stop - at)};
+        at = newline != NULL ? newline + 1 : end;
+    }
+    *cursor = at;
+    return count;
+}
+
+/* A byte sum of up to 255 vectors at a time, which the compiler makes vectors of. */
+uint64_t gm_lines_count(const uint8_t *data, size_t bytes)
+{
+    uint64_t total = 0;
+    while (bytes >= 64) {
+        uint8_t sums[64] = {0};
+        size_t blocks = bytes / 64 < 255 ? bytes / 64 : 255;
+        for (size_t b = 0; b < blocks; b++, data += 64)
+            for (size_t i = 0; i < 64; i++)
+                sums[i] = (uint8_t)(sums[i] + (data[i] == '\n'));
+        for (size_t i = 0; i < 64; i++)
+            total += sums[i];
+        bytes -= 64 * blocks;
+    }
+    for (size_t i = 0; i < bytes; i++)
+        total += data[i] == '\n';
+    return total;
+}
