@@ -43,6 +43,15 @@ struct gm_executor {
     uint64_t busy_ns;
 };
 
+/* The work of a command per partition ends with the partition, and may begin there (sort). */
+static bool waits_for_commands(const struct gm_chain_plan *chain)
+{
+    for (uint32_t s = 0; s < chain->step_count; s++)
+        if (chain->steps[s].kind == GM_STEP_PIPE)
+            return true;
+    return false;
+}
+
 static int open_text(struct gm_executor *executor, struct runner *runner,
                      const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
 {
@@ -55,6 +64,8 @@ static int open_text(struct gm_executor *executor, struct runner *runner,
     rc = gm_reader_create(&chain->source, &runner->disk,
                           gm_region_claim(executor->spec.region, chain->claim), &executor->heap,
                           &executor->error, &runner->reader);
+    if (rc == 0 && waits_for_commands(chain))
+        gm_reader_claim_singly(runner->reader);
     if (rc == 0)
         rc = gm_text_source_create(&chain->source, runner->reader, &executor->heap, &runner->text);
     if (rc == 0)
