@@ -116,25 +116,35 @@ static bool take_words(const struct guard *guard, struct chain *chain)
 
 /* ---- the end of a chain ---------------------------------------------------------------------- */
 
-static bool answer(const struct guard *guard, struct chain *chain)
+static bool send_answer(const struct guard *guard, struct chain *chain, uint32_t kind,
+                        uint32_t words_bytes)
 {
     struct gm_guard_answer *head = &chain->answer;
-    if (!take_words(guard, chain))
-        return false;
-    const bool failed = head->failed < chain->code_count;
-    if (!failed && !print_words(guard, chain->words, chain->words_bytes))
-        return false;
+    head->kind = kind;
     head->id = chain->id;
-    head->words_bytes = failed ? chain->words_bytes : 0;
-    struct iovec parts[] = {{head, sizeof *head}, {chain->words, head->words_bytes}};
+    head->group = chain->group;
+    head->words_bytes = words_bytes;
+    struct iovec parts[] = {{head, sizeof *head}, {chain->words, words_bytes}};
     const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t sent;
     do
         sent = sendmsg(guard->socket, &message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
-    chain->answered = true;
-    chain->words_bytes = 0;
     return sent >= 0;
+}
+
+static bool answer(const struct guard *guard, struct chain *chain)
+{
+    if (!take_words(guard, chain))
+        return false;
+    const bool failed = chain->answer.failed < chain->code_count;
+    if (!failed && !print_words(guard, chain->words, chain->words_bytes))
+        return false;
+    chain->answered = true;
+    const bool sent =
+        send_answer(guard, chain, GM_GUARD_ENDED, failed ? chain->words_bytes : 0);
+    chain->words_bytes = 0;
+    return sent;
 }
 
 static void note_end(struct chain *chain, uint32_t index, const siginfo_t *info)
@@ -343,7 +353,7 @@ static bool start_chain(struct guard *guard, const struct gm_guard_request *requ
     if (in >= 0 && descriptor_count < 3)
         close(in);
     if (rc == 0)
-        return true;
+        return send_answer(guard, chain, GM_GUARD_STARTED, 0);
     chain->answer.error = rc;
     if (chain->answer.failed == request->code_count)
         chain->answer.failed = 0;

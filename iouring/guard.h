@@ -24,9 +24,14 @@ struct gm_guard_request {
     uint64_t text_bytes;
 };
 
-/* Once per chain, when every command of it has ended.  The words follow, words_bytes of them. */
+enum gm_guard_answer_kind { GM_GUARD_STARTED = 1, GM_GUARD_ENDED = 2 };
+
+/* STARTED tells the process group, for the case that the guard itself is killed.  ENDED comes once
+ * per chain, when every command of it has ended; words_bytes of words follow. */
 struct gm_guard_answer {
+    uint32_t kind;
     uint32_t id;
+    int32_t group;
     uint32_t failed;
     int32_t status;
     int32_t signal;

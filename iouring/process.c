@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct gm_process {
     uint32_t id;
     int in;  /* we write; -1: closed */
     int out; /* we read; -1: ended */
+    pid_t group; /* 0 until the guard has told it */
     bool ended;
     struct gm_process_end end;
 };
@@ -40,6 +42,7 @@ struct gm_process_host {
     int epoll;
     int socket; /* to the guard; -1: none yet */
     pid_t guard;
+    bool dead; /* the guard went before its time */
     uint32_t next_id;
     uint32_t count;
     struct gm_process *processes;
@@ -95,7 +98,7 @@ static int spawn_guard(struct gm_process_host *host, int socket)
 
 static int watch(struct gm_process_host *host, int descriptor, uint32_t events)
 {
-    struct epoll_event event = {.events = events | EPOLLET};
+    struct epoll_event event = {.events = events | EPOLLET, .data.fd = descriptor};
     return epoll_ctl(host->epoll, EPOLL_CTL_ADD, descriptor, &event) < 0 ? -errno : 0;
 }
 
@@ -137,6 +140,9 @@ static void take_answer(struct gm_process_host *host, const char *bytes, size_t 
     for (struct gm_process *process = host->processes; process != NULL; process = process->next) {
         if (process->id != answer.id)
             continue;
+        process->group = answer.group;
+        if (answer.kind == GM_GUARD_STARTED)
+            return;
         process->ended = true;
         process->end = (struct gm_process_end){.failed = answer.failed,
                                                .status = answer.status,
@@ -149,20 +155,31 @@ static void take_answer(struct gm_process_host *host, const char *bytes, size_t 
     }
 }
 
+/* Somebody killed the guard: what it would have ended is ended from here. */
+static int bury_guard(struct gm_process_host *host)
+{
+    for (struct gm_process *process = host->processes; process != NULL; process = process->next)
+        if (process->group != 0 && !process->ended)
+            kill(-process->group, SIGKILL);
+    host->dead = true;
+    return GM_EPEER_DIED;
+}
+
 /* Takes every answer that is there.  Returns 0, or GM_EPEER_DIED. */
 static int take_answers(struct gm_process_host *host)
 {
     char bytes[ANSWER_BYTES_MAX];
-    for (;;) {
+    while (!host->dead) {
         const ssize_t got = recv(host->socket, bytes, sizeof bytes, MSG_DONTWAIT);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0 && errno == EAGAIN)
             return 0;
         if (got < (ssize_t)sizeof(struct gm_guard_answer))
-            return GM_EPEER_DIED;
+            return bury_guard(host);
         take_answer(host, bytes, (size_t)got);
     }
+    return GM_EPEER_DIED;
 }
 
 /* Sends a request.  Several hundred may wait in the socket; then this one waits for the guard. */
@@ -188,7 +205,7 @@ static int request(struct gm_process_host *host, const struct gm_guard_request *
         if (sendmsg(host->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
             return 0;
         if (errno == EPIPE || errno == ECONNRESET)
-            return GM_EPEER_DIED;
+            return bury_guard(host);
         if (errno != EAGAIN && errno != EINTR)
             return -errno;
         /* The guard may wait for us to take an answer. */
@@ -306,6 +323,7 @@ static int host_spawn(void *self, const struct gm_process_spec *spec,
     process->id = host->next_id++;
     process->in = -1;
     process->out = -1;
+    process->group = 0;
     process->ended = false;
     rc = start(host, spec, process);
     if (rc < 0) {
@@ -351,8 +369,8 @@ static int host_write(void *self, struct gm_process *process, const void *data, 
 static int host_read(void *self, struct gm_process *process, void *buffer, size_t bytes,
                      size_t *ret_bytes)
 {
+    const struct gm_process_host *host = self;
     ssize_t done;
-    (void)self;
     if (process->out < 0)
         return GM_END;
     do
@@ -362,8 +380,10 @@ static int host_read(void *self, struct gm_process *process, void *buffer, size_
         *ret_bytes = (size_t)done;
         return 0;
     }
+    if (done < 0 && errno == EAGAIN)
+        return host->dead ? GM_EPEER_DIED : GM_AGAIN;
     if (done < 0)
-        return errno == EAGAIN ? GM_AGAIN : -errno;
+        return -errno;
     close(process->out);
     process->out = -1;
     return GM_END;
@@ -410,8 +430,13 @@ static void host_arm(void *self)
 {
     struct gm_process_host *host = self;
     struct epoll_event events[EVENTS_PER_LOOK];
-    while (epoll_wait(host->epoll, events, EVENTS_PER_LOOK, 0) == EVENTS_PER_LOOK)
-        continue;
+    int count;
+    do {
+        count = epoll_wait(host->epoll, events, EVENTS_PER_LOOK, 0);
+        for (int i = 0; i < count; i++)
+            if (events[i].data.fd == host->socket)
+                (void)take_answers(host); /* a death is remembered */
+    } while (count == EVENTS_PER_LOOK);
 }
 
 static int host_descriptor(void *self)

@@ -403,8 +403,9 @@ static void killed_guard_is_an_error(void **state)
     (void)state;
     struct host host;
     host_open(&host);
-    struct gm_process *process = run(&host, "cat");
+    struct gm_process *process = run(&host, "echo $$; exec cat");
     const struct gm_process_end *end;
+    const pid_t pid = pid_of(&host, process);
     kill(gm_process_host_guard(host.host), SIGKILL);
     int rc;
     while ((rc = host.port.ops->wait(host.port.self, process, &end)) == GM_AGAIN) {
@@ -412,6 +413,11 @@ static void killed_guard_is_an_error(void **state)
         poll(NULL, 0, 1);
     }
     assert_int_equal(rc, GM_EPEER_DIED);
+    char byte;
+    size_t bytes;
+    rc = host.port.ops->read(host.port.self, process, &byte, 1, &bytes);
+    assert_true(rc == GM_EPEER_DIED || rc == GM_END);
+    expect_gone(pid);
     const char *code = "true";
     struct gm_process *more;
     const struct gm_process_spec spec = {.codes = &code, .code_count = 1};
