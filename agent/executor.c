@@ -388,6 +388,13 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
     const struct gm_plan *plan = executor->spec.plan;
     counts->busy_ns += executor->busy_ns;
     counts->heap_peak_bytes += executor->heap.peak_bytes;
+    if (executor->processes.ops != NULL) {
+        struct gm_process_counts commands;
+        executor->processes.ops->counts(executor->processes.self, &commands);
+        counts->commands.commands_count += commands.commands_count;
+        counts->commands.written_bytes += commands.written_bytes;
+        counts->commands.read_bytes += commands.read_bytes;
+    }
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         const struct runner *runner = &executor->runners[i];
         struct gm_chain_counts *chain = &counts->chains[i];

@@ -78,6 +78,7 @@ struct gm_executor_counts {
     uint32_t chain_count;
     struct gm_chain_counts *chains;       /* chain_count of them */
     struct gm_exchange_counts *exchanges; /* sent, plan->exchange_count of them */
+    struct gm_process_counts commands;    /* of pipe steps */
 };
 
 /* Allocates the tables by malloc for the plan's size, zeroed.  Returns 0 or -ENOMEM. */

@@ -283,6 +283,9 @@ static void counts_merge(struct gm_executor_counts *total, const struct gm_execu
     total->disk_refusal = one->disk_refusal != 0 ? one->disk_refusal : total->disk_refusal;
     total->busy_ns += one->busy_ns;
     total->heap_peak_bytes += one->heap_peak_bytes;
+    total->commands.commands_count += one->commands.commands_count;
+    total->commands.written_bytes += one->commands.written_bytes;
+    total->commands.read_bytes += one->commands.read_bytes;
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         total->chains[i].source_rows += one->chains[i].source_rows;
         total->chains[i].source_words += one->chains[i].source_words;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -54,6 +55,8 @@ struct guard {
     uint32_t chain_count;
     struct pollfd *watched; /* chain_count + 2 */
     uint32_t watched_room;
+    struct rlimit limit; /* of descriptors: what commands get */
+    struct rlimit own_limit;
 };
 
 void gm_guard_enlarge(int pipe_end)
@@ -226,7 +229,8 @@ static bool end_chain(struct guard *guard, uint32_t id)
 
 /* ---- the beginning of one -------------------------------------------------------------------- */
 
-static int spawn_one(struct chain *chain, char *const *arguments, int in, int out, int err)
+static int spawn_one(const struct guard *guard, struct chain *chain, char *const *arguments,
+                     int in, int out, int err)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -246,8 +250,11 @@ static int spawn_one(struct chain *chain, char *const *arguments, int in, int ou
     posix_spawnattr_setpgroup(&attributes, chain->group);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setsigmask(&attributes, &none);
-    if (rc == 0)
+    if (rc == 0) {
+        setrlimit(RLIMIT_NOFILE, &guard->limit);
         rc = posix_spawn(&pid, "/bin/sh", &actions, &attributes, arguments, environ);
+        setrlimit(RLIMIT_NOFILE, &guard->own_limit);
+    }
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     if (rc != 0)
@@ -259,8 +266,9 @@ static int spawn_one(struct chain *chain, char *const *arguments, int in, int ou
 }
 
 /* The words of `sh -c CODE gleam ARGUMENT...` for the commands; texts move along. */
-static int spawn_all(struct chain *chain, const struct gm_guard_request *request, char *texts,
-                     char **arguments, int in, int out, int err)
+static int spawn_all(const struct guard *guard, struct chain *chain,
+                     const struct gm_guard_request *request, char *texts, char **arguments, int in,
+                     int out, int err)
 {
     static char shell[] = "sh", flag[] = "-c", name[] = "gleam";
     for (uint32_t i = 0; i < request->code_count; i++) {
@@ -281,7 +289,7 @@ static int spawn_all(struct chain *chain, const struct gm_guard_request *request
         if (rc == 0 && !last)
             gm_guard_enlarge(ends[1]);
         if (rc == 0)
-            rc = spawn_one(chain, arguments, in, ends[1], err);
+            rc = spawn_one(guard, chain, arguments, in, ends[1], err);
         if (i > 0)
             close(in);
         if (!last && ends[1] >= 0)
@@ -308,8 +316,8 @@ static bool texts_fit(const struct gm_guard_request *request, const char *texts)
            request->text_bytes > 0 && texts[request->text_bytes - 1] == '\0';
 }
 
-static int start_commands(struct chain *chain, const struct gm_guard_request *request,
-                          const int *descriptors, int in)
+static int start_commands(const struct guard *guard, struct chain *chain,
+                          const struct gm_guard_request *request, const int *descriptors, int in)
 {
     int words[2];
     char *texts = mmap(NULL, request->text_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE,
@@ -324,7 +332,7 @@ static int start_commands(struct chain *chain, const struct gm_guard_request *re
         /* The reading end alone is without blocking: the flag is of each end. */
         fcntl(words[1], F_SETFL, 0);
         chain->words_fd = words[0];
-        rc = spawn_all(chain, request, texts, arguments, in, descriptors[1], words[1]);
+        rc = spawn_all(guard, chain, request, texts, arguments, in, descriptors[1], words[1]);
         close(words[1]);
     }
     free(arguments);
@@ -349,7 +357,7 @@ static bool start_chain(struct guard *guard, const struct gm_guard_request *requ
     if (rc == 0 && in < 0)
         rc = -errno;
     if (rc == 0)
-        rc = start_commands(chain, request, descriptors, in);
+        rc = start_commands(guard, chain, request, descriptors, in);
     if (in >= 0 && descriptor_count < 3)
         close(in);
     if (rc == 0)
@@ -495,6 +503,7 @@ void gm_guard(void)
     sigaddset(&watched, SIGCHLD);
     sigaddset(&watched, SIGTERM); /* the parent's death, and what a person may send */
     sigprocmask(SIG_BLOCK, &watched, NULL);
+    signal(SIGCHLD, SIG_DFL); /* a driver may ignore it, and ends would be lost */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
@@ -508,6 +517,10 @@ void gm_guard(void)
     close_range((unsigned)guard.socket + 1, ~0U, 0);
     fcntl(guard.socket, F_SETFD, FD_CLOEXEC);
     sched_setaffinity(0, sizeof cores, &cores);
+    GM_CHECK(getrlimit(RLIMIT_NOFILE, &guard.limit) == 0);
+    guard.own_limit = guard.limit;
+    guard.own_limit.rlim_cur = guard.limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &guard.own_limit);
     guard.signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
     GM_CHECK(guard.signals >= 0);
     while (watch(&guard))

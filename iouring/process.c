@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,6 +47,7 @@ struct gm_process_host {
     uint32_t next_id;
     uint32_t count;
     struct gm_process *processes;
+    struct gm_process_counts counts;
 };
 
 /* ---- the guard ------------------------------------------------------------------------------- */
@@ -257,13 +259,30 @@ static int make_text(const struct gm_process_spec *spec, struct gm_heap *heap, i
     return rc;
 }
 
+/* As many descriptors as this user may have; a guard starts with the limit that was, and gives that
+ * to the commands. */
+static int open_pipe(int ends[2])
+{
+    struct rlimit limit;
+    if (pipe2(ends, O_CLOEXEC) == 0)
+        return 0;
+    if (errno != EMFILE || getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+        limit.rlim_cur == limit.rlim_max)
+        return -errno;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    return 0;
+}
+
 /* A pipe whose end `ours` is without blocking and in the epoll set. */
 static int make_pipe(struct gm_process_host *host, int ours, int ends[2])
 {
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return -errno;
+    int rc = open_pipe(ends);
+    if (rc < 0)
+        return rc;
     gm_guard_enlarge(ends[1]);
-    int rc = fcntl(ends[ours], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+    rc = fcntl(ends[ours], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
     if (rc == 0)
         rc = watch(host, ends[ours], ours == 0 ? EPOLLIN : EPOLLOUT);
     if (rc < 0) {
@@ -333,6 +352,7 @@ static int host_spawn(void *self, const struct gm_process_spec *spec,
     process->next = host->processes;
     host->processes = process;
     host->count++;
+    host->counts.commands_count += spec->code_count;
     *ret_process = process;
     return 0;
 }
@@ -348,6 +368,7 @@ static void host_close_input(void *self, struct gm_process *process)
 static int host_write(void *self, struct gm_process *process, const void *data, size_t bytes,
                       size_t *ret_bytes)
 {
+    struct gm_process_host *host = self;
     ssize_t done;
     if (process->in < 0)
         return -EPIPE;
@@ -355,6 +376,7 @@ static int host_write(void *self, struct gm_process *process, const void *data, 
         done = write(process->in, data, bytes);
     while (done < 0 && errno == EINTR);
     if (done > 0) {
+        host->counts.written_bytes += (uint64_t)done;
         *ret_bytes = (size_t)done;
         return 0;
     }
@@ -369,7 +391,7 @@ static int host_write(void *self, struct gm_process *process, const void *data, 
 static int host_read(void *self, struct gm_process *process, void *buffer, size_t bytes,
                      size_t *ret_bytes)
 {
-    const struct gm_process_host *host = self;
+    struct gm_process_host *host = self;
     ssize_t done;
     if (process->out < 0)
         return GM_END;
@@ -377,6 +399,7 @@ static int host_read(void *self, struct gm_process *process, void *buffer, size_
         done = read(process->out, buffer, bytes);
     while (done < 0 && errno == EINTR);
     if (done > 0) {
+        host->counts.read_bytes += (uint64_t)done;
         *ret_bytes = (size_t)done;
         return 0;
     }
@@ -426,6 +449,12 @@ static uint32_t host_count(void *self)
     return host->count;
 }
 
+static void host_counts(void *self, struct gm_process_counts *ret_counts)
+{
+    const struct gm_process_host *host = self;
+    *ret_counts = host->counts;
+}
+
 static void host_arm(void *self)
 {
     struct gm_process_host *host = self;
@@ -454,6 +483,7 @@ static const struct gm_process_ops host_ops = {
     .wait = host_wait,
     .release = host_release,
     .count = host_count,
+    .counts = host_counts,
     .arm = host_arm,
     .descriptor = host_descriptor,
 };

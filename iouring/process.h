@@ -16,9 +16,10 @@
  * Memory:    the heap's, a few KiB per process (the guard's own is malloc, and small).
  * Blocking:  never, but starting the guard with the first process, which costs a few ms, and
  *            destroy, which waits until the guard has killed what is left.
- * Transfers: plain read(2) and write(2) on pipes without blocking; iouring/README of measurements
- *            is in ARCHITECTURE.md.  Each end is in the epoll set once, edge-triggered, so that no
- *            system call switches interest on and off.
+ * Transfers: plain read(2) and write(2) on pipes without blocking: io_uring was no faster, and
+ *            vmsplice(2) is not safe with any command (figures in ARCHITECTURE.md).  Each end is in
+ *            the epoll set once, edge-triggered, so that no system call switches interest on and
+ *            off.
  */
 #ifndef GM_IOURING_PROCESS_H
 #define GM_IOURING_PROCESS_H

@@ -100,14 +100,17 @@ static int make_room(struct gm_commands *commands, struct gm_command_lines *line
         lines->begin = 0;
         lines->end = left;
     }
-    if (lines->end < lines->capacity)
+    const bool grows = lines->filled && lines->capacity < GM_COMMANDS_BUFFER_BYTES;
+    if (lines->end < lines->capacity && !grows)
         return 0;
     if (lines->capacity > GM_VALUE_BYTES_MAX)
         return refuse_long(commands, lines, GM_EJOB_FLOW);
     const size_t capacity =
-        lines->capacity > 0 ? 2 * lines->capacity : GM_COMMANDS_BUFFER_BYTES;
+        lines->capacity > 0 ? 2 * lines->capacity : GM_COMMANDS_BUFFER_BYTES_MIN;
     uint8_t *data =
         gm_heap_realloc(commands->op->heap, lines->data, lines->capacity, capacity);
+    if (data == NULL && lines->end < lines->capacity)
+        return 0; /* it would only have been faster */
     if (data == NULL)
         return refuse_long(commands, lines, GM_ETASK_MEMORY);
     lines->data = data;
@@ -129,6 +132,7 @@ int gm_commands_fill(struct gm_commands *commands, struct gm_process *process,
                          lines->capacity - lines->end, &bytes);
     if (rc == 0)
         lines->end += bytes;
+    lines->filled = lines->end == lines->capacity;
     lines->ended = rc == GM_END;
     return rc < 0 ? gm_commands_refuse(commands, rc, "cannot read what it writes") : rc;
 }

@@ -14,8 +14,10 @@
 #include "engine/source/rows.h"
 #include "shuffle/port/process.h"
 
-/* What is read at once.  A command's pipe holds up to 1 MiB; more at a time only leaves the cache
- * (figures in ARCHITECTURE.md).  A longer line doubles the buffer, within the heap's limit. */
+/* What is read at once: little at first, since hundreds of partitions may be open, and double while
+ * reads fill it, up to what stays in the cache.  A longer line doubles it within the heap's
+ * limit. */
+#define GM_COMMANDS_BUFFER_BYTES_MIN (16u << 10)
 #define GM_COMMANDS_BUFFER_BYTES (256u << 10)
 
 /* Of an operator. */
@@ -37,6 +39,7 @@ struct gm_command_lines {
     size_t looked; /* bytes from begin on in which no line ends */
     bool quoted;   /* csv: a field is open there */
     bool ended;    /* the command closed its output */
+    bool filled;   /* the last read had no room for more */
     uint64_t count; /* lines that were taken */
 };
 

@@ -46,6 +46,12 @@ struct gm_process_end {
     char words[GM_PROCESS_WORDS_BYTES + 1]; /* the last lines that the chain wrote to stderr */
 };
 
+struct gm_process_counts {
+    uint64_t commands_count; /* shells that were asked for */
+    uint64_t written_bytes;
+    uint64_t read_bytes;
+};
+
 struct gm_process_ops {
     const char *name;
     /* Starts a chain; the spec is borrowed for the call.  Returns 0 or < 0.  That a command cannot
@@ -67,6 +73,7 @@ struct gm_process_ops {
     void (*release)(void *self, struct gm_process *process);
     /* Processes that were spawned and not released. */
     uint32_t (*count)(void *self);
+    void (*counts)(void *self, struct gm_process_counts *ret_counts); /* since the port was made */
     /* Before a sleep: forgets what became ready so far, so that the descriptor polls readable for
      * what comes later only.  Look at every process once more between this and the sleep. */
     void (*arm)(void *self);

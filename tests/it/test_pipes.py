@@ -126,6 +126,34 @@ class Answers(PipeCase):
                                       "pipe", "sed 's/\\t/=/'", "print", "%s\n"))
         self.assertEqual(done.out, "a=1\nb=3\nc=1\n")
 
+    def test_hundreds_of_partitions_at_a_time(self):
+        import resource
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lib.needs(hard >= 4096, "needs a limit of 4096 descriptors")
+        path = self.file("".join("%d\n" % i for i in range(20000)))
+        count = 400 if lib.SANITIZER == "none" else 60
+        done = self.run_ok(self.pipes("text", 2, path, "part", count, "pipe",
+                                      "cat >/dev/null; ulimit -n", "print", "%s\n", memory="256M"),
+                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
+                                                                 (500, hard)), seconds=60)
+        self.assertEqual(done.out, "500\n" * count) # commands have the limit of the driver
+
+    def test_stats_count_commands(self):
+        text = "line\n" * 1000
+        _, stats = self.stats_of(self.pipes("text", 2, self.file(text), "pipe", "cat", "pipe",
+                                            "cat", "print", "%s\n"))
+        self.assertEqual(stats["commands_count"], 4)
+        self.assertEqual(stats["commands_written_bytes"], len(text))
+        self.assertEqual(stats["commands_read_bytes"], len(text))
+        steps = {step["step_kind"]: step for step in stats["steps"]}
+        self.assertEqual(steps["pipe"]["in_rows"], 1000)
+        self.assertEqual(steps["pipe"]["out_rows"], 1000)
+
+    def test_a_driver_that_ignores_its_children(self):
+        done = self.run_ok(self.pipes("text", 2, self.file("x\n"), "pipe", "cat", "print", "%s\n"),
+                           preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+        self.assertEqual(done.out, "x\n")
+
     def test_the_plan_shows_the_commands(self):
         done = self.run_ok(self.pipes("text", 2, self.file("a\n"), "pipe", "tr a b", "pipe", "sort",
                                       "plan", "%s\n"))
