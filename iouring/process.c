@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -214,8 +215,8 @@ static int request(struct gm_process_host *host, const struct gm_guard_request *
         int rc = take_answers(host);
         if (rc < 0)
             return rc;
-        struct epoll_event events[1];
-        (void)epoll_wait(host->epoll, events, 1, errno == EAGAIN ? 1 : REQUEST_POLL_MS);
+        struct pollfd ready = {.fd = host->socket, .events = POLLIN | POLLOUT};
+        (void)poll(&ready, 1, REQUEST_POLL_MS);
     }
 }
 

@@ -192,6 +192,17 @@ static void count_rows(struct level *level)
     level->op.hidden_rows = 0;
 }
 
+/* What stands in front of level `end` need not make more rows of the current partition. */
+static void stop_before(struct gm_chain *chain, uint32_t end)
+{
+    for (uint32_t i = 0; i < end; i++) {
+        struct level *level = &chain->levels[i];
+        void *state = state_of(chain, level);
+        if (level->op.ops->stop != NULL && state != NULL)
+            level->op.ops->stop(&level->op, state);
+    }
+}
+
 /* One call of the deepest operator that has input.  Returns 0, GM_END when none has, GM_AGAIN when
  * it waits, or < 0. */
 static int process_deepest(struct gm_chain *chain)
@@ -209,6 +220,8 @@ static int process_deepest(struct gm_chain *chain)
         level->more = rc == GM_OP_HAVE_MORE;
         count_rows(level);
         feed(chain, i + 1, &level->out);
+        if (rc == GM_OP_ENOUGH)
+            stop_before(chain, i);
         return 0;
     }
     return GM_END;

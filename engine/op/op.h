@@ -27,6 +27,9 @@ enum {
     GM_OP_NEED_INPUT = 0, /* done with the input; `out` may hold rows */
     /* GM_AGAIN: nothing can be done now, and `out` is empty: call again with the same input. */
     GM_OP_HAVE_MORE = 3,  /* hand on `out`, then call again with the same input */
+    /* As NEED_INPUT, and more rows of this partition would be for nothing: what is in front need
+     * not make any. */
+    GM_OP_ENOUGH = 5,
 };
 
 struct gm_op;
@@ -44,8 +47,11 @@ struct gm_op_ops {
     int (*begin)(struct gm_op *op, void **ret_state);
     void (*end)(struct gm_op *op, void *state);
     /* Takes `in` (borrowed until it returns NEED_INPUT) and fills `out`, which comes in empty.
-     * Returns NEED_INPUT, HAVE_MORE, GM_AGAIN or < 0. */
+     * Returns NEED_INPUT, HAVE_MORE, ENOUGH, GM_AGAIN or < 0. */
     int (*process)(struct gm_op *op, void *state, const struct gm_batch *in, struct gm_batch *out);
+    /* Nobody wants more of this partition: process and finish give no rows from now on, and do not
+     * wait.  NULL for an operator that cannot run on its own. */
+    void (*stop)(struct gm_op *op, void *state);
     /* Nothing comes in at the moment: fills `out` with what there is, and sends on what is kept
      * back.  Returns 0, or < 0.  NULL when there is nothing to be done then. */
     int (*idle)(struct gm_op *op, void *state, struct gm_batch *out);

@@ -33,6 +33,7 @@ struct state {
     uint64_t rows;
     bool broken; /* nobody reads the rest */
     bool closed; /* all was written */
+    bool stopped; /* nobody wants its output */
 };
 
 static int pipe_open(struct gm_op *op)
@@ -199,7 +200,7 @@ static int pipe_process(struct gm_op *op, void *opaque, const struct gm_batch *i
 {
     struct pipe *self = op->self;
     struct state *state = opaque;
-    for (;;) {
+    while (!state->stopped) {
         int rc = gm_commands_take(&self->commands, &state->lines, out);
         if (rc < 0 || out->row_count > 0)
             return rc < 0 ? rc : GM_OP_HAVE_MORE;
@@ -225,13 +226,28 @@ static int pipe_process(struct gm_op *op, void *opaque, const struct gm_batch *i
     }
     self->next_row = 0;
     self->block_bytes = 0;
-    return GM_OP_NEED_INPUT;
+    return state->broken ? GM_OP_ENOUGH : GM_OP_NEED_INPUT;
+}
+
+/* As SIGPIPE would at its next write: how it ends does not matter any more. */
+static void pipe_stop(struct gm_op *op, void *opaque)
+{
+    struct pipe *self = op->self;
+    struct state *state = opaque;
+    if (state->process != NULL)
+        op->processes->ops->release(op->processes->self, state->process);
+    gm_commands_free(&self->commands, &state->lines);
+    state->process = NULL;
+    state->broken = true;
+    state->stopped = true;
 }
 
 static int pipe_idle(struct gm_op *op, void *opaque, struct gm_batch *out)
 {
     struct pipe *self = op->self;
     struct state *state = opaque;
+    if (state->stopped)
+        return 0;
     int rc = flush(op, state);
     if (rc < 0)
         return rc;
@@ -250,6 +266,8 @@ static int pipe_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
     struct state *state = opaque;
     const struct gm_processes *port = op->processes;
     const struct gm_process_end *end;
+    if (state->stopped)
+        return GM_OP_NEED_INPUT;
     for (;;) {
         int rc = gm_commands_take(&self->commands, &state->lines, out);
         if (rc < 0 || out->row_count > 0)
@@ -290,6 +308,7 @@ const struct gm_op_ops gm_op_pipe = {
     .begin = pipe_begin,
     .end = pipe_end,
     .process = pipe_process,
+    .stop = pipe_stop,
     .idle = pipe_idle,
     .finish = pipe_finish,
 };

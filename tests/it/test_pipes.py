@@ -326,6 +326,9 @@ class Failures(PipeCase):
         done = self.run_ok(self.pipes("text", 2, self.file("x\n"), "pipe", "yes", "pipe", "head -5",
                                       "print", "%s\n"))
         self.assertEqual(done.out, "y\n" * 10)
+        done = self.run_ok(self.pipes("text", 2, self.file("x\n"), "lines", "yes", "lines", "cat",
+                                      "words", "lines", "head -n 5", "print", "%s\n"))
+        self.assertEqual(done.out, "y\n" * 10)
 
     def test_an_endless_command_whose_reader_went_away(self):
         process = self.start(self.pipes("text", 2, self.file("x\n"), "pipe", "yes", "print", "%s\n"))

@@ -769,6 +769,31 @@ static void output_comes_while_the_source_waits(void **state)
     piped_close(&piped);
 }
 
+/* head behind yes: what nobody wants any more is stopped, and the partition ends. */
+static void endless_command_is_stopped_by_one_that_has_enough(void **state)
+{
+    (void)state;
+    for (uint32_t run = 0; run < 20; run++) {
+        struct piped piped;
+        struct fake head;
+        piped_open(&piped, run, FAKE_REPEATS, false, GM_SOURCE_TEXT);
+        fake_init(&head, FAKE_HEAD, 100, run);
+        piped.fake.behind = &head;
+        head.limit = 4 * strlen(FAKE_LINE);
+        struct gm_step *second = add_step(&piped.plan, GM_STEP_PIPE);
+        second->parameter = piped.steps[0].parameter;
+        second->parameter_bytes = piped.steps[0].parameter_bytes;
+        piped.world.step_count = 2;
+        piped.world.event_count = 0;
+        piped.world.events[piped.world.event_count++] = (struct event){EVENT_BATCH, 1, 0, 10};
+        assert_int_equal(piped_create(&piped, 0, 1), 0);
+        assert_int_equal(run_chain(&piped.test, &piped.world, 100000), GM_END);
+        assert_int_equal(piped.world.out.row_count, 4);
+        assert_int_equal(head.running, 0);
+        piped_close(&piped);
+    }
+}
+
 static void command_that_cannot_start_stops_it(void **state)
 {
     (void)state;
@@ -800,6 +825,7 @@ int main(void)
         cmocka_unit_test(claimed_partitions_are_each_begun_once),
         cmocka_unit_test(partitions_of_an_exchange_are_each_begun_once),
         cmocka_unit_test(output_comes_while_the_source_waits),
+        cmocka_unit_test(endless_command_is_stopped_by_one_that_has_enough),
         cmocka_unit_test(command_that_cannot_start_stops_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,13 +19,16 @@ enum fake_program {
     FAKE_HEAD,    /* copies the first `limit` bytes, then ends */
     FAKE_ENDLESS, /* writes letters without an end, and no newline */
     FAKE_ECHO,    /* writes its arguments, a space behind each, and a newline */
+    FAKE_REPEATS, /* writes FAKE_LINE without an end */
     FAKE_DEAF,    /* neither reads nor writes, and ends when its input does */
 };
 
 #define FAKE_PIPE_MAX 65536
+#define FAKE_LINE "word\t12\n"
 
 struct gm_process {
     struct gm_process *next;
+    struct fake *fake; /* whose program it is */
     uint8_t *in, *out; /* what lies in the two pipes */
     size_t in_bytes, out_bytes;
     uint64_t read_bytes; /* by the program */
@@ -48,6 +51,7 @@ struct fake {
     uint32_t spawned, running, running_max;
     int spawn_error, read_error, write_error;
     struct gm_process *processes;
+    struct fake *behind; /* whose program every second process is; NULL: all are alike */
     char codes[512]; /* of the last, with " | " between */
 };
 
@@ -127,6 +131,12 @@ static inline void fake_step(struct fake *fake, struct gm_process *process)
         memset(process->out + process->out_bytes, 'y', fake->pipe_bytes - process->out_bytes);
         process->out_bytes = fake->pipe_bytes;
         return;
+    case FAKE_REPEATS:
+        while (fake->pipe_bytes - process->out_bytes >= strlen(FAKE_LINE)) {
+            memcpy(process->out + process->out_bytes, FAKE_LINE, strlen(FAKE_LINE));
+            process->out_bytes += strlen(FAKE_LINE);
+        }
+        return;
     case FAKE_ECHO:
         fake_say(fake, process, process->says, strlen(process->says));
         if (process->said_bytes == strlen(process->says))
@@ -169,6 +179,7 @@ static inline int fake_spawn(void *self, const struct gm_process_spec *spec,
         *out++ = ' ';
     }
     memcpy(out, "\n", 2);
+    process->fake = fake->behind != NULL && fake->spawned % 2 == 1 ? fake->behind : fake;
     process->next = fake->processes;
     fake->processes = process;
     fake->spawned++;
@@ -182,7 +193,7 @@ static inline void fake_run_all(struct fake *fake)
 {
     for (struct gm_process *process = fake->processes; process != NULL; process = process->next)
         if (random_below(&fake->random, 3) > 0)
-            fake_step(fake, process);
+            fake_step(process->fake, process);
 }
 
 static inline int fake_write(void *self, struct gm_process *process, const void *data,
@@ -196,7 +207,7 @@ static inline int fake_write(void *self, struct gm_process *process, const void 
         return fake->write_error;
     if (process->stopped_reading)
         return -EPIPE;
-    size_t room = fake->pipe_bytes - process->in_bytes;
+    size_t room = process->fake->pipe_bytes - process->in_bytes;
     room = room < bytes ? room : bytes;
     room = room > 0 ? 1 + fake_some(fake, room - 1) : 0;
     if (room == 0)

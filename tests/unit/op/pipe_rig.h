@@ -61,7 +61,7 @@ static inline int pipe_rig_push(struct pipe_rig *test, const struct gm_batch *in
             return rc;
         assert_true(rc != GM_AGAIN || test->rig.out.row_count == 0);
         rows_take(&test->out, &test->rig.out);
-        if (rc == GM_OP_NEED_INPUT)
+        if (rc == GM_OP_NEED_INPUT || rc == GM_OP_ENOUGH)
             return 0;
     }
     fail_msg("the operator gets nowhere");
