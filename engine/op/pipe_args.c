@@ -1,9 +1,10 @@
 /* pipe_args.c - a command per row, several at a time, their lines in the order of the rows.
  *
  * Only the oldest command's output is read: the others write into their pipes, and wait there when
- * these are full.  All commands of a batch have ended before the next one is taken, so there is no
- * state of a partition.
+ * these are full.  All commands of a batch have ended before the next one is taken, so a
+ * partition's state is only how many rows it had, for messages.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "engine/op/commands.h"
@@ -27,6 +28,17 @@ static int args_open(struct gm_op *op)
     return gm_commands_open(&self->commands, op);
 }
 
+static int args_begin(struct gm_op *op, void **ret_state)
+{
+    *ret_state = gm_heap_zalloc(op->heap, sizeof(uint64_t));
+    return *ret_state == NULL ? GM_ETASK_MEMORY : 0;
+}
+
+static void args_end(struct gm_op *op, void *state)
+{
+    gm_heap_free(op->heap, state, sizeof(uint64_t));
+}
+
 static void release_first(struct gm_op *op, struct pipe_args *self)
 {
     op->processes->ops->release(op->processes->self, self->running[self->first]);
@@ -48,7 +60,8 @@ static void args_close(struct gm_op *op)
     op->self = NULL;
 }
 
-static int start(struct gm_op *op, struct pipe_args *self, const struct gm_batch *in)
+static int start(struct gm_op *op, struct pipe_args *self, uint64_t row_number,
+                 const struct gm_batch *in)
 {
     for (uint32_t c = 0; c < in->column_count; c++) {
         const struct gleam_value value = gm_vector_get(&in->columns[c], self->next_row);
@@ -58,10 +71,11 @@ static int start(struct gm_op *op, struct pipe_args *self, const struct gm_batch
             data = gm_value_text(&value, self->numbers[c], &length);
         if (length > 0 && memchr(data, '\0', length) != NULL)
             return gm_error_set(op->error, GM_EJOB_FLOW,
-                                "%s: step '%s': row %u of a batch of partition %u: column %u "
-                                "('%s') holds a NUL byte, which no argument of a command can",
-                                op->step->where, op->step->name, self->next_row + 1,
-                                op->partition, c + 1, op->input_schema->fields[c].name);
+                                "%s: step '%s': row %" PRIu64 " of partition %u: column %u ('%s') "
+                                "holds a NUL byte, which no argument of a command can: use "
+                                "gleam_pipe",
+                                op->step->where, op->step->name, row_number, op->partition, c + 1,
+                                op->input_schema->fields[c].name);
         self->arguments[c] = (struct gm_process_argument){.data = data, .bytes = length};
     }
     const char *code = self->commands.spec.commands[0].code;
@@ -106,13 +120,13 @@ static int args_process(struct gm_op *op, void *state, const struct gm_batch *in
                         struct gm_batch *out)
 {
     struct pipe_args *self = op->self;
-    (void)state;
+    uint64_t *rows = state;
     for (;;) {
         int rc = gm_commands_take(&self->commands, &self->lines, out);
         if (rc < 0 || out->row_count > 0)
             return rc < 0 ? rc : GM_OP_HAVE_MORE;
         while (self->next_row < in->row_count && self->count < self->commands.spec.parallel) {
-            rc = start(op, self, in);
+            rc = start(op, self, *rows + self->next_row + 1, in);
             if (rc < 0)
                 return rc;
         }
@@ -122,6 +136,7 @@ static int args_process(struct gm_op *op, void *state, const struct gm_batch *in
         if (rc != 0)
             return rc;
     }
+    *rows += in->row_count;
     self->next_row = 0;
     return GM_OP_NEED_INPUT;
 }
@@ -130,5 +145,7 @@ const struct gm_op_ops gm_op_pipe_args = {
     .name = "pipe as args",
     .open = args_open,
     .close = args_close,
+    .begin = args_begin,
+    .end = args_end,
     .process = args_process,
 };

@@ -65,10 +65,13 @@ static void argument_with_a_nul_is_refused(void **state)
     const struct gleam_value values[] = {gleam_bytes("a\0b", 3), gleam_i64(1)};
     pipe_rig_init(&test, GM_STEP_PIPE_ARGS, FAKE_ECHO, 100, 1);
     schemas(&test);
+    const struct gleam_value fine[] = {text_value("a"), gleam_i64(1)};
+    rows_add(&in, fine, 2);
     rows_add(&in, values, 2);
     assert_int_equal(pipe_rig_open(&test, UINT64_MAX), 0);
     assert_int_equal(pipe_rig_rows(&test, &in, 1), GM_EJOB_FLOW);
-    assert_said(&test, "column 1 ('text') holds a NUL byte");
+    assert_said(&test, "test.c:9: step 'through': row 2 of partition 6: column 1 ('text') holds "
+                       "a NUL byte");
     rows_free(&in);
     pipe_rig_close(&test);
 }
