@@ -406,6 +406,11 @@ static void killed_guard_is_an_error(void **state)
     struct gm_process *process = run(&host, "echo $$; exec cat");
     const struct gm_process_end *end;
     const pid_t pid = pid_of(&host, process);
+    /* The guard serves one request after the other: then it has told the first group. */
+    struct gm_process *second = run(&host, "true");
+    char out[1];
+    talk(&host, second, NULL, 0, out, sizeof out, NULL);
+    release(&host, second);
     kill(gm_process_host_guard(host.host), SIGKILL);
     int rc;
     while ((rc = host.port.ops->wait(host.port.self, process, &end)) == GM_AGAIN) {
