@@ -42,7 +42,7 @@ struct gm_process_host {
     struct gm_heap *heap;
     cpu_set_t cores;
     int epoll;
-    int socket; /* to the guard; -1: none yet */
+    int socket; /* to the guard; -1: there is none */
     pid_t guard;
     bool dead; /* the guard went before its time */
     uint32_t next_id;
@@ -334,9 +334,6 @@ static int host_spawn(void *self, const struct gm_process_spec *spec,
 {
     struct gm_process_host *host = self;
     GM_CHECK(spec->code_count >= 1 && spec->code_count <= GM_PROCESS_COMMANDS_MAX);
-    int rc = host->socket < 0 ? start_guard(host) : 0;
-    if (rc < 0)
-        return rc;
     struct gm_process *process = gm_heap_alloc(host->heap, sizeof *process);
     if (process == NULL)
         return GM_ETASK_MEMORY;
@@ -345,7 +342,7 @@ static int host_spawn(void *self, const struct gm_process_spec *spec,
     process->out = -1;
     process->group = 0;
     process->ended = false;
-    rc = start(host, spec, process);
+    int rc = start(host, spec, process);
     if (rc < 0) {
         gm_heap_free(host->heap, process, sizeof *process);
         return rc;
@@ -502,6 +499,12 @@ int gm_process_host_create(struct gm_heap *heap, const cpu_set_t *cores,
     if (host->epoll < 0) {
         const int rc = -errno;
         gm_heap_free(heap, host, sizeof *host);
+        return rc;
+    }
+    /* Now: its start takes a few ms, in which the executor opens its chains. */
+    const int rc = start_guard(host);
+    if (rc < 0) {
+        gm_process_host_destroy(host);
         return rc;
     }
     *ret_host = host;

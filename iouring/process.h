@@ -14,8 +14,8 @@
  *
  * Threads:   created, used and destroyed by one thread.
  * Memory:    the heap's, a few KiB per process (the guard's own is malloc, and small).
- * Blocking:  never, but starting the guard with the first process, which costs a few ms, and
- *            destroy, which waits until the guard has killed what is left.
+ * Blocking:  never, but create, which starts the guard, and destroy, which waits until the guard
+ *            has killed what is left.
  * Transfers: plain read(2) and write(2) on pipes without blocking: io_uring was no faster, and
  *            vmsplice(2) is not safe with any command (figures in ARCHITECTURE.md).  Each end is in
  *            the epoll set once, edge-triggered, so that no system call switches interest on and
@@ -42,7 +42,7 @@ void gm_process_host_destroy(struct gm_process_host *host);
 /* The port; borrows the host. */
 struct gm_processes gm_process_host_port(struct gm_process_host *host);
 
-/* The guard's process, for tests; 0 while there is none. */
+/* The guard's process, for tests. */
 int gm_process_host_guard(const struct gm_process_host *host);
 
 #endif
