@@ -105,6 +105,9 @@ static void write_counts(struct gm_writer *writer, const struct gm_executor_coun
     }
     gm_writer_u64(writer, counts->spilled_bytes);
     gm_writer_u64(writer, counts->spill_buffered_count);
+    gm_writer_u64(writer, counts->commands.commands_count);
+    gm_writer_u64(writer, counts->commands.written_bytes);
+    gm_writer_u64(writer, counts->commands.read_bytes);
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         const struct gm_chain_counts *chain = &counts->chains[i];
         gm_writer_u64(writer, chain->source_rows);
@@ -140,6 +143,9 @@ static void read_counts(struct gm_cursor *cursor, const struct gm_plan *plan,
     }
     counts->spilled_bytes += gm_cursor_u64(cursor);
     counts->spill_buffered_count += gm_cursor_u64(cursor);
+    counts->commands.commands_count += gm_cursor_u64(cursor);
+    counts->commands.written_bytes += gm_cursor_u64(cursor);
+    counts->commands.read_bytes += gm_cursor_u64(cursor);
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         struct gm_chain_counts *chain = &counts->chains[i];
         chain->source_rows += gm_cursor_u64(cursor);

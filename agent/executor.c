@@ -47,11 +47,21 @@ struct gm_executor {
     struct gm_spill_disk spill_disk;
     struct gm_spill_store *spill_store; /* NULL: nothing may go to disk */
     struct gm_spill spill;
+    struct gm_processes processes; /* ops NULL: the plan runs no commands */
     uint64_t busy_ns;
     struct gm_udf_shared shared;
     struct gm_blob broadcasts[GM_BROADCASTS_MAX];
     struct gm_counters counters;
 };
+
+/* The work of a command per partition ends with the partition, and may begin there (sort). */
+static bool waits_for_commands(const struct gm_chain_plan *chain)
+{
+    for (uint32_t s = 0; s < chain->step_count; s++)
+        if (chain->steps[s].kind == GM_STEP_PIPE)
+            return true;
+    return false;
+}
 
 static int open_text(struct gm_executor *executor, struct runner *runner,
                      const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
@@ -65,6 +75,8 @@ static int open_text(struct gm_executor *executor, struct runner *runner,
     rc = gm_reader_create(&chain->source, &runner->disk,
                           gm_region_claim(executor->spec.region, chain->claim), &executor->heap,
                           &executor->error, &runner->reader);
+    if (rc == 0 && waits_for_commands(chain))
+        gm_reader_claim_singly(runner->reader);
     if (rc == 0)
         rc = gm_text_source_create(&chain->source, runner->reader, &executor->heap, &runner->text);
     if (rc == 0)
@@ -134,6 +146,30 @@ static _Atomic uint64_t *claim_of(const struct gm_executor *executor,
                : gm_region_claim(executor->spec.region, counter);
 }
 
+static bool runs_commands(const struct gm_plan *plan)
+{
+    for (uint32_t c = 0; c < plan->chain_count; c++)
+        for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
+            if (plan->chains[c].steps[s].kind == GM_STEP_PIPE ||
+                plan->chains[c].steps[s].kind == GM_STEP_PIPE_ARGS)
+                return true;
+    return false;
+}
+
+static int open_processes(struct gm_executor *executor)
+{
+    const struct gm_executor_ports *ports = &executor->spec.ports;
+    if (!runs_commands(executor->spec.plan))
+        return 0;
+    if (ports->processes_open == NULL)
+        return gm_error_set(&executor->error, -ENOTSUP, "this executor cannot run commands");
+    int rc = ports->processes_open(ports->self, &executor->heap, &executor->processes);
+    if (rc < 0)
+        return gm_error_set(&executor->error, rc, "cannot prepare for running commands: %s",
+                            gm_error_name(rc));
+    return 0;
+}
+
 static int open_runner(struct gm_executor *executor, uint32_t index)
 {
     struct runner *runner = &executor->runners[index];
@@ -153,6 +189,9 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         .spill = executor->spill_store != NULL ? &executor->spill : NULL,
         .spill_at_bytes =
             executor->spec.memory_bytes - executor->spec.memory_bytes / SPILL_RESERVE_SHARE,
+        .processes = &executor->processes,
+        .participant = executor->spec.participant,
+        .executor_count = executor->spec.region->spec.executor_count,
         .chain_shown = &executor->ledger->chain,
         .step_shown = &executor->ledger->step,
     };
@@ -254,6 +293,7 @@ static int open_all(struct gm_executor *executor)
         gm_heap_zalloc(&executor->heap, spec->plan->chain_count * sizeof *executor->runners);
     if (executor->runners == NULL)
         return GM_ETASK_MEMORY;
+    rc = open_processes(executor);
     for (uint32_t i = 0; i < spec->plan->chain_count && rc == 0; i++)
         rc = open_runner(executor, i);
     return rc;
@@ -317,6 +357,8 @@ void gm_executor_destroy(struct gm_executor *executor)
         gm_heap_free(&executor->heap, executor->runners, count * sizeof *executor->runners);
     }
     close_spill(executor);
+    if (executor->processes.ops != NULL)
+        executor->spec.ports.processes_close(executor->spec.ports.self, &executor->processes);
     gm_link_destroy(executor->link);
     GM_CHECK(executor->heap.used_bytes == 0);
     gm_heap_fini(&executor->heap);
@@ -370,13 +412,25 @@ int gm_executor_step(struct gm_executor *executor)
     return all_done ? GM_END : progressed ? 0 : GM_AGAIN;
 }
 
+/* Commands that run: whoever spins takes their time, so an executor that waits for them sleeps at
+ * once. */
+static bool has_commands(const struct gm_executor *executor)
+{
+    const struct gm_processes *processes = &executor->processes;
+    return processes->ops != NULL && processes->ops->count(processes->self) > 0;
+}
+
 /* Announces the sleep and tries once more: what arrived before the announcement is seen now, what
  * comes later rings the bell.  Returns what the try gave. */
 static int sleep_on_bell(struct gm_executor *executor)
 {
     int extra[GM_EXCHANGES_MAX + 1];
     uint32_t extra_count = 0;
+    const struct gm_processes *processes = &executor->processes;
+    const bool has_processes = has_commands(executor);
     gm_link_announce(executor->link);
+    if (has_processes)
+        processes->ops->arm(processes->self);
     const int rc = gm_executor_step(executor);
     if (rc == GM_AGAIN) {
         for (uint32_t i = 0; i < executor->spec.plan->chain_count; i++) {
@@ -391,6 +445,8 @@ static int sleep_on_bell(struct gm_executor *executor)
         }
         if (executor->spill_store != NULL && gm_spill_store_waits(executor->spill_store))
             extra[extra_count++] = executor->spill_disk.ops->descriptor(executor->spill_disk.self);
+        if (has_processes)
+            extra[extra_count++] = processes->ops->descriptor(processes->self);
         const struct gm_bell *bell = &executor->spec.ports.bell;
         bell->ops->wait(bell->self, extra, extra_count, SLEEP_NS_MAX);
     }
@@ -416,7 +472,7 @@ int gm_executor_run(struct gm_executor *executor)
         if (rc == GM_AGAIN && idle_since == 0) {
             idle_since = now;
         } else if (rc == GM_AGAIN) {
-            if (now - idle_since >= executor->spec.spin_ns)
+            if (now - idle_since >= executor->spec.spin_ns || has_commands(executor))
                 rc = sleep_on_bell(executor);
         }
         if (rc != GM_AGAIN && idle_since != 0) {
@@ -492,6 +548,13 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         gm_spill_store_counts(executor->spill_store, &spilled);
         counts->spilled_bytes += spilled.written_bytes;
     }
+    if (executor->processes.ops != NULL) {
+        struct gm_process_counts commands;
+        executor->processes.ops->counts(executor->processes.self, &commands);
+        counts->commands.commands_count += commands.commands_count;
+        counts->commands.written_bytes += commands.written_bytes;
+        counts->commands.read_bytes += commands.read_bytes;
+    }
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         const struct runner *runner = &executor->runners[i];
         struct gm_chain_counts *chain = &counts->chains[i];
@@ -499,6 +562,8 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         if (runner->text != NULL && plan->chains[i].source.tokenize) {
             chain->source_rows += gm_text_source_lines(runner->text);
             chain->source_words += rows;
+        } else if (plan->chains[i].source.blocks) {
+            chain->source_rows += gm_text_source_lines(runner->text);
         } else {
             chain->source_rows += rows;
         }

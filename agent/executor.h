@@ -19,6 +19,7 @@
 #include "shuffle/port/clock.h"
 #include "shuffle/port/disk.h"
 #include "shuffle/port/spill_disk.h"
+#include "shuffle/port/process.h"
 #include "shuffle/region.h"
 
 struct gm_executor;
@@ -35,6 +36,10 @@ struct gm_executor_ports {
     int (*spill_open)(void *self, struct gm_heap *heap, uint32_t depth,
                       struct gm_spill_disk *ret_disk);
     void (*spill_close)(void *self, struct gm_spill_disk *disk);
+    /* Processes for the steps that run commands, in the executor's heap; asked for once, and only
+     * when the plan has such steps.  NULL: there are none to be had. */
+    int (*processes_open)(void *self, struct gm_heap *heap, struct gm_processes *ret_processes);
+    void (*processes_close)(void *self, struct gm_processes *processes);
     /* May wrap the link (the simulator refuses and delays); NULL: the link itself. */
     void (*network_wrap)(void *self, uint16_t participant, struct gm_network *network);
 };
@@ -90,6 +95,7 @@ struct gm_executor_counts {
     struct gm_chain_counts *chains;       /* chain_count of them */
     struct gm_exchange_counts *exchanges; /* sent, plan->exchange_count of them */
     struct gm_analysis analysis;
+    struct gm_process_counts commands;    /* of pipe steps */
 };
 
 /* Allocates the tables by malloc for the plan's size, zeroed.  Returns 0 or -ENOMEM. */

@@ -16,6 +16,8 @@
 
 /* Text is collected up to this before it is written. */
 #define BUFFER_BYTES (256u << 10)
+/* Texts from here on are written as they come: what operators print is up to 48 KiB. */
+#define DIRECT_BYTES (32u << 10)
 /* How long a full stream without blocking is waited for before it is asked again. */
 #define POLL_MS 100
 /* Symbolic links followed from a target's name, as the kernel does. */
@@ -238,8 +240,11 @@ static int write_text(struct gm_output_writer *writer, const uint8_t *data, size
         if (rc < 0)
             return rc;
     }
-    if (bytes >= BUFFER_BYTES)
-        return write_all(writer, data, bytes);
+    /* A large text is not worth a copy; what was collected goes before it. */
+    if (bytes >= DIRECT_BYTES) {
+        int rc = flush(writer);
+        return rc < 0 ? rc : write_all(writer, data, bytes);
+    }
     memcpy(writer->buffer + writer->buffered, data, bytes);
     writer->buffered += bytes;
     return 0;

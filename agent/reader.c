@@ -62,6 +62,7 @@ struct gm_reader {
     uint32_t claimed[CLAIMED_MAX]; /* a ring: [use_claim, issue_claim) */
     uint64_t issue_claim, use_claim;
     bool claims_over;
+    uint32_t claimed_max;
 
     /* issue: segment [issue_segment, issue_segment_end) of the newest claimed partition */
     uint32_t issue_segment, issue_segment_end;
@@ -112,6 +113,7 @@ int gm_reader_create(const struct gm_source *source, const struct gm_disk *disk,
     reader->source = source;
     reader->disk = *disk;
     reader->claim = claim;
+    reader->claimed_max = CLAIMED_MAX;
     reader->heap = heap;
     reader->error = error;
     reader->issue_offset = UINT64_MAX;
@@ -263,7 +265,7 @@ static int poll_disk(struct gm_reader *reader)
 static bool claim_next(struct gm_reader *reader)
 {
     while (reader->issue_segment == reader->issue_segment_end) {
-        if (reader->claims_over || reader->issue_claim - reader->use_claim == CLAIMED_MAX)
+        if (reader->claims_over || reader->issue_claim - reader->use_claim == reader->claimed_max)
             return false;
         const uint64_t partition =
             atomic_fetch_add_explicit(reader->claim, 1, memory_order_relaxed);
@@ -671,6 +673,11 @@ int gm_reader_next(struct gm_reader *reader, struct gm_span *ret_span)
     const int rc = next_span(reader, ret_span);
     reader->waits = rc == GM_AGAIN;
     return rc;
+}
+
+void gm_reader_claim_singly(struct gm_reader *reader)
+{
+    reader->claimed_max = 1;
 }
 
 bool gm_reader_waits(const struct gm_reader *reader)

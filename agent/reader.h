@@ -38,6 +38,10 @@ int gm_reader_create(const struct gm_source *source, const struct gm_disk *disk,
 /* The disk's reads into its blocks must be over: destroy the disk first. */
 void gm_reader_destroy(struct gm_reader *reader); /* NULL is allowed */
 
+/* From now on a partition is claimed only when the one before it has ended: for steps that work at
+ * a partition's end, so that another executor is free to take the next. */
+void gm_reader_claim_singly(struct gm_reader *reader);
+
 struct gm_span {
     const uint8_t *data; /* whole lines; only the last of a file may lack its "\n" */
     size_t bytes;

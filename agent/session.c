@@ -287,6 +287,9 @@ static void counts_merge(struct gm_executor_counts *total, const struct gm_execu
     total->heap_peak_bytes += one->heap_peak_bytes;
     total->spilled_bytes += one->spilled_bytes;
     total->spill_buffered_count += one->spill_buffered_count;
+    total->commands.commands_count += one->commands.commands_count;
+    total->commands.written_bytes += one->commands.written_bytes;
+    total->commands.read_bytes += one->commands.read_bytes;
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         total->chains[i].source_rows += one->chains[i].source_rows;
         total->chains[i].source_words += one->chains[i].source_words;

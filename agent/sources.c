@@ -16,6 +16,7 @@ struct gm_text_source {
     struct gm_batch batch;
     struct gm_span span;
     bool tokenize;
+    bool blocks;
     bool open; /* the span has more */
     const uint8_t *cursor;
     struct gm_tokenizer tokenizer;
@@ -31,6 +32,7 @@ int gm_text_source_create(const struct gm_source *source, struct gm_reader *read
     self->reader = reader;
     self->heap = heap;
     self->tokenize = source->tokenize;
+    self->blocks = source->blocks;
     int rc = gm_batch_init(&self->batch, &source->schema, heap);
     if (rc < 0) {
         gm_text_source_destroy(self);
@@ -74,6 +76,16 @@ static uint32_t lines_of(struct gm_text_source *self)
     return count;
 }
 
+/* The span itself is the only row. */
+static uint32_t block_of(struct gm_text_source *self)
+{
+    const struct gm_span *span = &self->span;
+    self->batch.columns[0].bytes[0] = (struct gm_bytes){.data = span->data, .length = span->bytes};
+    self->lines += gm_lines_count(span->data, span->bytes) + (span->data[span->bytes - 1] != '\n');
+    self->open = false;
+    return 1;
+}
+
 /* A batch without rows is no end: the chain goes on to its neighbours, and comes back. */
 static int text_next(void *opaque, const struct gm_batch **ret_batch, uint32_t *ret_partition)
 {
@@ -89,7 +101,9 @@ static int text_next(void *opaque, const struct gm_batch **ret_batch, uint32_t *
         if (self->tokenize)
             gm_tokenizer_init(&self->tokenizer, self->span.data, self->span.bytes);
     }
-    self->batch.row_count = self->tokenize ? words_of(self) : lines_of(self);
+    self->batch.row_count = self->tokenize ? words_of(self)
+                          : self->blocks ? block_of(self)
+                                         : lines_of(self);
     self->batch.origin = self->span.partition;
     *ret_partition = self->span.partition;
     *ret_batch = &self->batch;

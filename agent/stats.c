@@ -117,6 +117,11 @@ static void print_report(FILE *file, const struct gm_plan *plan,
             report->region_bytes, pages[report->region_pages], report->frame_bytes,
             report->counts.disk_refusal == 0 ? "io_uring" : "pread");
     print_counters(file, &report->counts);
+    fprintf(file,
+            ",\n  \"commands_count\": %" PRIu64 ",\n  \"commands_written_bytes\": %" PRIu64
+            ",\n  \"commands_read_bytes\": %" PRIu64,
+            report->counts.commands.commands_count, report->counts.commands.written_bytes,
+            report->counts.commands.read_bytes);
     fprintf(file, ",\n  \"steps\": [");
     print_steps(file, plan, report);
     fprintf(file, "\n  ],\n  \"exchanges\": [");

@@ -18,6 +18,8 @@
 #include "iouring/bell.h"
 #include "iouring/file.h"
 #include "iouring/spill_file.h"
+#include "iouring/guard.h"
+#include "iouring/process.h"
 
 struct parameters {
     uint32_t participant;
@@ -106,6 +108,30 @@ static void spill_close(void *self, struct gm_spill_disk *disk)
     gm_spill_file_disk_destroy(disk->self);
 }
 
+/* What the driver may run on: commands of steps get all of it.  An executor's process notes it
+ * before it pins itself; a thread of the driver asks for the driver's own. */
+static cpu_set_t driver_cores;
+static bool driver_cores_known;
+
+static int processes_open(void *self, struct gm_heap *heap, struct gm_processes *ret_processes)
+{
+    struct gm_process_host *host;
+    cpu_set_t cores = driver_cores;
+    (void)self;
+    if (!driver_cores_known && sched_getaffinity(getpid(), sizeof cores, &cores) < 0)
+        return -errno;
+    int rc = gm_process_host_create(heap, &cores, &host);
+    if (rc == 0)
+        *ret_processes = gm_process_host_port(host);
+    return rc;
+}
+
+static void processes_close(void *self, struct gm_processes *processes)
+{
+    (void)self;
+    gm_process_host_destroy(processes->self);
+}
+
 void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *plan,
                        const struct gm_job_message *job, uint16_t participant, const int *bells,
                        const _Atomic bool *cancel, struct gm_executor_counts *counts,
@@ -128,7 +154,9 @@ void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *pla
                   .disk_open = disk_open,
                   .disk_close = disk_close,
                   .spill_open = spill_open,
-                  .spill_close = spill_close},
+                  .spill_close = spill_close,
+                  .processes_open = processes_open,
+                  .processes_close = processes_close},
         .cancel = cancel,
         .analyze = job->analyze != 0,
     };
@@ -228,6 +256,7 @@ static void become_executor(const struct parameters *parameters)
     if (getppid() != parameters->parent)
         _exit(1);
     close_inherited(parameters);
+    driver_cores_known = sched_getaffinity(0, sizeof driver_cores, &driver_cores) == 0;
     cpu_set_t core;
     CPU_ZERO(&core);
     CPU_SET(parameters->core, &core);
@@ -245,6 +274,7 @@ static void become_executor(const struct parameters *parameters)
 
 void gm_trampoline(void)
 {
+    gm_guard();
     const char *text = getenv(GM_TRAMPOLINE_VARIABLE);
     if (text == NULL)
         return;

@@ -483,6 +483,56 @@ struct gleam_dataset *gleam_local_top(struct gleam_dataset *dataset, const char 
 struct gleam_dataset *gleam_top(struct gleam_dataset *dataset, const char *step, uint32_t count,
                                 struct gleam_order order);
 
+/* ---- commands as steps ----------------------------------------------------------------------- */
+
+/* How rows are written to a command's stdin and its stdout is read; one row per line, but that a
+ * quoted csv field may hold newlines.  Numbers are printed as %v does, bool as true and false. */
+enum gleam_pipe_format {
+    GLEAM_PIPE_TSV = 0,   /* columns between TABs; see gleam_pipe */
+    GLEAM_PIPE_CSV = 1,   /* RFC 4180; null is an empty field without quotes, "" empty bytes */
+    GLEAM_PIPE_JSONL = 2, /* an object per line, its members named as the columns */
+    GLEAM_PIPE_LINES = 3, /* one bytes column */
+};
+
+/* Zero for everything is the default. */
+struct gleam_pipe_options {
+    /* tsv: TAB, newline and backslash in bytes are written \t, \n and \\, null as \N, and what
+     * comes back is read so (another letter behind a backslash stays as it is, with it). */
+    bool escape;
+    enum gleam_pipe_format format; /* gleam_pipe_raw alone */
+    /* gleam_pipe_as_args alone: commands at a time per executor; 0: 8; at most 256. */
+    uint32_t parallel;
+};
+
+/* Runs the rows of each partition through one `sh -c CODE`, also of an empty one.  A row is a
+ * line of its columns with TABs between, null is an empty field.  With one column the line is the
+ * value, TABs included; otherwise a TAB in bytes fails the job, and so does a newline in any case
+ * (see escape).  A line of stdout is a row: of the columns that a gleam_as right behind declares,
+ * whose fields are parsed to its types (an empty one is no number); else of as many bytes columns
+ * as the next format prints, behind sorts, tops and partitions; else of as many as went in.
+ *
+ * Order of rows and of partitions is kept.  Adjacent pipes with the same options are connected
+ * directly, one shell beside the other.  A command that stops reading early (head) is fine; one
+ * that ends with another status than 0, or by another signal than SIGPIPE, fails the job with its
+ * last lines on stderr.  Commands may run on all processors of the driver, and their memory is no
+ * part of --memory. */
+struct gleam_dataset *gleam_pipe(struct gleam_dataset *dataset, const char *step,
+                                 const char *code);
+/* options: copied; NULL for the defaults. */
+struct gleam_dataset *gleam_pipe_with(struct gleam_dataset *dataset, const char *step,
+                                      const char *code, const struct gleam_pipe_options *options);
+/* Runs one `sh -c CODE gleam COLUMN...` for every row: $1, $2, ... ${10} are its columns, printed
+ * as above (null is empty), as real arguments: nothing in them is code.  stdin is empty.  Lines of
+ * stdout are rows, in the order of the rows that they come from; columns as with gleam_pipe. */
+struct gleam_dataset *gleam_pipe_as_args(struct gleam_dataset *dataset, const char *step,
+                                         const char *code);
+struct gleam_dataset *gleam_pipe_as_args_with(struct gleam_dataset *dataset, const char *step,
+                                              const char *code,
+                                              const struct gleam_pipe_options *options);
+/* As gleam_pipe, in any format, and never connected directly to another pipe. */
+struct gleam_dataset *gleam_pipe_raw(struct gleam_dataset *dataset, const char *step,
+                                     const char *code, const struct gleam_pipe_options *options);
+
 /* ---- outputs: each ends a dataset ------------------------------------------------------------ */
 
 /* One formatted text per row.  %s bytes, %d i64, %f f64 (with flags, width and precision as in C),
@@ -590,6 +640,12 @@ void gleam_here(const char *file, int line);
 #define gleam_tree_merge_sorted_to(...)                                                            \
     (gleam_here(__FILE__, __LINE__), gleam_tree_merge_sorted_to(__VA_ARGS__))
 #define gleam_broadcast(...) (gleam_here(__FILE__, __LINE__), gleam_broadcast(__VA_ARGS__))
+#define gleam_pipe(...) (gleam_here(__FILE__, __LINE__), gleam_pipe(__VA_ARGS__))
+#define gleam_pipe_with(...) (gleam_here(__FILE__, __LINE__), gleam_pipe_with(__VA_ARGS__))
+#define gleam_pipe_as_args(...) (gleam_here(__FILE__, __LINE__), gleam_pipe_as_args(__VA_ARGS__))
+#define gleam_pipe_as_args_with(...)                                                               \
+    (gleam_here(__FILE__, __LINE__), gleam_pipe_as_args_with(__VA_ARGS__))
+#define gleam_pipe_raw(...) (gleam_here(__FILE__, __LINE__), gleam_pipe_raw(__VA_ARGS__))
 #define gleam_printf(...) (gleam_here(__FILE__, __LINE__), gleam_printf(__VA_ARGS__))
 #define gleam_printlnf(...) (gleam_here(__FILE__, __LINE__), gleam_printlnf(__VA_ARGS__))
 #define gleam_fprintf(...) (gleam_here(__FILE__, __LINE__), gleam_fprintf(__VA_ARGS__))

@@ -236,6 +236,23 @@ def lua_map(build):
         words=0)
 
 
+def pipe_cat(build):
+    return Comparison(
+        "pipe-cat", "Lines of a file through `cat`",
+        [contenders.shell_pipe("cat"), contenders.gleam_pipe(build, "one partition", "cat", 1),
+         contenders.gleam_pipe(build, "two partitions", "cat", 2)],
+        [Figure("a partition through `cat` against `cat < file > file2`", "one partition", "sh",
+                "speed", 0.5, 0.9)], words=FEW, rounds=3)
+
+
+def pipe_sort(build):
+    return Comparison(
+        "pipe-sort", "`tr`, `sort` and `uniq -c` as steps, each of two partitions by itself",
+        [contenders.shell_pipe("sort"), contenders.gleam_pipe(build, "two partitions", "sort", 2)],
+        [Figure("`tr`, `sort`, `uniq -c` on two partitions against the shell's pipe",
+                "two partitions", "sh", "speed", 1.3, 1.8)], words=FEW, rounds=3)
+
+
 def all_comparisons(build):
     return [
         wordcount(build, "wordcount", MILLION),
@@ -250,4 +267,6 @@ def all_comparisons(build):
         start(build),
         Comparison("ring", "Frames and descriptors from core to core", [], [], run=run_ring),
         memory(build),
+        pipe_cat(build),
+        pipe_sort(build),
     ]

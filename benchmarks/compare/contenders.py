@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import zlib
 from typing import Callable, Optional
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -114,3 +115,52 @@ def mawk_alone():
 
 def nothing():
     return Contender("true", "true", lambda task: ["true"], no_answer, 1)
+
+
+# ---- commands as steps: what they write goes to a file beside the counters ------------------------
+
+def output_of(task):
+    return task.stats + ".out"
+
+
+def answer_of_lines(_stdout, task):
+    """The lines that were written, in any order."""
+    total, mixed = 0, 0
+    with open(output_of(task), "rb") as file:
+        for line in file:
+            total += 1
+            mixed += zlib.crc32(line)
+    os.unlink(output_of(task))
+    return {"lines": total, "mixed": mixed}
+
+
+def answer_of_counted_lines(_stdout, task):
+    """Lines of `uniq -c`, which may have been counted in parts."""
+    total, mixed = 0, 0
+    with open(output_of(task), "rb") as file:
+        for line in file:
+            count, _, text = line.lstrip().partition(b" ")
+            total += int(count)
+            mixed += int(count) * zlib.crc32(text)
+    os.unlink(output_of(task))
+    return {"lines": total, "mixed": mixed}
+
+
+SHELL_PIPES = {"cat": ("cat < \"$1\" > \"$2\"", answer_of_lines),
+               "sort": ("tr A-Z a-z < \"$1\" | sort | uniq -c > \"$2\"", answer_of_counted_lines)}
+
+
+def shell_pipe(what):
+    code, answer = SHELL_PIPES[what]
+    return Contender("sh", "sh", lambda task: ["env", "LC_ALL=C", "sh", "-c", code, "sh", task.file,
+                                               output_of(task)], answer, 2)
+
+
+def gleam_pipe(build, name, what, partitions):
+    """As many executors as partitions, but as in the shell every process may use both cores."""
+    program = os.path.join(build, "benchmarks", "compare", "gleam-compare-pipes")
+    return Contender(
+        name, program,
+        lambda task: ["env", "LC_ALL=C", program, "--cores", str(partitions), what,
+                      str(partitions), task.file, output_of(task)],
+        SHELL_PIPES[what][1], 2)

@@ -33,6 +33,7 @@ struct gm_chain {
     uint32_t level_count;
     uint32_t partition_levels; /* levels before the executor-scope operator */
     uint32_t state_count;      /* per level */
+    bool every_partition;      /* some operator must see each */
     bool *begun;               /* by partition */
     enum phase phase;
     uint32_t partition;      /* of the batch under way */
@@ -75,7 +76,9 @@ static int open_level(struct gm_chain *chain, uint32_t index)
         .claim_end = spec->plan->source.partition_count,
         .inputs = index == 0 ? spec->plan->source.inputs : NULL,
         .input_count = index == 0 ? spec->plan->source.input_count : 0,
+        .processes = spec->processes,
     };
+    chain->every_partition = chain->every_partition || level->op.ops->every_partition;
     if (level->op.ops->begin != NULL) {
         level->states =
             gm_heap_zalloc(spec->heap, chain->state_count * sizeof *level->states);
@@ -197,8 +200,25 @@ static void clear(struct level *level, uint32_t origin)
     level->out.origin = origin;
 }
 
+static void count_rows(struct level *level)
+{
+    level->rows_out += level->out.row_count + level->op.hidden_rows;
+    level->op.hidden_rows = 0;
+}
+
+/* What stands in front of level `end` need not make more rows of the current partition. */
+static void stop_before(struct gm_chain *chain, uint32_t end)
+{
+    for (uint32_t i = 0; i < end; i++) {
+        struct level *level = &chain->levels[i];
+        void *state = state_of(chain, level);
+        if (level->op.ops->stop != NULL && state != NULL)
+            level->op.ops->stop(&level->op, state);
+    }
+}
+
 /* One call of the deepest operator that has input.  Returns 0, GM_END when none has, GM_AGAIN when
- * it can do nothing now, or < 0. */
+ * it waits, or < 0. */
 static int process_deepest(struct gm_chain *chain)
 {
     for (uint32_t i = chain->level_count; i-- > 0;) {
@@ -207,14 +227,17 @@ static int process_deepest(struct gm_chain *chain)
             continue;
         clear(level, level->in->origin);
         show(chain, i);
+        level->op.partition = chain->partition;
         const uint64_t begin_ns = gm_meter_begin(&chain->spec.clock);
         int rc = level->op.ops->process(&level->op, state_of(chain, level), level->in, &level->out);
         gm_meter_end(&chain->spec.clock, &level->meter, begin_ns, rc < 0 ? NULL : &level->out);
         if (rc < 0 || rc == GM_AGAIN)
             return rc;
         level->more = rc == GM_OP_HAVE_MORE;
-        level->rows_out += level->out.row_count;
+        count_rows(level);
         feed(chain, i + 1, &level->out);
+        if (rc == GM_OP_ENOUGH)
+            stop_before(chain, i);
         return 0;
     }
     return GM_END;
@@ -263,13 +286,14 @@ static int finish_levels(struct gm_chain *chain, uint32_t end, bool *progressed)
         }
         clear(level, 0);
         show(chain, chain->finishing);
+        level->op.partition = chain->partition;
         const uint64_t begin_ns = gm_meter_begin(&chain->spec.clock);
         rc = level->op.ops->finish(&level->op, state, &level->out);
         gm_meter_end(&chain->spec.clock, &level->meter, begin_ns, rc < 0 ? NULL : &level->out);
         if (rc < 0 || rc == GM_AGAIN)
             return rc;
         *progressed = true;
-        level->rows_out += level->out.row_count;
+        count_rows(level);
         feed(chain, chain->finishing + 1, &level->out);
         if (rc == GM_OP_NEED_INPUT)
             chain->finishing++;
@@ -301,6 +325,30 @@ static bool is_satisfied(const struct gm_chain *chain)
     return false;
 }
 
+/* The source has nothing now: operators that wait for the world hand on what has come meanwhile for
+ * the partition of the last batch.  Returns 0, GM_AGAIN when there was nothing, or < 0. */
+static int run_idle(struct gm_chain *chain, bool *progressed)
+{
+    for (uint32_t i = chain->level_count; i-- > 0;) {
+        struct level *level = &chain->levels[i];
+        if (level->op.ops->idle == NULL || !chain->begun[chain->partition])
+            continue;
+        clear(level, chain->partition);
+        level->op.partition = chain->partition;
+        show(chain, i);
+        int rc = level->op.ops->idle(&level->op, state_of(chain, level), &level->out);
+        if (rc < 0)
+            return rc;
+        if (level->out.row_count == 0)
+            continue;
+        *progressed = true;
+        count_rows(level);
+        feed(chain, i + 1, &level->out);
+        return drain(chain, progressed);
+    }
+    return GM_AGAIN;
+}
+
 static int run_source(struct gm_chain *chain, bool *progressed)
 {
     int rc = drain(chain, progressed);
@@ -317,7 +365,9 @@ static int run_source(struct gm_chain *chain, bool *progressed)
     const uint64_t begin_ns = gm_meter_begin(&chain->spec.clock);
     rc = chain->spec.source.next(chain->spec.source.self, &batch, &partition);
     gm_meter_end(&chain->spec.clock, &chain->source_meter, begin_ns, rc == 0 ? batch : NULL);
-    if (rc < 0 || rc == GM_AGAIN)
+    if (rc == GM_AGAIN)
+        return run_idle(chain, progressed);
+    if (rc < 0)
         return rc;
     *progressed = true;
     if (rc == GM_END) {
@@ -331,9 +381,11 @@ static int run_source(struct gm_chain *chain, bool *progressed)
     if (rc == GM_PARTITION_END) {
         chain->may_skip = false;
         chain->finishing = 0;
+        if (chain->every_partition)
+            rc = begin_partition(chain);
         if (chain->begun[partition])
             chain->phase = PHASE_PARTITION;
-        return 0;
+        return rc < 0 ? rc : 0;
     }
     if (batch->row_count == 0)
         return 0;
@@ -346,19 +398,30 @@ static int run_source(struct gm_chain *chain, bool *progressed)
     return drain(chain, progressed);
 }
 
-/* The next begun partition is finished, or, behind the last, the executor-scope operator. */
-static void pick_partition(struct gm_chain *chain)
+/* Partitions of claimed sources have told their end, with rows or without; those of an exchange
+ * live where its rows go. */
+static bool is_due(const struct gm_chain *chain, uint32_t partition)
 {
-    while (chain->next_partition < chain->state_count && !chain->begun[chain->next_partition])
+    return chain->every_partition && chain->spec.plan->source.kind == GM_SOURCE_EXCHANGE &&
+           partition % chain->spec.executor_count == chain->spec.participant;
+}
+
+/* The next partition that was begun, or must be, is finished, or, behind the last, the
+ * executor-scope operator. */
+static int pick_partition(struct gm_chain *chain)
+{
+    while (chain->next_partition < chain->state_count && !chain->begun[chain->next_partition] &&
+           !is_due(chain, chain->next_partition))
         chain->next_partition++;
     if (chain->next_partition == chain->state_count) {
         chain->finishing = chain->partition_levels;
         chain->phase = PHASE_EXECUTOR;
-        return;
+        return 0;
     }
-    chain->partition = chain->next_partition;
+    chain->partition = chain->next_partition++;
     chain->finishing = 0;
     chain->phase = PHASE_PARTITION;
+    return begin_partition(chain);
 }
 
 static int run_phase(struct gm_chain *chain, bool *progressed)
@@ -376,8 +439,7 @@ static int run_phase(struct gm_chain *chain, bool *progressed)
         chain->phase = chain->source_ended ? PHASE_PICK : PHASE_RUNNING;
         return 0;
     case PHASE_PICK:
-        pick_partition(chain);
-        return 0;
+        return pick_partition(chain);
     case PHASE_EXECUTOR:
         rc = finish_levels(chain, chain->level_count, progressed);
         if (rc != 0)

@@ -4,7 +4,8 @@
  * Blocking:  never.  A full sink leaves everything where it is; the next gm_chain_run goes on
  *            there.
  * Partitions: a source may mix batches of several partitions (an exchange) or give one after the
- *            other (files).  Operators keep a state per partition, made at its first batch.
+ *            other (files).  Operators keep a state per partition, made at its first batch, or
+ *            at its end where an operator must see every partition.
  *
  * Pure: the source and the sink are tables of functions; the executor gives real ones, tests and
  * the simulator theirs.
@@ -50,6 +51,10 @@ struct gm_chain_spec {
     struct gm_chain_sink sink;
     struct gm_heap *heap;
     struct gm_error *error;
+    struct gm_processes *processes; /* for steps that run commands; NULL: the plan has none */
+    /* Partition p of an exchange is this executor's when p % executor_count == participant;
+     * looked at only for steps that see every partition. */
+    uint32_t participant, executor_count;
     uint64_t budget_bytes;        /* for each operator that can give back */
     const struct gm_udf_shared *shared; /* borrowed; what functions may ask for */
     struct gm_counters *counters;       /* borrowed; where functions count */

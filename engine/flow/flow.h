@@ -33,7 +33,10 @@ enum gm_node_kind {
     GM_NODE_GROUP,
     GM_NODE_COGROUP,
     GM_NODE_REDUCE, /* all rows to one */
+    GM_NODE_PIPE,
 };
+
+enum gm_pipe_mode { GM_PIPE_ROWS, GM_PIPE_ARGS, GM_PIPE_RAW };
 
 enum gm_output_kind { GM_OUTPUT_STREAM, GM_OUTPUT_PATH, GM_OUTPUT_ROW };
 
@@ -76,7 +79,9 @@ struct gleam_dataset {
     struct gleam_order right_keys; /* join; `order` has the left side's */
     uint32_t factor;               /* tree merge: partitions that become one at a time */
     bool sorted;                   /* merge: by `order` */
-    char *columns;  /* as: the declaration; format: the text */
+    char *columns;  /* as: the declaration; format: the text; pipe: the code */
+    enum gm_pipe_mode pipe_mode;
+    struct gleam_pipe_options pipe;
     uint32_t output;
 };
 
@@ -101,5 +106,12 @@ struct gleam_flow {
     struct gm_error error; /* the first mistake while building; or of the last run */
     bool broken;           /* building went wrong: it cannot run */
 };
+
+/* A node that reads `input`, named `name` or, without one, `fallback`.  NULL for a NULL input, or
+ * after a mistake, which is noted. */
+struct gleam_dataset *gm_flow_add_step(struct gleam_dataset *input, enum gm_node_kind kind,
+                                       const char *name, const char *fallback);
+/* Notes a mistake of the call that is under way; returns NULL. */
+struct gleam_dataset *gm_flow_mistake(struct gleam_flow *flow, const char *text);
 
 #endif

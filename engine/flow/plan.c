@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/text.h"
+#include "engine/flow/pipe_spec.h"
 
 static void source_fini(struct gm_source *source)
 {
@@ -59,6 +60,8 @@ const char *gm_step_kind_name(enum gm_step_kind kind)
         [GM_STEP_SELECT] = "select",         [GM_STEP_LOCAL_LIMIT] = "local limit",
         [GM_STEP_LIMIT] = "limit",           [GM_STEP_DISTINCT] = "distinct",
         [GM_STEP_GROUP] = "group",           [GM_STEP_COGROUP] = "cogroup",
+        [GM_STEP_PIPE] = "pipe",
+        [GM_STEP_PIPE_ARGS] = "pipe as args",
     };
     return (unsigned)kind < GM_STEP_KINDS ? names[kind] : "?";
 }
@@ -118,7 +121,9 @@ static void print_source(const struct gm_source *source, FILE *file)
         gm_text_format_size(bytes, size, sizeof size);
         fprintf(file, "  read text %s%s%s, %u file%s, %s, %u partition%s%s",
                 source->file_count > 0 ? source->files[0].path : "(no file)",
-                source->file_count > 1 ? " ..." : "", source->tokenize ? " + tokenize (fused)" : "",
+                source->file_count > 1 ? " ..." : "", source->tokenize ? " + tokenize (fused)"
+                : source->blocks ? " in blocks"
+                                 : "",
                 source->file_count, source->file_count == 1 ? "" : "s", size,
                 source->partition_count, source->partition_count == 1 ? "" : "s",
                 " claimed by free executors");
@@ -211,6 +216,10 @@ static void print_step(const struct gm_step *step, FILE *file)
             fprintf(file, " behind %" PRIu64, step->offset);
         if (step->stops_source)
             fprintf(file, ", then stop reading");
+        break;
+    case GM_STEP_PIPE:
+    case GM_STEP_PIPE_ARGS:
+        gm_pipe_spec_print(step, file);
         break;
     default:
         break;

@@ -40,6 +40,8 @@ enum gm_step_kind {
     GM_STEP_DISTINCT,
     GM_STEP_GROUP,
     GM_STEP_COGROUP, /* of the two inputs of its chain, as a join's */
+    GM_STEP_PIPE,      /* a command per partition; the parameter is a spec of pipe_spec.h */
+    GM_STEP_PIPE_ARGS, /* a command per row; likewise */
     GM_STEP_KINDS,
 };
 
@@ -124,6 +126,7 @@ struct gm_source {
     struct gm_schema schema;
     uint32_t partition_count;
     bool tokenize; /* text: the tokenize step is fused in, and rows are words */
+    bool blocks;   /* text: a row is a block of whole lines, as they lie in the file */
     char tokenize_name[GM_STEP_NAME_BYTES_MAX];
 
     struct gm_file *files;

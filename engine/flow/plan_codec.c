@@ -39,6 +39,7 @@ static void write_source(struct gm_writer *writer, const struct gm_source *sourc
     write_schema(writer, &source->schema);
     gm_writer_u32(writer, source->partition_count);
     gm_writer_bool(writer, source->tokenize);
+    gm_writer_bool(writer, source->blocks);
     gm_writer_string(writer, source->tokenize_name);
     gm_writer_u32(writer, source->file_count);
     for (uint32_t i = 0; i < source->file_count; i++) {
@@ -240,6 +241,7 @@ static void read_source(struct gm_cursor *cursor, struct gm_source *source)
     source->partition_count = gm_cursor_u32(cursor);
     expect(cursor, source->partition_count >= 1 && source->partition_count <= GM_PARTITIONS_MAX);
     source->tokenize = gm_cursor_bool(cursor);
+    source->blocks = gm_cursor_bool(cursor);
     gm_cursor_string(cursor, source->tokenize_name, sizeof source->tokenize_name);
     read_files(cursor, source);
     if (source->kind == GM_SOURCE_TEXT && !cursor->failed) {

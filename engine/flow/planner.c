@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/flow/pipe.h"
 #include "engine/flow/planner_internal.h"
 #include "engine/flow/splits.h"
 #include "engine/sink/format.h"
@@ -181,6 +182,37 @@ static int plan_as(struct planner *planner, const struct gleam_dataset *node)
         planner->chain->steps[planner->chain->step_count - 1].schema = schema;
     else
         rename_source(planner, &schema);
+    return 0;
+}
+
+/* Pipes from path[*index] on that become one step, with the declaration behind them; *index moves
+ * to the last node that was used. */
+static int plan_pipe(struct planner *planner, struct gleam_dataset *const *path, uint32_t count,
+                     uint32_t *index)
+{
+    const struct gleam_dataset *node = path[*index];
+    const uint32_t last = gm_pipe_run_end(path, count, *index);
+    const bool has_as = last + 1 < count && path[last + 1]->kind == GM_NODE_AS;
+    struct gm_schema declared, schema;
+    struct gm_pipe_spec spec;
+    struct gm_error why = {0};
+    int rc = has_as ? gm_planner_parse_columns(planner, path[last + 1], &declared) : 0;
+    if (rc < 0)
+        return rc;
+    rc = gm_pipe_work_out(path, count, *index, last, has_as ? &declared : NULL, &planner->schema,
+                          &spec, &schema, &why);
+    if (rc < 0)
+        return refuse(planner, node, why.text);
+    struct gm_source *source = &planner->chain->source;
+    if (node->pipe_mode != GM_PIPE_ARGS && planner->chain->step_count == 0 &&
+        source->kind == GM_SOURCE_TEXT && !source->tokenize && gm_pipe_spec_plain(&spec))
+        source->blocks = spec.blocks_in = true;
+    planner->schema = schema;
+    struct gm_step *step = add_step(
+        planner, node->pipe_mode == GM_PIPE_ARGS ? GM_STEP_PIPE_ARGS : GM_STEP_PIPE, node);
+    if (gm_pipe_spec_encode(&spec, step) < 0)
+        return refuse(planner, node, "its commands are longer than 1 MiB together");
+    *index = last + has_as;
     return 0;
 }
 
@@ -477,8 +509,18 @@ static int plan_output(struct planner *planner, const struct gleam_dataset *node
         if (rc < 0)
             return refuse(planner, node, error.text);
         gm_format_fini(&format);
+        struct gm_chain_plan *chain = planner->chain;
+        const bool printed = chain->step_count > 0 &&
+                             gm_pipe_prints(&chain->steps[chain->step_count - 1], node->columns);
         planner->schema = (struct gm_schema){0};
         gm_schema_add(&planner->schema, "text", GLEAM_BYTES, false);
+        if (printed) {
+            chain->steps[chain->step_count - 1].schema = planner->schema;
+            return cut(planner, node,
+                       (struct gm_exchange_plan){.kind = GM_EXCHANGE_OUTPUT,
+                                                 .partition_count = 1,
+                                                 .output = node->output});
+        }
         struct gm_step *step = add_step(planner, GM_STEP_FORMAT, node);
         step->format = strdup(node->columns);
         GM_CHECK(step->format != NULL);
@@ -496,7 +538,10 @@ static bool shows_partitions(struct gleam_dataset *const *path, uint32_t count)
         const enum gm_node_kind kind = path[i]->kind;
         if (path[i]->local)
             return true;
-        if (kind != GM_NODE_AS && kind != GM_NODE_MAP && kind != GM_NODE_SELECT)
+        if (kind == GM_NODE_PIPE && path[i]->pipe_mode != GM_PIPE_ARGS)
+            return true;
+        if (kind != GM_NODE_AS && kind != GM_NODE_MAP && kind != GM_NODE_SELECT &&
+            kind != GM_NODE_FILTER && kind != GM_NODE_PIPE)
             return false;
     }
     return false;
@@ -616,6 +661,10 @@ int gm_planner_path(struct planner *planner, struct gleam_dataset *end)
         planner->path = path; /* a meeting has planned other paths */
         planner->path_count = count;
         planner->path_index = i;
+        if (path[i]->kind == GM_NODE_PIPE) {
+            rc = plan_pipe(planner, path, count, &i);
+            continue;
+        }
         rc = plan_step(planner, path[i], i + 1 < count ? path[i + 1] : NULL, &used_next);
         i += used_next;
     }

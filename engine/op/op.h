@@ -1,8 +1,9 @@
 /* op.h - one operator of a chain: batches in, batches out.
  *
  * Threads:   one; an operator belongs to one chain of one executor.
- * Blocking:  never, and never refuses: what does not fit one output batch comes out of the next
- *            call.  So a chain can stop between any two calls and go on later.
+ * Blocking:  never: what does not fit one output batch comes out of the next call, and an
+ *            operator that waits for the world (a command's pipe) returns GM_AGAIN.  So a chain
+ *            can stop between any two calls and go on later.
  * State:     `op` is shared by all partitions of the chain on this executor; what belongs to one
  *            partition is a state made by begin.  An operator of executor scope (a combiner) has
  *            one state for all partitions, and finishes once, at the end of the chain's input.
@@ -27,14 +28,21 @@
 
 enum {
     GM_OP_NEED_INPUT = 0, /* done with the input; `out` may hold rows */
+    /* GM_AGAIN: nothing can be done now, and `out` is empty: call again with the same input. */
     GM_OP_HAVE_MORE = 3,  /* hand on `out`, then call again with the same input */
+    /* As NEED_INPUT, and more rows of this partition would be for nothing: what is in front need
+     * not make any. */
+    GM_OP_ENOUGH = 5,
 };
 
 struct gm_op;
+struct gm_processes; /* shuffle/port/process.h */
 
 struct gm_op_ops {
     const char *name;
     bool executor_scope;
+    /* Each partition is begun and finished once, also one without rows. */
+    bool every_partition;
     /* Allocates what all partitions share.  Returns 0 or < 0 with op->error set. */
     int (*open)(struct gm_op *op);
     void (*close)(struct gm_op *op); /* accepts a half-open op */
@@ -42,11 +50,16 @@ struct gm_op_ops {
     int (*begin)(struct gm_op *op, void **ret_state);
     void (*end)(struct gm_op *op, void *state);
     /* Takes `in` (borrowed until it returns NEED_INPUT) and fills `out`, which comes in empty.
-     * Returns NEED_INPUT, HAVE_MORE, GM_AGAIN (nothing can be done now, `out` is empty: call again
-     * with the same input) or < 0. */
+     * Returns NEED_INPUT, HAVE_MORE, ENOUGH, GM_AGAIN or < 0. */
     int (*process)(struct gm_op *op, void *state, const struct gm_batch *in, struct gm_batch *out);
+    /* Nobody wants more of this partition: process and finish give no rows from now on, and do not
+     * wait.  NULL for an operator that cannot run on its own. */
+    void (*stop)(struct gm_op *op, void *state);
+    /* Nothing comes in at the moment: fills `out` with what there is, and sends on what is kept
+     * back.  Returns 0, or < 0.  NULL when there is nothing to be done then. */
+    int (*idle)(struct gm_op *op, void *state, struct gm_batch *out);
     /* The input of the partition has ended: fills `out` with what is left.  HAVE_MORE: call
-     * again; NEED_INPUT: that was all; GM_AGAIN as above.  NULL when nothing is ever left. */
+     * again; GM_AGAIN: later; NEED_INPUT: that was all.  NULL when nothing is ever left. */
     int (*finish)(struct gm_op *op, void *state, struct gm_batch *out);
     /* True when no further input of the partition would change anything.  NULL: never. */
     bool (*satisfied)(const struct gm_op *op, const void *state);
@@ -72,7 +85,10 @@ struct gm_op {
     _Atomic uint64_t *claim;
     _Atomic uint64_t *found;
     uint64_t claim_end;
-    uint32_t partition;                   /* whose state begin makes */
+    uint32_t partition;                   /* whose state is begun, worked on or finished */
+    struct gm_processes *processes;       /* borrowed; NULL where no step runs commands */
+    uint64_t hidden_rows; /* of the `out` just filled: rows beyond one per value, where a value
+                           * holds several; the chain takes and clears it */
     void *self;                           /* made by open */
 };
 
@@ -96,5 +112,7 @@ extern const struct gm_op_ops gm_op_local_limit;
 extern const struct gm_op_ops gm_op_limit;
 extern const struct gm_op_ops gm_op_distinct;
 extern const struct gm_op_ops gm_op_group;
+extern const struct gm_op_ops gm_op_pipe;
+extern const struct gm_op_ops gm_op_pipe_args;
 
 #endif

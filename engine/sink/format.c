@@ -157,8 +157,7 @@ void gm_format_fini(struct gm_format *format)
     format->text = NULL;
 }
 
-/* Room for `bytes` more, or false. */
-static bool reserve(struct gm_text *text, size_t bytes)
+bool gm_text_reserve(struct gm_text *text, size_t bytes)
 {
     if (text->capacity - text->length >= bytes)
         return true;
@@ -173,9 +172,9 @@ static bool reserve(struct gm_text *text, size_t bytes)
     return true;
 }
 
-static int append(struct gm_text *text, const void *data, size_t bytes)
+int gm_text_append(struct gm_text *text, const void *data, size_t bytes)
 {
-    if (!reserve(text, bytes))
+    if (!gm_text_reserve(text, bytes))
         return GM_ETASK_MEMORY;
     if (bytes > 0)
         memcpy(text->data + text->length, data, bytes);
@@ -193,7 +192,7 @@ static int append_padded(struct gm_text *text, const struct gm_format_piece *pie
                            : 0;
     if (pad + bytes == 0)
         return 0;
-    if (!reserve(text, pad + bytes))
+    if (!gm_text_reserve(text, pad + bytes))
         return GM_ETASK_MEMORY;
     char *out = text->data + text->length;
     if (!piece->left)
@@ -239,9 +238,8 @@ static size_t print_f64(double number, char *out, size_t out_bytes)
     return (size_t)length;
 }
 
-/* A value as %v prints it: its own bytes, or a text in `number`, which has room for any. */
-static const char *value_text(const struct gleam_value *value, char number[32],
-                              size_t *ret_length)
+const char *gm_value_text(const struct gleam_value *value, char number[GM_VALUE_TEXT_BYTES],
+                          size_t *ret_length)
 {
     const char *text = number;
     switch (value->kind) {
@@ -249,7 +247,7 @@ static const char *value_text(const struct gleam_value *value, char number[32],
         *ret_length = print_i64(value->i64, number);
         return number;
     case GLEAM_F64:
-        *ret_length = print_f64(value->f64, number, 32);
+        *ret_length = print_f64(value->f64, number, GM_VALUE_TEXT_BYTES);
         return number;
     case GLEAM_BYTES:
         *ret_length = value->bytes.length;
@@ -273,20 +271,20 @@ static int append_list(struct gm_text *text, const struct gleam_value *list)
     struct gm_list_cursor cursor;
     struct gleam_value value;
     gm_list_begin(&cursor, list);
-    int rc = append(text, "[", 1);
+    int rc = gm_text_append(text, "[", 1);
     for (bool first = true; rc == 0 && gm_list_next(&cursor, &value); first = false) {
-        char number[32];
+        char number[GM_VALUE_TEXT_BYTES];
         size_t length;
         if (!first)
-            rc = append(text, ", ", 2);
+            rc = gm_text_append(text, ", ", 2);
         if (rc == 0 && value.kind == GLEAM_LIST) {
             rc = append_list(text, &value);
         } else if (rc == 0) {
-            const char *data = value_text(&value, number, &length);
-            rc = append(text, data, length);
+            const char *data = gm_value_text(&value, number, &length);
+            rc = gm_text_append(text, data, length);
         }
     }
-    return rc == 0 ? append(text, "]", 1) : rc;
+    return rc == 0 ? gm_text_append(text, "]", 1) : rc;
 }
 
 /* Cut and padded like any other text. */
@@ -305,11 +303,11 @@ static int append_padded_list(struct gm_text *text, const struct gm_format_piece
 static int append_value(struct gm_text *text, const struct gm_format_piece *piece,
                         const struct gleam_value *value)
 {
-    char number[32];
+    char number[GM_VALUE_TEXT_BYTES];
     size_t length;
     if (value->kind == GLEAM_LIST)
         return piece->plain ? append_list(text, value) : append_padded_list(text, piece, value);
-    const char *data = value_text(value, number, &length);
+    const char *data = gm_value_text(value, number, &length);
     struct gm_format_piece whole = *piece;
     if (data == number)
         whole.precision = -1; /* a precision cuts text, not digits */
@@ -323,7 +321,7 @@ static int append_number(struct gm_text *text, const struct gm_format_piece *pie
     char spec[32];
     int length;
     if (value->kind == GLEAM_I64 && piece->plain)
-        return append(text, number, print_i64(value->i64, number));
+        return gm_text_append(text, number, print_i64(value->i64, number));
     if (value->kind == GLEAM_I64) {
         snprintf(spec, sizeof spec, "%s" PRId64, piece->spec);
         length = snprintf(number, sizeof number, spec, value->i64);
@@ -331,7 +329,7 @@ static int append_number(struct gm_text *text, const struct gm_format_piece *pie
         snprintf(spec, sizeof spec, "%sf", piece->spec);
         length = snprintf(number, sizeof number, spec, value->f64);
     }
-    return append(text, number, (size_t)length);
+    return gm_text_append(text, number, (size_t)length);
 }
 
 int gm_format_row(const struct gm_format *format, const struct gm_batch *batch, uint32_t row,
@@ -339,7 +337,7 @@ int gm_format_row(const struct gm_format *format, const struct gm_batch *batch, 
 {
     for (uint32_t i = 0; i < format->piece_count; i++) {
         const struct gm_format_piece *piece = &format->pieces[i];
-        int rc = append(text, piece->text, piece->text_bytes);
+        int rc = gm_text_append(text, piece->text, piece->text_bytes);
         if (rc < 0 || piece->verb == 0) {
             if (rc < 0)
                 return rc;
@@ -369,9 +367,9 @@ int gm_format_row(const struct gm_format *format, const struct gm_batch *batch, 
 
 size_t gm_format_value(const struct gleam_value *value, char *text, size_t text_bytes)
 {
-    char number[32];
+    char number[GM_VALUE_TEXT_BYTES];
     size_t length;
-    const char *data = value_text(value, number, &length);
+    const char *data = gm_value_text(value, number, &length);
     GM_CHECK(text_bytes >= 8);
     const bool cut = length > text_bytes - 1;
     const size_t shown = cut ? text_bytes - 4 : length;

@@ -44,6 +44,16 @@ struct gm_text {
     size_t capacity;
 };
 
+/* Room for `bytes` more behind length; false when the heap's budget is spent. */
+bool gm_text_reserve(struct gm_text *text, size_t bytes);
+/* Returns 0 or GM_ETASK_MEMORY; data may be NULL when bytes is 0. */
+int gm_text_append(struct gm_text *text, const void *data, size_t bytes);
+
+/* A value as %v prints it, without an end: its own bytes, or a text in `number`. */
+#define GM_VALUE_TEXT_BYTES 32
+const char *gm_value_text(const struct gleam_value *value, char number[GM_VALUE_TEXT_BYTES],
+                          size_t *ret_length);
+
 /* Appends row `row` of the batch.  Returns 0, GM_ETASK_MEMORY, or GM_EJOB_FLOW when an `any` value
  * does not fit its verb (with error). */
 int gm_format_row(const struct gm_format *format, const struct gm_batch *batch, uint32_t row,

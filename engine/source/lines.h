@@ -10,4 +10,11 @@
 uint32_t gm_lines_next(const uint8_t **cursor, const uint8_t *end, struct gm_bytes *out,
                        uint32_t out_max);
 
+/* The same, but a "\r" stays: lines of a command are what it wrote. */
+uint32_t gm_lines_split(const uint8_t **cursor, const uint8_t *end, struct gm_bytes *out,
+                        uint32_t out_max);
+
+/* How many "\n" there are. */
+uint64_t gm_lines_count(const uint8_t *data, size_t bytes);
+
 #endif

@@ -30,8 +30,10 @@ MAY_INCLUDE = {
     "engine/udf": ("engine/udf", "engine/row", "engine/base", PUBLIC),
     # An operator is opened from its entry in the plan: it knows the plan's words, not the planner.
     # It prints values with the sink's format: the last step before an output, and error texts.
+    # Commands are run through a port, written to as the sink writes and read as a source reads.
     "engine/op": ("engine/op", "engine/udf", "engine/row", "engine/base", PUBLIC,
-                  "engine/flow/plan.h", "engine/sink/format.h"),
+                  "engine/flow/plan.h", "engine/flow/pipe_spec.h", "engine/sink", "engine/source",
+                  "shuffle/port/process.h"),
     # The planner checks a format against the schema, with the parser that the sink prints with.
     "engine/flow": ("engine/flow", "engine/udf", "engine/row", "engine/base", PUBLIC,
                     "engine/sink/format.h"),
@@ -58,7 +60,9 @@ MAY_INCLUDE = {
 ONLY_IN = (
     (re.compile(r"rte_\w+\.h"), ("dpdk",)),
     (re.compile(r"liburing(/|\.h)|linux/io_uring\.h"), ("iouring",)),
-    (re.compile(r"microhttpd\.h|curl/|jansson\.h|json-c/|yyjson\.h|cjson/|cJSON\.h"), ("control",)),
+    # Rows to and from a command may be JSON objects, which one file reads and writes.
+    (re.compile(r"jansson\.h"), ("control", "engine/sink/jsonl.c")),
+    (re.compile(r"microhttpd\.h|curl/|json-c/|yyjson\.h|cjson/|cJSON\.h"), ("control",)),
     (re.compile(r"jemalloc/"), ("engine/base",)),
     (re.compile(r"(lua|lualib|lauxlib|luajit)\.h"), ("engine/udf", "script")),
 )
@@ -85,12 +89,14 @@ COVERED_BY = {
     "engine/flow/plan_dot.c": "tests/unit/flow/test_plan_view.c",
     "engine/flow/plan_svg.c": "tests/unit/flow/test_plan_view.c",
     "engine/op/accumulate.c": "tests/unit/op/test_reduce.c",
+    "engine/op/commands.c": "tests/unit/op/test_pipe.c",
     "engine/op/op.c": "tests/unit/op/test_simple.c",
     "engine/op/rows.c": "tests/unit/op/test_sort.c",
     "engine/udf/pattern_compile.c": "tests/unit/udf/test_pattern.c",
     "engine/source/csv_kernel.c": "tests/unit/source/test_csv.c",
     "iouring/file_pread.c": "tests/unit/iouring/test_file.c",
     "iouring/file_uring.c": "tests/unit/iouring/test_file.c",
+    "iouring/guard.c": "tests/unit/iouring/test_process.c",
     "shuffle/port/prng.c": "tests/unit/shuffle/test_port.c",
     "shuffle/port/system.c": "tests/unit/shuffle/test_port.c",
     "shuffle/receiver.c": "tests/unit/shuffle/test_exchange.c",

@@ -40,6 +40,7 @@ static struct gm_executor_counts some_counts(void)
     assert_int_equal(gm_executor_counts_init(&counts, &plan), 0);
     counts.busy_ns = 11;
     counts.heap_peak_bytes = 12;
+    counts.commands = (struct gm_process_counts){21, 22, 23};
     counts.chains[0].source_rows = 13;
     counts.chains[0].step_rows[2] = 14;
     counts.chains[1].source_bytes = 15;
@@ -166,6 +167,9 @@ static void counters_add_up(void **state)
         assert_int_equal(error.code, 0);
         assert_int_equal(total.busy_ns, 11 * i);
         assert_int_equal(total.heap_peak_bytes, 12 * i);
+        assert_int_equal(total.commands.commands_count, 21 * i);
+        assert_int_equal(total.commands.written_bytes, 22 * i);
+        assert_int_equal(total.commands.read_bytes, 23 * i);
         assert_int_equal(total.chains[0].source_rows, 13 * i);
         assert_int_equal(total.chains[0].step_rows[2], 14 * i);
         assert_int_equal(total.chains[1].source_bytes, 15 * i);

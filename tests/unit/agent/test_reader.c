@@ -505,6 +505,32 @@ static void a_reader_without_memory_is_refused(void **state)
     assert_null(reader);
 }
 
+/* Small partitions, and time to read ahead: who claims singly leaves them to others. */
+static void partitions_are_claimed_ahead_or_singly(void **state)
+{
+    (void)state;
+    for (int singly = 0; singly < 2; singly++) {
+        uint32_t ended = 0;
+        add_file((const uint8_t *)"a\nb\nc\nd\ne\nf\ng\nh\n", 16, false);
+        open_readers(8, 1, 0, UINT64_MAX);
+        if (singly)
+            gm_reader_claim_singly(world.readers[0]);
+        for (;;) {
+            struct gm_span span;
+            const int rc = gm_reader_next(world.readers[0], &span);
+            if (rc == GM_END)
+                break;
+            assert_true(rc >= 0);
+            assert_true(!singly || world.claim <= ended + 1);
+            ended += rc == 4;
+            assert_true(singly || ended > 0 || rc == GM_AGAIN || world.claim > 1);
+        }
+        assert_int_equal(ended, 8);
+        free_splits();
+        setup(state);
+    }
+}
+
 static void few_files_are_open_at_a_time(void **state)
 {
     (void)state;
@@ -540,6 +566,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(errors_name_the_file, setup, teardown),
         cmocka_unit_test_setup_teardown(a_line_beyond_the_budget_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_without_memory_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(partitions_are_claimed_ahead_or_singly, setup, teardown),
         cmocka_unit_test_setup_teardown(few_files_are_open_at_a_time, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
  *         at once; destroyed at any point it leaves nothing in the heap.
  * Method: fake sources with random batches, pauses and ends of partitions, fake sinks that are full
  *         at random; several chains of steps against what one plain pass gives.
+ * tidy: one world for all cases.
  */
 #include "engine/chain/chain.h"
 
@@ -13,7 +14,9 @@
 
 #include <cmocka.h>
 
+#include "engine/flow/pipe_spec.h"
 #include "tests/unit/op/rig.h"
+#include "tests/unit/op/fake_process.h"
 
 #define PARTITIONS 5
 
@@ -705,6 +708,202 @@ static void a_clock_times_every_call(void **state)
     }
 }
 
+
+/* ---- steps that wait, and steps that see every partition ------------------------------------- */
+
+struct piped {
+    struct fake fake;
+    struct gm_step steps[2];
+    struct gm_chain_plan plan;
+    struct world world;
+    struct under_test test;
+};
+
+/* word, n through a fake program; `sorted`: a sort stands behind it. */
+static void piped_open(struct piped *piped, uint64_t seed, enum fake_program program, bool sorted,
+                       enum gm_source_kind source)
+{
+    const struct gm_pipe_spec spec = {.parallel = 1,
+                                      .command_count = 1,
+                                      .commands = {{"program", "through", "test.c:1"}}};
+    *piped = (struct piped){.plan = {.steps = piped->steps,
+                                     .source = {.partition_count = PARTITIONS, .kind = source}}};
+    fake_init(&piped->fake, program, 3000, seed);
+    gm_schema_add(&piped->plan.source.schema, "word", GLEAM_BYTES, false);
+    gm_schema_add(&piped->plan.source.schema, "n", GLEAM_I64, false);
+    struct gm_step *pipe = add_step(&piped->plan, GM_STEP_PIPE);
+    assert_int_equal(gm_pipe_spec_encode(&spec, pipe), 0);
+    if (program == FAKE_ANSWERS) {
+        pipe->schema = (struct gm_schema){0};
+        gm_schema_add(&pipe->schema, "line", GLEAM_BYTES, false);
+    }
+    if (sorted)
+        add_step(&piped->plan, GM_STEP_SORT);
+    world_init(&piped->world, seed, &piped->plan.source.schema);
+    struct under_test *test = &piped->test;
+    piped->world.step_shown = &test->step_shown;
+    piped->world.step_count = piped->plan.step_count;
+    assert_int_equal(gm_heap_init(&test->heap, UINT64_MAX), 0);
+}
+
+static int piped_create(struct piped *piped, uint32_t participant, uint32_t executor_count)
+{
+    struct under_test *test = &piped->test;
+    struct world *world = &piped->world;
+    const struct gm_chain_spec spec = {.plan = &piped->plan,
+                                       .chain_index = 3,
+                                       .source = {world, source_next},
+                                       .sink = {world, sink_push, sink_finish},
+                                       .heap = &test->heap,
+                                       .error = &test->error,
+                                       .processes = &piped->fake.port,
+                                       .participant = participant,
+                                       .executor_count = executor_count,
+                                       .chain_shown = &test->chain_shown,
+                                       .step_shown = &test->step_shown};
+    return gm_chain_create(&spec, &test->chain);
+}
+
+static void piped_close(struct piped *piped)
+{
+    close_chain(&piped->test);
+    assert_int_equal(piped->fake.running, 0);
+    world_fini(&piped->world);
+    free(piped->steps[0].parameter);
+}
+
+/* The batch that a step could not take yet comes again, and nothing overtakes it. */
+static void step_that_waits_gets_its_batch_again(void **state)
+{
+    (void)state;
+    for (uint32_t run = 0; run < 40; run++) {
+        struct piped piped;
+        piped_open(&piped, run, FAKE_CAT, run % 2, GM_SOURCE_TEXT);
+        piped.world.stalls = run % 4 > 1;
+        assert_int_equal(piped_create(&piped, 0, 1), 0);
+        assert_int_equal(run_chain(&piped.test, &piped.world, 1000000), GM_END);
+        assert_same_rows(&piped.world, NOTHING);
+        piped_close(&piped);
+    }
+}
+
+static void waiting_step_is_again(void **state)
+{
+    (void)state;
+    struct piped piped;
+    piped_open(&piped, 1, FAKE_DEAF, false, GM_SOURCE_TEXT);
+    assert_int_equal(piped_create(&piped, 0, 1), 0);
+    /* It takes what the pipe holds; then nothing can be done, and that does not end. */
+    int rc = 0;
+    for (uint32_t i = 0; i < 1000; i++)
+        rc = gm_chain_run(piped.test.chain, 8);
+    assert_int_equal(rc, GM_AGAIN);
+    assert_int_equal(gm_chain_run(piped.test.chain, 8), GM_AGAIN);
+    assert_int_equal(piped.world.out.row_count, 0);
+    piped_close(&piped);
+}
+
+/* A claimed partition is told to end by its executor alone, with rows or without. */
+static void claimed_partitions_are_each_begun_once(void **state)
+{
+    (void)state;
+    struct piped piped;
+    piped_open(&piped, 2, FAKE_ANSWERS, false, GM_SOURCE_TEXT);
+    piped.world.event_count = 0;
+    struct event *events = piped.world.events;
+    events[piped.world.event_count++] = (struct event){.kind = EVENT_END, .partition = 3};
+    events[piped.world.event_count++] = (struct event){EVENT_BATCH, 1, 0, 10};
+    events[piped.world.event_count++] = (struct event){.kind = EVENT_END, .partition = 1};
+    assert_int_equal(piped_create(&piped, 0, 1), 0);
+    assert_int_equal(run_chain(&piped.test, &piped.world, 10000), GM_END);
+    assert_int_equal(piped.fake.spawned, 2);
+    assert_int_equal(piped.world.out.row_count, 2);
+    assert_int_equal(rows_at(&piped.world.out, 0)[0].i64, 3);
+    assert_memory_equal(rows_at(&piped.world.out, 0)[1].bytes.data, "0 bytes", 7);
+    assert_int_equal(rows_at(&piped.world.out, 1)[0].i64, 1);
+    piped_close(&piped);
+}
+
+/* Partitions of an exchange live on executor p % count, and are begun there, rows or none. */
+static void partitions_of_an_exchange_are_each_begun_once(void **state)
+{
+    (void)state;
+    bool seen[PARTITIONS] = {false};
+    for (uint32_t participant = 0; participant < 2; participant++) {
+        struct piped piped;
+        piped_open(&piped, 2, FAKE_ANSWERS, participant == 1, GM_SOURCE_EXCHANGE);
+        piped.world.event_count = 0;
+        piped.world.events[piped.world.event_count++] =
+            (struct event){EVENT_BATCH, participant, 0, 10};
+        assert_int_equal(piped_create(&piped, participant, 2), 0);
+        assert_int_equal(run_chain(&piped.test, &piped.world, 10000), GM_END);
+        for (uint64_t i = 0; i < piped.world.out.row_count; i++) {
+            const int64_t partition = rows_at(&piped.world.out, i)[0].i64;
+            assert_int_equal(partition % 2, participant);
+            assert_false(seen[partition]);
+            seen[partition] = true;
+        }
+        piped_close(&piped);
+    }
+    for (uint32_t p = 0; p < PARTITIONS; p++)
+        assert_true(seen[p]);
+}
+
+/* While the source has nothing, what a command writes is handed on. */
+static void output_comes_while_the_source_waits(void **state)
+{
+    (void)state;
+    struct piped piped;
+    piped_open(&piped, 3, FAKE_CAT, false, GM_SOURCE_TEXT);
+    piped.world.event_count = 0;
+    piped.world.events[piped.world.event_count++] = (struct event){EVENT_BATCH, 0, 0, 10};
+    for (uint32_t i = 0; i < 300; i++)
+        piped.world.events[piped.world.event_count++] = (struct event){.kind = EVENT_PAUSE};
+    assert_int_equal(piped_create(&piped, 0, 1), 0);
+    while (piped.world.next < piped.world.event_count)
+        assert_true(gm_chain_run(piped.test.chain, 1) >= 0);
+    assert_false(piped.world.source_ended);
+    assert_int_equal(piped.world.out.row_count, 10);
+    piped_close(&piped);
+}
+
+/* head behind yes: what nobody wants any more is stopped, and the partition ends. */
+static void endless_command_is_stopped_by_one_that_has_enough(void **state)
+{
+    (void)state;
+    for (uint32_t run = 0; run < 20; run++) {
+        struct piped piped;
+        struct fake head;
+        piped_open(&piped, run, FAKE_REPEATS, false, GM_SOURCE_TEXT);
+        fake_init(&head, FAKE_HEAD, 100, run);
+        piped.fake.behind = &head;
+        head.limit = 4 * strlen(FAKE_LINE);
+        struct gm_step *second = add_step(&piped.plan, GM_STEP_PIPE);
+        second->parameter = piped.steps[0].parameter;
+        second->parameter_bytes = piped.steps[0].parameter_bytes;
+        piped.world.step_count = 2;
+        piped.world.event_count = 0;
+        piped.world.events[piped.world.event_count++] = (struct event){EVENT_BATCH, 1, 0, 10};
+        assert_int_equal(piped_create(&piped, 0, 1), 0);
+        assert_int_equal(run_chain(&piped.test, &piped.world, 100000), GM_END);
+        assert_int_equal(piped.world.out.row_count, 4);
+        assert_int_equal(head.running, 0);
+        piped_close(&piped);
+    }
+}
+
+static void command_that_cannot_start_stops_it(void **state)
+{
+    (void)state;
+    struct piped piped;
+    piped_open(&piped, 4, FAKE_CAT, false, GM_SOURCE_TEXT);
+    piped.fake.spawn_error = -EMFILE;
+    assert_int_equal(piped_create(&piped, 0, 1), 0);
+    assert_int_equal(run_chain(&piped.test, &piped.world, 10000), -EMFILE);
+    assert_non_null(strstr(piped.test.error.text, "cannot be started"));
+    piped_close(&piped);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -721,6 +920,13 @@ int main(void)
         cmocka_unit_test(chain_that_cannot_be_made_leaves_nothing),
         cmocka_unit_test(destroyed_at_any_point_it_leaves_nothing),
         cmocka_unit_test(too_little_memory_is_refused_anywhere),
+        cmocka_unit_test(step_that_waits_gets_its_batch_again),
+        cmocka_unit_test(waiting_step_is_again),
+        cmocka_unit_test(claimed_partitions_are_each_begun_once),
+        cmocka_unit_test(partitions_of_an_exchange_are_each_begun_once),
+        cmocka_unit_test(output_comes_while_the_source_waits),
+        cmocka_unit_test(endless_command_is_stopped_by_one_that_has_enough),
+        cmocka_unit_test(command_that_cannot_start_stops_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

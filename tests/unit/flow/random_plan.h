@@ -68,6 +68,7 @@ static inline void random_source(uint64_t *random, struct gm_source *source)
     random_plan_schema(random, &source->schema);
     source->partition_count = 1 + random_below(random, 20);
     source->tokenize = random_below(random, 2);
+    source->blocks = random_below(random, 2);
     random_text(random, source->tokenize_name, sizeof source->tokenize_name);
     source->file_count = random_below(random, 5);
     source->files = random_table(source->file_count, sizeof *source->files);

@@ -93,12 +93,47 @@ static void random_texts_are_split_the_same(void **state)
     }
 }
 
+/* Lines of a command keep their "\r". */
+static void split_lines_keep_what_they_hold(void **state)
+{
+    (void)state;
+    static const char text[] = "a\r\n\n\rb\r";
+    struct gm_bytes out[8];
+    const uint8_t *cursor = (const uint8_t *)text, *end = cursor + sizeof text - 1;
+    assert_int_equal(gm_lines_split(&cursor, end, out, 2), 2);
+    assert_int_equal(out[0].length, 2);
+    assert_int_equal(out[1].length, 0);
+    assert_int_equal(gm_lines_split(&cursor, end, out, 8), 1);
+    assert_ptr_equal(cursor, end);
+    assert_int_equal(out[0].length, 3);
+    assert_memory_equal(out[0].data, "\rb\r", 3);
+    assert_int_equal(gm_lines_split(&cursor, end, out, 8), 0);
+}
+
+static void newlines_are_counted(void **state)
+{
+    (void)state;
+    static uint8_t text[70000];
+    uint64_t random = 9;
+    for (uint32_t run = 0; run < 300; run++) {
+        const size_t bytes = random_below(&random, run % 10 ? 300 : sizeof text);
+        uint64_t expected = 0;
+        for (size_t i = 0; i < bytes; i++) {
+            text[i] = random_below(&random, run % 5 + 1) ? 'x' : '\n';
+            expected += text[i] == '\n';
+        }
+        assert_int_equal(gm_lines_count(text, bytes), expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(line_ends_are_taken_off),
         cmocka_unit_test(nul_bytes_are_kept),
         cmocka_unit_test(random_texts_are_split_the_same),
+        cmocka_unit_test(split_lines_keep_what_they_hold),
+        cmocka_unit_test(newlines_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
