@@ -347,7 +347,7 @@ static void memory_that_ends_leaves_nothing(void **state)
         add_i64(&in, i);
     uint32_t refused_open = 0, refused_run = 0, fine = 0;
     for (uint32_t s = 0; s < 3; s++)
-        for (uint64_t limit = 1000; limit < 32000000; limit = limit * 13 / 12) {
+        for (uint64_t limit = 1000; limit < 32000000; limit = limit * 6 / 5) {
             struct lua_rig rig = {0};
             struct rows got = {0};
             columns(&rig.input, "i");
