@@ -56,7 +56,7 @@ static void random_lua_rows(uint64_t *random, const struct gm_schema *schema, ui
 static void rows_come_back(const char *source, enum gm_lua_mode mode, bool declared)
 {
     uint64_t random = 7;
-    for (uint32_t run = 0; run < 40; run++) {
+    for (uint32_t run = 0; run < 24; run++) {
         struct lua_rig rig = {0};
         struct rows in = {0}, got = {0};
         random_schema(&random, &rig.input);
