@@ -223,6 +223,29 @@ static void reference(const struct reduce_case *test, struct rows *ret_rows)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
+/* The functions again, in Lua. */
+static const char *lua_source(const char *function)
+{
+    if (strcmp(function, "largest_f64") == 0)
+        return "function(total, next) return math.max(total, next) end";
+    if (strcmp(function, "add") == 0)
+        return "function(...)\n"
+               "    local n, v = select('#', ...) / 2, {...}\n"
+               "    for i = 1, n do v[i] = v[i] + v[n + i] end\n"
+               "    return unpack(v, 1, n)\n"
+               "end";
+    return "function(...)\n"
+           "    local n, v = select('#', ...) / 2, {...}\n"
+           "    for i = 1, n do\n"
+           "        local a, b = v[i], v[n + i]\n"
+           "        if a == nil or (b ~= nil and (#b > #a or (#b == #a and b > a))) then\n"
+           "            v[i] = b\n"
+           "        end\n"
+           "    end\n"
+           "    return unpack(v, 1, n)\n"
+           "end";
+}
+
 static struct gm_step step_of(const struct reduce_case *test, bool combine)
 {
     struct gm_step step = {.kind = combine ? GM_STEP_COMBINE : GM_STEP_REDUCE,
@@ -235,6 +258,10 @@ static struct gm_step step_of(const struct reduce_case *test, bool combine)
                            .parameter_bytes = 3};
     if (test->function != NULL)
         snprintf(step.function, sizeof step.function, "%s", test->function);
+    if (test->kind == GM_REDUCE_LUA) {
+        step.parameter = (void *)(uintptr_t)lua_source(test->function);
+        step.parameter_bytes = (uint32_t)strlen(step.parameter);
+    }
     return step;
 }
 
@@ -243,7 +270,8 @@ static void run_reduce(const struct reduce_case *test, uint64_t *random, struct 
     struct rig rig = {.step = step_of(test, false), .input = test->input};
     assert_int_equal(rig_open(&rig, UINT64_MAX, 0), 0);
     struct rows none = {0};
-    assert_int_equal(rig_push_all(&rig, &test->rows, random, &none), 0);
+    if (rig_push_all(&rig, &test->rows, random, &none) != 0)
+        fail_msg("%s", rig.error.text);
     assert_int_equal(none.row_count, 0);
     assert_int_equal(rig_finish(&rig, ret_rows), 0);
     rows_sort(ret_rows);
@@ -317,7 +345,7 @@ static uint8_t value_kind(enum gm_reduce_kind kind, const char *function, uint64
         return GLEAM_I64;
     if (kind == GM_REDUCE_SUM_F64)
         return GLEAM_F64;
-    if (kind == GM_REDUCE_FUNCTION)
+    if (kind == GM_REDUCE_FUNCTION || kind == GM_REDUCE_LUA)
         return strcmp(function, "longest") == 0       ? GLEAM_BYTES
                : strcmp(function, "largest_f64") == 0 ? GLEAM_F64
                                                       : GLEAM_I64;
@@ -331,7 +359,7 @@ static struct gleam_value case_value(const struct reduce_case *test, uint64_t *r
     if (is_key(&test->keys, column + 1))
         return random_key(random, field->kind, field->nullable, spread, text);
     if (test->kind == GM_REDUCE_SUM_I64 || test->kind == GM_REDUCE_SUM_F64 ||
-        (test->kind == GM_REDUCE_FUNCTION && field->kind != GLEAM_BYTES))
+        (test->function != NULL && field->kind != GLEAM_BYTES))
         return random_summand(random, field->kind, field->nullable);
     return random_small(random, field->kind, field->nullable);
 }
@@ -382,11 +410,14 @@ static void kernels_fold_random_rows(void **state)
                    {GM_REDUCE_FUNCTION, "longest"},
                    {GM_REDUCE_FUNCTION, "add"},
                    {GM_REDUCE_FUNCTION, "add_i64"},
-                   {GM_REDUCE_FUNCTION, "largest_f64"}};
+                   {GM_REDUCE_FUNCTION, "largest_f64"},
+                   {GM_REDUCE_LUA, "longest"},
+                   {GM_REDUCE_LUA, "add"},
+                   {GM_REDUCE_LUA, "largest_f64"}};
     uint64_t random = 3;
-    for (uint32_t run = 0; run < 90; run++) {
-        struct reduce_case test = {.kind = kernels[run % 9].kind,
-                                   .function = kernels[run % 9].function};
+    for (uint32_t run = 0; run < 120; run++) {
+        struct reduce_case test = {.kind = kernels[run % 12].kind,
+                                   .function = kernels[run % 12].function};
         random_case(&test, &random, 1 + random_below(&random, 3000));
         check_case(&test, &random);
         rows_free(&test.rows);
@@ -652,6 +683,35 @@ static void wrong_functions_are_refused(void **state)
     }
 }
 
+static void lua_reducer_that_fails_names_its_row(void **state)
+{
+    (void)state;
+    static const char source[] = "function(total, n)\n"
+                                 "    if n == 7 then error('seven', 0) end return total + n end";
+    struct rig rig = {.step = {.kind = GM_STEP_REDUCE,
+                               .name = "fold",
+                               .where = "test.lua:7",
+                               .order = gleam_order_by(1, true),
+                               .reduce = GM_REDUCE_LUA,
+                               .parameter = (void *)(uintptr_t)source,
+                               .parameter_bytes = sizeof source - 1}};
+    struct rows in = {0}, out = {0};
+    gm_schema_add(&rig.input, "word", GLEAM_BYTES, false);
+    gm_schema_add(&rig.input, "n", GLEAM_I64, false);
+    rig.step.schema = rig.input;
+    for (int64_t i = 0; i < 200; i++) {
+        const struct gleam_value values[] = {text_value(i % 2 ? "odd" : "even"),
+                                             gleam_i64(i == 151 ? 7 : 100 + i)};
+        rows_add(&in, values, 2);
+    }
+    assert_int_equal(rig_open(&rig, UINT64_MAX, 0), 0);
+    assert_int_equal(rig_push(&rig, &in, 0, 200, 0, &out), GM_EJOB_UDF);
+    assert_string_equal(rig.error.text, "test.lua:7: step 'fold': seven; at the row (odd, 7)");
+    rows_free(&in);
+    rows_free(&out);
+    rig_close(&rig);
+}
+
 static void unknown_function_is_refused_when_opened(void **state)
 {
     (void)state;
@@ -722,6 +782,7 @@ int main(void)
         cmocka_unit_test(i64_sum_that_overflows_is_an_error),
         cmocka_unit_test(largest_i64_sum_is_none),
         cmocka_unit_test(wrong_functions_are_refused),
+        cmocka_unit_test(lua_reducer_that_fails_names_its_row),
         cmocka_unit_test(unknown_function_is_refused_when_opened),
         cmocka_unit_test(empty_bytes_can_be_kept),
         cmocka_unit_test(too_little_memory_names_step_and_option),

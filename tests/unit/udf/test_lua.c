@@ -56,7 +56,7 @@ static void random_lua_rows(uint64_t *random, const struct gm_schema *schema, ui
 static void rows_come_back(const char *source, enum gm_lua_mode mode, bool declared)
 {
     uint64_t random = 7;
-    for (uint32_t run = 0; run < 40; run++) {
+    for (uint32_t run = 0; run < 24; run++) {
         struct lua_rig rig = {0};
         struct rows in = {0}, got = {0};
         random_schema(&random, &rig.input);
@@ -347,7 +347,7 @@ static void memory_that_ends_leaves_nothing(void **state)
         add_i64(&in, i);
     uint32_t refused_open = 0, refused_run = 0, fine = 0;
     for (uint32_t s = 0; s < 3; s++)
-        for (uint64_t limit = 1000; limit < 32000000; limit = limit * 13 / 12) {
+        for (uint64_t limit = 1000; limit < 32000000; limit = limit * 6 / 5) {
             struct lua_rig rig = {0};
             struct rows got = {0};
             columns(&rig.input, "i");
@@ -435,8 +435,9 @@ static void garbage_makes_room(void **state)
     lua_rig_close(&rig);
 }
 
-/* A finalizer that fails is an error of the step; the executor lives on. */
-static void finalizer_that_fails_is_an_error(void **state)
+/* A collection of ours calls finalizers.  One that fails is an error of the step, or none: that is
+ * LuaJIT's version to say; the executor lives on. */
+static void finalizer_that_fails_ends_no_process(void **state)
 {
     (void)state;
     struct lua_rig rig = {0};
@@ -444,16 +445,19 @@ static void finalizer_that_fails_is_an_error(void **state)
     const char *source = "function(n)\n"
                          "    keep = {} for i = 1, 2000 do keep[i] = ('x'):rep(1000) .. i end\n"
                          "    local p = newproxy(true)\n"
-                         "    getmetatable(p).__gc = function() error('while dying') end\n"
+                         "    getmetatable(p).__gc = function()\n"
+                         "        gleam.Count('died') error('while dying') end\n"
                          "    return n end";
     columns(&rig.input, "i");
     columns(&rig.output, "i");
-    assert_int_equal(lua_rig_try(&rig, GM_LUA_MAP, source, strlen(source), 6 << 20), 0);
+    assert_int_equal(lua_rig_try(&rig, GM_LUA_MAP, source, strlen(source), 4 << 20), 0);
     add_i64(&in, 1);
     add_i64(&in, 2);
     int rc = 0;
     for (uint32_t i = 0; i < 10 && rc == 0; i++)
         rc = lua_rig_push(&rig, &in, 0, 2, &got);
+    assert_int_equal(rig.counters.count, 1);
+    assert_true(rig.counters.entries[0].value > 0);
     if (rc != 0)
         assert_true(rc == GM_EJOB_UDF && strstr(gm_lua_message(rig.lua), "while dying") != NULL);
     rows_free(&in);
@@ -622,7 +626,7 @@ int main(void)
         cmocka_unit_test(large_function_needs_memory),
         cmocka_unit_test(memory_that_ends_before_the_first_row_names_a_row_of_the_batch),
         cmocka_unit_test(garbage_makes_room),
-        cmocka_unit_test(finalizer_that_fails_is_an_error),
+        cmocka_unit_test(finalizer_that_fails_ends_no_process),
         cmocka_unit_test(init_sets_globals),
         cmocka_unit_test(counters_count),
         cmocka_unit_test(broadcast_values_are_there),

@@ -130,7 +130,7 @@ static void blocks_keep_their_bytes(void **state)
         struct rig *rig = malloc(sizeof *rig);
         assert_non_null(rig);
         rig_init(rig, UINT64_MAX);
-        play(rig, seed, 20000);
+        play(rig, seed, 10000);
         assert_true(rig->refused == 0 && rig->shrunk > 100);
         finish(rig);
         free(rig);
@@ -145,7 +145,7 @@ static void limit_refuses_more_and_never_less(void **state)
         struct rig *rig = malloc(sizeof *rig);
         assert_non_null(rig);
         rig_init(rig, limits[i]);
-        play(rig, 10 + i, 20000);
+        play(rig, 10 + i, 10000);
         assert_true(rig->refused > 10);
         assert_true(rig->heap.limit_bytes == limits[i]);
         finish(rig);
