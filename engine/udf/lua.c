@@ -64,6 +64,19 @@ static int grow(struct gm_lua_io *io, size_t bytes)
     return 0;
 }
 
+/* Bytes that live as long as the batch that is made. */
+static const char *keep(struct gm_lua_io *io, const char *data, size_t length)
+{
+    struct gm_lua *lua = (struct gm_lua *)io;
+    uint8_t *block =
+        length > GM_VALUE_BYTES_MAX ? NULL : gm_arena_alloc(&lua->arena, length);
+    if (block == NULL)
+        snprintf(lua->message, sizeof lua->message, "not enough memory");
+    else
+        memcpy(block, data, length);
+    return (const char *)block;
+}
+
 static int store(struct gm_lua_io *io, void *slot, uint32_t value)
 {
     struct gm_lua *lua = (struct gm_lua *)io;
@@ -224,6 +237,7 @@ int gm_lua_open(const struct gm_lua_spec *spec, struct gm_lua **ret_lua, struct 
     lua->io.batch_rows = GM_BATCH_ROWS_MAX;
     lua->io.counters_max = GM_COUNTERS_MAX;
     lua->io.grow = grow;
+    lua->io.keep = keep;
     lua->io.store = store;
     lua->io.count = count;
     lua->io.broadcast = broadcast;
@@ -421,7 +435,8 @@ int gm_lua_fold(struct gm_lua *lua, const struct gm_batch *in, const uint32_t *c
     for (uint32_t c = 0; c < lua->io.input_count && rc == 0; c++) {
         const struct gm_vector *vector = &in->columns[columns[c]];
         /* A constant is written out once for the batch. */
-        if (first == 0 || lua->io.input[c].data != lua->expanded[c])
+        if (first == 0 || lua->expanded[c] == NULL ||
+            lua->io.input[c].data != lua->expanded[c])
             rc = point_at(lua, c, vector, in->row_count);
     }
     if (rc < 0)

@@ -64,6 +64,7 @@ struct gm_lua_io {
     uint32_t values_offset;
     struct gm_lua_value value;
     int (*grow)(struct gm_lua_io *io, size_t bytes);
+    const char *(*keep)(struct gm_lua_io *io, const char *data, size_t length);
     int (*store)(struct gm_lua_io *io, void *slot, uint32_t value);
     int (*count)(struct gm_lua_io *io, const char *name, size_t length, int64_t number);
     const char *(*broadcast)(struct gm_lua_io *io, uint32_t number, size_t *ret_length);

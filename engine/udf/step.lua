@@ -174,12 +174,18 @@ local function unpack_list(at)
     return list
 end
 
--- A value that is no number and no string of an any column, or a 64-bit one.  A list is returned
--- packed: the caller puts it where bytes live.
+-- A value of an any column that is no number and no string, or a 64-bit one.
 function helpers.any(slot, column, value)
     local kind = type(value)
     if kind == "table" then
-        return pack(value, column, 1)
+        local packed = pack(value, column, 1)
+        local kept = io_.keep(io_, packed, #packed)
+        if kept == nil then
+            error("", 0) -- the reason is noted already
+        end
+        slot.kind = LIST
+        slot.bytes.data = kept
+        slot.bytes.length = #packed
     elseif kind == "nil" then
         slot.kind = 0
     elseif kind == "boolean" then
@@ -194,6 +200,15 @@ function helpers.any(slot, column, value)
     else
         helpers.wrong(column, value, ANY)
     end
+end
+
+-- The same for a total, which C copies at once: a list is returned packed.
+function helpers.total(slot, column, value)
+    if type(value) ~= "table" then
+        helpers.any(slot, column, value)
+        return nil
+    end
+    return pack(value, column, 1)
 end
 
 -- What is neither a number nor a string in an any column of an input row.
@@ -314,10 +329,7 @@ local function set_code(c, column, value, row, reuse)
                 slot.kind = 1 slot.i64 = $r
             else slot.kind = 2 slot.f64 = $r end
         elseif t == "string" then slot.kind = 4 ]] .. COPY .. [[
-        else
-            local packed = H.any(slot, $c, $r)
-            if packed then slot.kind = 6 ]] .. COPY:gsub("%$r", "packed") .. [[ end
-        end]]
+        else H.any(slot, $c, $r) end]]
     end
     -- twice: COPY has names of its own
     body = fill(fill(body, names), names)
@@ -378,9 +390,17 @@ local ffi_string, ffi_copy, ffi_istype, int64 = ffi.string, ffi.copy, ffi.istype
 local nan, P = 0/0, {}
 ]]
 
+-- Loops over very wide rows stay interpreted: their traces come near LuaJIT's limits of slots and
+-- constants, and 2.1.0-beta3 was seen to make a wrong one of 128 columns.
+local COMPILED_COLUMNS_MAX = 96
+
 local function compile(code, name, f)
     local chunk = assert(loadstring(PRELUDE .. code, "=gleam/" .. name))
-    return chunk(f, io_, helpers, ffi, BATCH_ROWS)
+    local loop = chunk(f, io_, helpers, ffi, BATCH_ROWS)
+    if io_.input_count + io_.output_count > COMPILED_COLUMNS_MAX then
+        jit.off(loop, true)
+    end
+    return loop
 end
 
 local function gets(inputs, row)
@@ -591,7 +611,7 @@ local function make_fold(f, inputs)
                         io.value.kind = 1 io.value.i64 = $r
                     else io.value.kind = 2 io.value.f64 = $r end
                 else
-                    local packed = H.any(io.value, $c, $r)
+                    local packed = H.total(io.value, $c, $r)
                     if packed then
                         io.value.kind = 6 io.value.bytes.data = packed io.value.bytes.length = #packed
                     end

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -269,7 +270,7 @@ static void wrong_totals_are_refused_with_their_row(void **state)
         {"i", "function(a, x) return a, x end", "it returned more than 1 value"},
         {"i", "function(a, x) return nil end", "column 1 is nil, but it is declared i64"},
         {"i", "function(a, x) error('at ' .. x) end", "at 4"},
-        {"a", "function(a, x) return {} end", "a table, which is no value of a row"},
+        {"a", "function(a, x) return {x = 1} end", "a table with the key 'x'"},
         {"s", "function(a, x) return #a end", "the number 1, but it is declared bytes"},
         {"b", "function(a, x) return 1 end", "but it is declared bool"},
         {"f", "function(a, x) return {} end", "but it is declared f64"}};
@@ -320,8 +321,10 @@ struct refusal {
 };
 
 static const struct refusal refusals[] = {
-    {GM_LUA_MAP, "a", "function(n) return {n} end",
-     "a table, which is no value of a row; return its fields"},
+    {GM_LUA_MAP, "a", "function(n) return {x = n} end",
+     "a table with the key 'x', and only lists"},
+    {GM_LUA_MAP, "a", "function(n) local t = {} t[1] = t return t end", "more than 32 deep"},
+    {GM_LUA_MAP, "a", "function(n) return {1, {print}} end", "a function, which is no value"},
     {GM_LUA_MAP, "i", "function(n) return {n} end", "column 1 is a table, but it is declared i64"},
     {GM_LUA_MAP, "a", "function(n) return print end", "only a FlatMap may return an iterator"},
     {GM_LUA_MAP, "i", "function(n) return 'x' end", "column 1 is a string, but it is declared i64"},
