@@ -5,7 +5,7 @@
 #include "agent/doctor/doctor.h"
 #include "cli/cli.h"
 
-static const char usage[] =
+static const char help[] =
     "usage: gleam doctor [--json] [--dir DIR]...\n"
     "\n"
     "Looks at this machine and says, a line for each check, what is ok, what is a hint (gleam\n"
@@ -44,7 +44,7 @@ int gm_cli_doctor(int argc, char **argv)
     static struct gm_doctor_report report;
     struct gm_doctor_place place;
     if (gm_cli_flag(&argc, argv, "--help")) {
-        fputs(usage, stdout);
+        fputs(help, stdout);
         return 0;
     }
     gm_doctor_place_here(&place);
