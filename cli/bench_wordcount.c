@@ -115,7 +115,7 @@ int gm_cli_bench_wordcount(int argc, char **argv)
         status = gleam_run(flow);
     } else {
         status = gm_driver_run(flow, &plan, &report);
-        if (status == 0)
+        if (status == 0 && !gm_driver_draws())
             print_speed(&plan, &report);
     }
     gm_executor_counts_fini(&report.counts);
