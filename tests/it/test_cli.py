@@ -49,6 +49,23 @@ class Plan(driver.DriverCase):
                 self.assertIn(wanted, texts)
             self.assertTrue([t for t in texts if "<in & out>" in t], texts)
 
+    def test_nothing_lies_over_anything(self):
+        code = """
+            local function pairs_of(f)
+                return f:TextFile("%s"):Map(function(line) return line, 1 end)
+            end
+            local f = gleam.New("a join")
+            pairs_of(f):Join(pairs_of(f)):Printlnf("%%v %%v %%v"):Run()""" % self.path
+        done = self.run_ok(self.plan("--svg", "--analyze", "-e", code))
+        boxes = [tuple(float(box.get(key)) for key in ("x", "y", "width", "height"))
+                 for box in xml.etree.ElementTree.fromstring(done.err).iter(SVG + "rect")
+                 if box.get("class") in ("chain", "output", "label")]
+        self.assertEqual(len(boxes), 3 + 1 + 3)
+        for i, (x, y, width, height) in enumerate(boxes):
+            for other_x, other_y, other_width, other_height in boxes[:i]:
+                self.assertTrue(x >= other_x + other_width or other_x >= x + width or
+                                y >= other_y + other_height or other_y >= y + height, boxes)
+
     def test_the_option_of_a_driver(self):
         for form, begin in (("text", "flow "), ("dot", "digraph "), ("svg", "<?xml ")):
             done = self.run_ok(self.word_count("--plan=" + form, self.path))
