@@ -59,7 +59,8 @@ class Deb(driver.DriverCase):
         needed = self.field("Depends")
         linked = self.run_ok(["ldd", os.path.join(self.unpacked(), "usr/bin/gleam")]).out
         for library, package in (("libc.so.6", "libc6"), ("liburing", "liburing2"),
-                                 ("libjemalloc", "libjemalloc2")):
+                                 ("libjemalloc", "libjemalloc2"),
+                                 ("libluajit", "libluajit-5.1-2")):
             self.assertEqual(library in linked, package + " " in needed, needed)
         self.assertNotIn("dpdk", needed)
         self.assertNotIn("warning", self.said)
@@ -86,6 +87,9 @@ class Deb(driver.DriverCase):
         self.assertIn(self.field("Version"), self.run_ok([gleam, "version"]).out)
         done = self.run_ok([gleam, "bench", "wordcount", "--quiet", self.file("a b a\n")])
         self.assertEqual(done.out, "a\t2\nb\t1\n")
+        done = self.run_ok([gleam, "run", "--quiet", "-e",
+                            'gleam.New():Ints(1, 3):Printlnf("%v"):Run()'])
+        self.assertEqual(sorted(done.out.split()), ["1", "2"])
 
     def test_a_program_is_built_with_it(self):
         lib.needs(shutil.which("pkg-config") and shutil.which("cc"), "needs cc and pkg-config")
