@@ -110,6 +110,11 @@ bool gm_driver_shows_plan(void)
     return options.plan_only && !options.analyze;
 }
 
+bool gm_driver_draws(void)
+{
+    return options.analyze && options.plan_form != GM_PLAN_TEXT;
+}
+
 int gleam_plan(struct gleam_flow *flow, FILE *file)
 {
     const int status = print_plan(flow, file);
@@ -132,6 +137,7 @@ static void show_counters(const struct gm_executor_counts *counts)
 static int run(struct gleam_flow *flow, struct gm_plan *ret_plan, struct gm_job_report *ret_report)
 {
     struct gm_options settled = options;
+    settled.quiet = settled.quiet || gm_driver_draws();
     keep_standard_streams();
     if (!flow->broken)
         flow->error.code = 0;
@@ -170,7 +176,7 @@ int gleam_try(struct gleam_flow *flow)
     struct gm_plan plan = {0};
     struct gm_job_report report = {0};
     const int status = run(flow, &plan, &report);
-    if (status == 0 && !options.quiet && !report.cut_short)
+    if (status == 0 && !options.quiet && !gm_driver_draws() && !report.cut_short)
         gm_summary_print(&plan, &report, stderr);
     gm_executor_counts_fini(&report.counts);
     gm_plan_fini(&plan);

@@ -12,4 +12,8 @@ int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
 /* Whether gleam_run prints the plan instead of running it: --plan without --analyze. */
 bool gm_driver_shows_plan(void);
 
+/* Whether a picture or a graph goes to standard error when the job has ended: then nothing else may
+ * go there. */
+bool gm_driver_draws(void);
+
 #endif

@@ -1,11 +1,12 @@
 /* progress.c - bytes and rows from the ledger, for a person who waits. */
 #include "agent/progress.h"
 
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "engine/base/check.h"
 #include "engine/base/readable.h"
 #include "engine/base/text.h"
 #include "engine/base/utf8.h"
@@ -19,6 +20,22 @@
 #define COLUMNS_DEFAULT 80
 #define LINES_DEFAULT 24
 
+static uint32_t at_most(uint32_t number, uint32_t limit)
+{
+    return number < limit ? number : limit;
+}
+
+/* Whoever resizes a terminal goes on reading. */
+static void measure_terminal(struct gm_progress *progress)
+{
+    struct winsize size;
+    const int fd = fileno(progress->file); /* -1: a stream in memory */
+    if (fd < 0 || ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col == 0 || size.ws_row == 0)
+        return;
+    progress->columns = at_most(size.ws_col, GM_PROGRESS_COLUMNS_MAX);
+    progress->lines = at_most(size.ws_row, GM_PROGRESS_LINES_MAX);
+}
+
 void gm_progress_init_on(struct gm_progress *progress, const struct gm_plan *plan, FILE *file,
                          uint32_t columns, uint32_t lines, uint64_t now_ns)
 {
@@ -26,8 +43,8 @@ void gm_progress_init_on(struct gm_progress *progress, const struct gm_plan *pla
     *progress = (struct gm_progress){
         .file = file,
         .terminal = terminal,
-        .columns = columns < GM_PROGRESS_COLUMNS_MAX ? columns : GM_PROGRESS_COLUMNS_MAX,
-        .lines = lines < GM_PROGRESS_LINES_MAX ? lines : GM_PROGRESS_LINES_MAX,
+        .columns = at_most(columns, GM_PROGRESS_COLUMNS_MAX),
+        .lines = at_most(lines, GM_PROGRESS_LINES_MAX),
         .plan = plan,
         .begin_ns = now_ns,
         .next_ns = now_ns + (terminal ? TERMINAL_TICK_NS : PLAIN_TICK_NS),
@@ -37,11 +54,11 @@ void gm_progress_init_on(struct gm_progress *progress, const struct gm_plan *pla
 void gm_progress_init(struct gm_progress *progress, const struct gm_plan *plan, bool quiet,
                       uint64_t now_ns)
 {
-    struct winsize size = {0};
-    if (isatty(STDERR_FILENO) == 1 && (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 ||
-                                       size.ws_col == 0 || size.ws_row == 0))
-        size = (struct winsize){.ws_col = COLUMNS_DEFAULT, .ws_row = LINES_DEFAULT};
-    gm_progress_init_on(progress, plan, quiet ? NULL : stderr, size.ws_col, size.ws_row, now_ns);
+    const char *kind = getenv("TERM");
+    const bool terminal =
+        isatty(STDERR_FILENO) == 1 && (kind == NULL || strcmp(kind, "dumb") != 0);
+    gm_progress_init_on(progress, plan, quiet ? NULL : stderr, terminal ? COLUMNS_DEFAULT : 0,
+                        LINES_DEFAULT, now_ns);
 }
 
 /* ---- what is said ---------------------------------------------------------------------------- */
@@ -76,7 +93,20 @@ static uint64_t rows_read(const struct gm_plan *plan, const struct gm_region *re
     return rows;
 }
 
-/* " 43 %  412.0 MiB of 953.7 MiB  1.2 GiB/s  0.4 s left"; where nobody knows how much there is,
+/* "12 s left": whole seconds, since nobody knows better. */
+static void say_left(double left_ns, char *text, size_t text_bytes)
+{
+    char time[32];
+    const unsigned seconds = left_ns < 60e9 ? (unsigned)(left_ns / 1e9 + 0.999) : 60;
+    if (seconds < 60)
+        snprintf(time, sizeof time, "%u s", seconds);
+    else
+        gm_readable_time(left_ns < 1e18 ? (uint64_t)left_ns : UINT64_C(1000000000000000000), time,
+                         sizeof time);
+    snprintf(text, text_bytes, "%s left", time);
+}
+
+/* " 43 %  412.0 MiB of 953.7 MiB  1.2 GiB/s  1 s left"; where nobody knows how much there is,
  * what was read so far. */
 static void say_whole(const struct gm_progress *progress, const struct gm_region *region,
                       uint64_t now_ns, char *text, size_t text_bytes)
@@ -102,10 +132,7 @@ static void say_whole(const struct gm_progress *progress, const struct gm_region
     } else if (done == 0) {
         snprintf(rest, sizeof rest, "starting");
     } else {
-        char left[32];
-        gm_readable_time((uint64_t)((double)passed_ns * (double)(all - done) / (double)done),
-                         left, sizeof left);
-        snprintf(rest, sizeof rest, "%s left", left);
+        say_left((double)passed_ns * (double)(all - done) / (double)done, rest, sizeof rest);
     }
     snprintf(text, text_bytes, "%3u %%  %s of %s  %s/s  %s",
              done < all ? (unsigned)((double)done * 100 / (double)all) : 100, size, whole, rate,
@@ -131,36 +158,54 @@ static void say_chain(const struct gm_progress *progress, const struct gm_region
 
 /* ---- where it is shown ----------------------------------------------------------------------- */
 
-/* One line of the terminal, cut to its width; a name's control characters do nothing there. */
-static void draw_line(struct gm_progress *progress, char *text)
+/* What goes to the terminal in one write: a step that prints meanwhile cannot come in between. */
+struct drawing {
+    size_t length;
+    char text[GM_PROGRESS_LINES_MAX * (LINE_BYTES + 16) + 64];
+};
+
+static void append(struct drawing *drawing, const char *text)
 {
-    text[gm_utf8_prefix(text, progress->columns - 1)] = '\0';
-    for (char *at = text; *at != '\0'; at++)
+    const size_t bytes = strlen(text);
+    GM_CHECK(drawing->length + bytes <= sizeof drawing->text);
+    memcpy(drawing->text + drawing->length, text, bytes);
+    drawing->length += bytes;
+}
+
+/* One line of the terminal, cut to its width; a name's control characters do nothing there. */
+static void append_line(struct gm_progress *progress, struct drawing *drawing, char *line)
+{
+    line[gm_utf8_prefix(line, progress->columns - 1)] = '\0';
+    for (char *at = line; *at != '\0'; at++)
         if ((unsigned char)*at < 0x20 || *at == 0x7f)
             *at = ' ';
-    fprintf(progress->file, "%s\r\033[K%s", progress->shown_lines > 0 ? "\n" : "", text);
+    append(drawing, progress->shown_lines > 0 ? "\n\r\033[K" : "\r\033[K");
+    append(drawing, line);
     progress->shown_lines++;
 }
 
-/* To the first of the lines, which stay. */
-static void go_up(struct gm_progress *progress)
-{
-    if (progress->shown_lines > 1)
-        fprintf(progress->file, "\033[%uA", progress->shown_lines - 1);
-}
-
+/* The cursor goes back to the first of the lines: what a step prints meanwhile lies over them, and
+ * stays when they are drawn again, below it. */
 static void draw(struct gm_progress *progress, const struct gm_region *region, uint64_t now_ns)
 {
-    char text[LINE_BYTES];
-    go_up(progress);
+    struct drawing drawing;
+    char line[LINE_BYTES];
+    drawing.length = 0; /* the text is 23 KiB: not zeroed */
+    measure_terminal(progress);
     progress->shown_lines = 0;
-    say_whole(progress, region, now_ns, text, sizeof text);
-    draw_line(progress, text);
+    say_whole(progress, region, now_ns, line, sizeof line);
+    append_line(progress, &drawing, line);
     /* A line is left for what comes behind. */
     for (uint32_t c = 0; c < progress->plan->chain_count && c + 2 < progress->lines; c++) {
-        say_chain(progress, region, c, text, sizeof text);
-        draw_line(progress, text);
+        say_chain(progress, region, c, line, sizeof line);
+        append_line(progress, &drawing, line);
     }
+    append(&drawing, "\033[J\r");
+    if (progress->shown_lines > 1) {
+        snprintf(line, sizeof line, "\033[%uA", progress->shown_lines - 1);
+        append(&drawing, line);
+    }
+    fwrite(drawing.text, 1, drawing.length, progress->file);
     fflush(progress->file);
 }
 
@@ -184,7 +229,6 @@ void gm_progress_wipe(struct gm_progress *progress)
 {
     if (progress->shown_lines == 0)
         return;
-    go_up(progress);
     fputs("\r\033[J", progress->file);
     fflush(progress->file);
     progress->shown_lines = 0;

@@ -3,7 +3,8 @@
  *
  * Threads: the driver's; what executors did is read from the ledger.
  * Memory:  the caller's struct.
- * The lines are wiped before rows are written, so that results on the same terminal stay.
+ * The lines are wiped before rows are written, so that results on the same terminal stay.  A
+ * terminal that calls itself dumb (TERM) gets plain lines.
  */
 #ifndef GM_AGENT_PROGRESS_H
 #define GM_AGENT_PROGRESS_H

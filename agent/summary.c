@@ -48,19 +48,21 @@ void gm_summary_print(const struct gm_plan *plan, const struct gm_job_report *re
         moved += report->counts.exchanges[i].payload_bytes;
         frames += report->counts.exchanges[i].frames_count;
     }
-    char in_rows[48], in[32], out_rows[48], out[32], time[32], through[32], peak[32], limit[32];
+    char in_rows[48], in[32], out_rows[48], out[32], time[32], through[32], spilled[32], peak[32],
+        limit[32];
     format_rows(rows_in, in_rows, sizeof in_rows);
     gm_text_format_size(bytes_in, in, sizeof in);
     format_rows(gm_summary_rows_out(plan, &report->counts), out_rows, sizeof out_rows);
     gm_text_format_size(report->output_bytes, out, sizeof out);
     gm_readable_time(report->elapsed_ns, time, sizeof time);
     gm_text_format_size(moved, through, sizeof through);
+    gm_text_format_size(report->counts.spilled_bytes, spilled, sizeof spilled);
     gm_text_format_size(report->heap_peak_bytes + report->region_bytes, peak, sizeof peak);
     gm_text_format_size(report->memory_bytes, limit, sizeof limit);
     /* Not behind "gleam: ", which stands before what is wrong. */
     fprintf(file, "done in %s on %u executor%s: %s, %s in; %s, %s out\n", time,
             report->executor_count, report->executor_count == 1 ? "" : "s", in_rows, in, out_rows,
             out);
-    fprintf(file, "moved %s in %" PRIu64 " frame%s, spilled 0 B; peak memory %s of %s\n", through,
-            frames, frames == 1 ? "" : "s", peak, limit);
+    fprintf(file, "moved %s in %" PRIu64 " frame%s, spilled %s; peak memory %s of %s\n", through,
+            frames, frames == 1 ? "" : "s", spilled, peak, limit);
 }

@@ -4,6 +4,20 @@
 
 #include "cli/cli.h"
 
+static const char help[] =
+    "usage: gleam bench BENCHMARK [ARGUMENTS]\n"
+    "\n"
+    "Measures what gleam does on this machine.  `gleam bench BENCHMARK --help` tells more.\n"
+    "\n"
+    "benchmarks\n"
+    "  generate FILE         write a text to count\n"
+    "  ring                  frames and descriptors from core to core, beside DPDK's ring\n"
+    "  wordcount PATH...     count words of text files and say how fast it went\n"
+    "\n"
+    "examples\n"
+    "  gleam bench generate --text 1G words.txt\n"
+    "  gleam bench wordcount words.txt\n";
+
 int gm_cli_bench(int argc, char **argv)
 {
     static const struct {
@@ -18,7 +32,11 @@ int gm_cli_bench(int argc, char **argv)
     for (size_t i = 0; i < sizeof benchmarks / sizeof *benchmarks; i++)
         if (strcmp(name, benchmarks[i].name) == 0)
             return benchmarks[i].run(argc - 1, argv + 1);
-    const int asked = strcmp(name, "--help") == 0;
-    fprintf(asked ? stdout : stderr, "usage: gleam bench wordcount|ring|generate [--help]\n");
-    return asked ? 0 : 2;
+    if (strcmp(name, "--help") == 0) {
+        fputs(help, stdout);
+        return 0;
+    }
+    if (name[0] != '\0')
+        fprintf(stderr, "gleam bench: there is no benchmark '%s'\n", name);
+    return gm_cli_mistake(help);
 }

@@ -9,10 +9,20 @@
 #include "cli/cli.h"
 #include "engine/base/text.h"
 
-static const char usage[] =
+static const char help[] =
     "usage: gleam bench generate [--text SIZE] [--words N] [--seed N] FILE\n"
-    "Writes SIZE bytes (default 1G) of English-like text with N distinct words (default 1000000)\n"
-    "in Zipf's distribution.  The same seed gives the same bytes.  FILE - is standard output.\n";
+    "\n"
+    "Writes English-like text whose words have Zipf's distribution, for `gleam bench wordcount`.\n"
+    "The same options give the same bytes.  FILE - is standard output.\n"
+    "\n"
+    "options\n"
+    "  --text SIZE           so many bytes: 300M, 1G (default: 1000000000)\n"
+    "  --words N             so many distinct words (default: 1000000)\n"
+    "  --seed N              another text for another number (default: 1)\n"
+    "\n"
+    "examples\n"
+    "  gleam bench generate --text 1G --words 50000 words.txt\n"
+    "  gleam bench generate --text 10M - | wc -w\n";
 
 static int refuse(const char *what, const char *why)
 {
@@ -39,7 +49,7 @@ int gm_cli_bench_generate(int argc, char **argv)
     uint64_t bytes = UINT64_C(1000000000), words = 1000000, seed = 1;
     const char *why = "";
     if (gm_cli_flag(&argc, argv, "--help")) {
-        fputs(usage, stdout);
+        fputs(help, stdout);
         return 0;
     }
     const char *value = gm_cli_option(&argc, argv, "--text");
@@ -53,9 +63,7 @@ int gm_cli_bench_generate(int argc, char **argv)
     if (value != NULL && gm_text_parse_u64(value, UINT64_MAX, &seed, &why) < 0)
         return refuse("--seed", why);
     gm_cli_no_more_options(&argc, argv);
-    if (argc != 2) {
-        fputs(usage, stderr);
-        return 2;
-    }
+    if (argc != 2)
+        return gm_cli_mistake(help);
     return write_text(argv[1], bytes, (uint32_t)words, seed);
 }

@@ -10,11 +10,21 @@
 #include "engine/base/text.h"
 #include "engine/gleam.h"
 
-static const char usage[] =
+static const char help[] =
     "usage: gleam bench wordcount [--top N] [--functions] [run options] PATH...\n"
+    "\n"
     "Counts the words, runs of letters and digits, of text files, globs and directories; prints\n"
-    "the N most frequent (default 10) to stdout, and how fast it went to stderr.\n"
-    "--functions uses a registered C mapper and reducer in the place of the native kernels.\n";
+    "the most frequent to standard output, and how fast it went to standard error.\n"
+    "`gleam --help` lists the run options.\n"
+    "\n"
+    "options\n"
+    "  --top N               print so many words (default: 10)\n"
+    "  --functions           a registered C mapper and reducer in the place of the native\n"
+    "                        kernels\n"
+    "\n"
+    "examples\n"
+    "  gleam bench wordcount --top 3 /usr/share/common-licenses\n"
+    "  gleam bench wordcount --cores 1 --memory 200M --stats - words.txt\n";
 
 #define WORDS_AT_ONCE 128
 
@@ -84,7 +94,7 @@ int gm_cli_bench_wordcount(int argc, char **argv)
     const char *why = "";
     uint64_t top = 10;
     if (gm_cli_flag(&argc, argv, "--help")) {
-        fputs(usage, stdout);
+        fputs(help, stdout);
         return 0;
     }
     const char *value = gm_cli_option(&argc, argv, "--top");
@@ -94,10 +104,8 @@ int gm_cli_bench_wordcount(int argc, char **argv)
     }
     const bool functions = gm_cli_flag(&argc, argv, "--functions");
     gm_cli_no_more_options(&argc, argv);
-    if (argc < 2) {
-        fputs(usage, stderr);
-        return 2;
-    }
+    if (argc < 2)
+        return gm_cli_mistake(help);
     struct gleam_flow *flow = make_flow((const char *const *)argv + 1, (size_t)argc - 1,
                                         (uint32_t)top, functions);
     struct gm_plan plan = {0};
@@ -107,7 +115,7 @@ int gm_cli_bench_wordcount(int argc, char **argv)
         status = gleam_run(flow);
     } else {
         status = gm_driver_run(flow, &plan, &report);
-        if (status == 0)
+        if (status == 0 && !gm_driver_draws())
             print_speed(&plan, &report);
     }
     gm_executor_counts_fini(&report.counts);

@@ -13,6 +13,10 @@ int gm_cli_doctor(int argc, char **argv);
 int gm_cli_plan(int argc, char **argv);
 int gm_cli_run(int argc, char **argv);
 
+/* What a person gets who asks for something that is not there: the usage lines of a help text, and
+ * where the rest is, on standard error.  Returns the exit status, 2. */
+int gm_cli_mistake(const char *help);
+
 /* Takes "NAME VALUE" or "NAME=VALUE" out of argv; returns the value, NULL when it is not there.  A
  * missing value ends the program with status 2. */
 const char *gm_cli_option(int *argc, char **argv, const char *name);

@@ -5,7 +5,7 @@
 #include "agent/doctor/doctor.h"
 #include "cli/cli.h"
 
-static const char usage[] =
+static const char help[] =
     "usage: gleam doctor [--json] [--dir DIR]...\n"
     "\n"
     "Looks at this machine and says, a line for each check, what is ok, what is a hint (gleam\n"
@@ -13,8 +13,9 @@ static const char usage[] =
     "many times slower); below it, why, and the command that mends it.  Nothing is changed.\n"
     "\n"
     "options\n"
-    "  --dir DIR             measure spilling to DIR; may be given several times (default:\n"
-    "                        $TMPDIR, or /tmp).  Up to 64 MiB are written and read in a second\n"
+    "  --dir DIR             measure spilling to DIR; may be given several times (default: that\n"
+    "                        of --spill-dir, $TMPDIR or /var/tmp).  Up to 64 MiB are written\n"
+    "                        and read in a second\n"
     "  --json                one JSON object\n"
     "\n"
     "exit status\n"
@@ -44,7 +45,7 @@ int gm_cli_doctor(int argc, char **argv)
     static struct gm_doctor_report report;
     struct gm_doctor_place place;
     if (gm_cli_flag(&argc, argv, "--help")) {
-        fputs(usage, stdout);
+        fputs(help, stdout);
         return 0;
     }
     gm_doctor_place_here(&place);

@@ -7,24 +7,54 @@
 #include "cli/cli.h"
 #include "engine/gleam.h"
 
-static const char usage[] =
+/* Every help text has this form: usage lines, what it does, sections with indented entries.  The
+ * manual pages and the completion of shells are made from them at build (docs/manual.py), and the
+ * run options are gm_options_help. */
+static const char help[] =
     "usage: gleam COMMAND [ARGUMENTS]\n"
     "\n"
+    "Runs data flows on the cores of this machine.  A flow is a script in Lua, or a C program\n"
+    "that links libgleam.  `gleam COMMAND --help` tells more.  The run options below are those of\n"
+    "run, of bench wordcount and of every C driver.\n"
+    "\n"
     "commands\n"
-    "  bench wordcount PATH...   count words of text files and say how fast it went\n"
-    "  bench ring                frames and descriptors from core to core, beside DPDK's ring\n"
+    "  bench BENCHMARK           measure gleam on this machine\n"
     "  bench generate FILE       write a text to count\n"
-    "  run FLOW.lua [ARGS]       run a flow in Lua\n"
-    "  run -e 'CODE'             the same from the command line; run - reads standard input\n"
-    "  plan FLOW.lua [ARGS]      show how a flow will run, without running it\n"
+    "  bench ring                frames and descriptors from core to core, beside DPDK's ring\n"
+    "  bench wordcount PATH...   count words of text files and say how fast it went\n"
     "  doctor                    check this machine, and say what would make gleam faster\n"
-    "  plan PROGRAM [ARGS]       show how a C driver's flow will run, without running it\n"
-    "  plan wordcount PATH...    the same for the word count of `bench`\n"
-    "  version\n"
+    "  help COMMAND              tell more about a command\n"
+    "  plan PROGRAM [ARGS]       show how a flow will run, or what each step did; PROGRAM is a\n"
+    "                            script or a C driver\n"
+    "  run FLOW.lua [ARGS]       run a flow in Lua\n"
+    "  version                   print the version\n"
     "\n"
-    "`gleam bench COMMAND --help` tells more.\n"
+    "run options\n";
+
+static const char examples[] =
     "\n"
-    "run options, for bench wordcount and for every C driver\n";
+    "examples\n"
+    "  gleam doctor\n"
+    "  gleam run --cores 0-3 flow.lua\n"
+    "  gleam bench wordcount /usr/share/common-licenses\n"
+    "  gleam plan --svg ./word_count FILE > plan.svg\n"
+    "  ./word_count --cores 0-3 --memory 2G --stats stats.json FILE\n";
+
+static const char version_help[] =
+    "usage: gleam version\n"
+    "\n"
+    "Prints the version of this command and of the library that it was built with.\n"
+    "\n"
+    "examples\n"
+    "  gleam version\n";
+
+int gm_cli_mistake(const char *text)
+{
+    const char *end = strstr(text, "\n\n");
+    fprintf(stderr, "%.*s\nAdd --help to learn more.\n",
+            end != NULL ? (int)(end - text) : (int)strlen(text), text);
+    return 2;
+}
 
 const char *gm_cli_option(int *argc, char **argv, const char *name)
 {
@@ -81,28 +111,56 @@ void gm_cli_no_more_options(int *argc, char **argv)
     }
 }
 
-int main(int argc, char **argv)
+static int print_version(int argc, char **argv)
 {
-    const char *command = argc > 1 ? argv[1] : "";
-    /* `gleam plan PROGRAM` passes the run options on; everything else takes them itself. */
-    if (strcmp(command, "plan") == 0)
-        return gm_cli_plan(argc - 1, argv + 1);
-    gleam_init(&argc, &argv);
-    command = argc > 1 ? argv[1] : "";
-    if (strcmp(command, "bench") == 0)
-        return gm_cli_bench(argc - 1, argv + 1);
-    if (strcmp(command, "run") == 0)
-        return gm_cli_run(argc - 1, argv + 1);
-    if (strcmp(command, "doctor") == 0)
-        return gm_cli_doctor(argc - 1, argv + 1);
-    if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
+    if (argc > 1 && strcmp(argv[1], "--help") == 0)
+        fputs(version_help, stdout);
+    else if (argc > 1)
+        return gm_cli_mistake(version_help);
+    else
         printf("gleam %s\n", GLEAM_VERSION);
+    return 0;
+}
+
+static int run_command(int argc, char **argv)
+{
+    const char *command = argv[0];
+    if (strcmp(command, "bench") == 0)
+        return gm_cli_bench(argc, argv);
+    if (strcmp(command, "doctor") == 0)
+        return gm_cli_doctor(argc, argv);
+    if (strcmp(command, "run") == 0)
+        return gm_cli_run(argc, argv);
+    if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)
+        return print_version(argc, argv);
+    if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 ||
+        strcmp(command, "help") == 0) {
+        printf("%s%s%s", help, gm_options_help, examples);
         return 0;
     }
-    const int asked = strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 ||
-                      strcmp(command, "help") == 0;
-    if (!asked && command[0] != '\0')
-        fprintf(stderr, "gleam: there is no command '%s'\n\n", command);
-    fprintf(asked ? stdout : stderr, "%s%s", usage, gm_options_help);
-    return asked ? 0 : 2;
+    fprintf(stderr, "gleam: there is no command '%s'\n\n", command);
+    return gm_cli_mistake(help);
+}
+
+/* `help COMMAND...` becomes `COMMAND... --help`. */
+static void turn_help(int argc, char **argv)
+{
+    static char option[] = "--help";
+    if (argc < 3 || strcmp(argv[1], "help") != 0)
+        return;
+    memmove(argv + 1, argv + 2, (size_t)(argc - 2) * sizeof *argv);
+    argv[argc - 1] = option;
+}
+
+int main(int argc, char **argv)
+{
+    turn_help(argc, argv);
+    /* `gleam plan PROGRAM` passes the run options on; everything else takes them itself. */
+    if (argc > 1 && strcmp(argv[1], "plan") == 0)
+        return gm_cli_plan(argc - 1, argv + 1);
+    gleam_init(&argc, &argv);
+    if (argc > 1)
+        return run_command(argc - 1, argv + 1);
+    fprintf(stderr, "%s%s%s", help, gm_options_help, examples);
+    return 2;
 }

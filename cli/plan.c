@@ -8,15 +8,16 @@
 #include "cli/cli.h"
 #include "engine/gleam.h"
 
-static const char usage[] =
-    "usage: gleam plan [--dot|--svg] [--analyze] FLOW.lua [ARGUMENTS]\n"
+static const char help[] =
+    "usage: gleam plan [--dot|--svg] [--analyze] FLOW.lua [run options] [ARGUMENTS]\n"
     "       gleam plan [--dot|--svg] [--analyze] -e 'CODE'\n"
-    "       gleam plan [--dot|--svg] [--analyze] PROGRAM [ARGUMENTS]\n"
-    "       gleam plan [--dot|--svg] [--analyze] wordcount PATH...\n"
+    "       gleam plan [--dot|--svg] [--analyze] PROGRAM [run options] [ARGUMENTS]\n"
+    "       gleam plan [--dot|--svg] [--analyze] wordcount [run options] PATH...\n"
     "\n"
     "Shows chains, exchanges and partitions of a flow without running it.  PROGRAM is a C\n"
     "driver; it is started with --plan.  A chain is what one executor runs without a pause; an\n"
-    "exchange moves rows between executors.\n"
+    "exchange moves rows between executors.  The options below may stand anywhere; behind --\n"
+    "they are PROGRAM's own.\n"
     "\n"
     "options\n"
     "  --dot                 for Graphviz\n"
@@ -24,8 +25,6 @@ static const char usage[] =
     "  --analyze             run the flow, and print the plan to standard error with the rows,\n"
     "                        bytes, share of time and skew of each step.  Skew is the rows of\n"
     "                        the busiest executor divided by the mean: 1.00 is even\n"
-    "\n"
-    "These may stand anywhere; behind -- they are PROGRAM's own.\n"
     "\n"
     "examples\n"
     "  gleam plan ./word_count /usr/share/common-licenses\n"
@@ -89,7 +88,7 @@ static int plan_program(int argc, char **argv, const char *form, int analyze)
 int gm_cli_plan(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--help") == 0) {
-        fputs(usage, stdout);
+        fputs(help, stdout);
         return 0;
     }
     const int dot = gm_cli_flag(&argc, argv, "--dot");
@@ -106,8 +105,7 @@ int gm_cli_plan(int argc, char **argv)
         if (argc >= 2)
             fprintf(stderr, "gleam plan: there is no option %s in front of the program\n",
                     argv[1]);
-        fputs(usage, stderr);
-        return 2;
+        return gm_cli_mistake(help);
     }
     return strcmp(argv[1], "wordcount") == 0 ? plan_wordcount(argc, argv, form, analyze)
                                              : plan_program(argc, argv, form, analyze);

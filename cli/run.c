@@ -10,19 +10,21 @@
 /* A script is written by hand: more is a mistake, such as the data instead of the flow. */
 #define SCRIPT_BYTES_MAX ((size_t)64 << 20)
 
-static const char usage[] =
-    "usage: gleam run [OPTIONS] FLOW.lua [ARGUMENTS]\n"
-    "       gleam run [OPTIONS] - [ARGUMENTS]        the script comes from standard input\n"
-    "       gleam run [OPTIONS] -e 'CODE' [ARGUMENTS]\n"
-    "Runs a Lua script that builds and runs flows.  It finds the module by require \"gleam\", and "
-    "its\n"
-    "arguments in the table `arg`; -e has `gleam` already.  What stands behind -- is the script's\n"
-    "alone.  For example:\n"
+static const char help[] =
+    "usage: gleam run [run options] FLOW.lua [ARGUMENTS]\n"
+    "       gleam run [run options] - [ARGUMENTS]\n"
+    "       gleam run [run options] -e 'CODE' [ARGUMENTS]\n"
     "\n"
+    "Runs a Lua script that builds and runs flows: from a file, from standard input (-), or from\n"
+    "the command line (-e).  It finds the module by require \"gleam\", and its arguments in the\n"
+    "table `arg`; -e has `gleam` already.  What stands behind -- is the script's alone.\n"
+    "`gleam --help` lists the run options; docs/lua-guide.md has every method with an example.\n"
+    "\n"
+    "examples\n"
+    "  gleam run top_words.lua /usr/share/common-licenses\n"
+    "  gleam run --cores 2 --memory 1G top_words.lua FILE\n"
     "  gleam run -e 'gleam.New():Ints(1, 11):Filter(function(n) return n % 2 == 0 end)\n"
-    "                :Printlnf(\"%v\"):Run()'\n"
-    "\n"
-    "docs/lua-guide.md has every method with an example.  `gleam --help` lists the run options.\n";
+    "                :Printlnf(\"%v\"):Run()'\n";
 
 /* All of a stream; the caller frees *ret_code.  Returns 0 or -errno. */
 static int read_all(FILE *file, char **ret_code, size_t *ret_bytes)
@@ -115,9 +117,11 @@ static void drop_dashes(int *argc, char **argv)
 int gm_cli_run(int argc, char **argv)
 {
     drop_dashes(&argc, argv);
-    if (argc < 2 || strcmp(argv[1], "--help") == 0) {
-        fputs(usage, argc < 2 ? stderr : stdout);
-        return argc < 2 ? 2 : 0;
+    if (argc < 2)
+        return gm_cli_mistake(help);
+    if (strcmp(argv[1], "--help") == 0) {
+        fputs(help, stdout);
+        return 0;
     }
     if (strcmp(argv[1], "-e") == 0) {
         if (argc < 3) {

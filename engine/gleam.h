@@ -562,7 +562,8 @@ int gleam_run(struct gleam_flow *flow);
 int gleam_try(struct gleam_flow *flow);
 /* The last error's text, or "" when there is none; lives as long as the flow. */
 const char *gleam_flow_error(const struct gleam_flow *flow);
-/* Writes the plan as text.  Returns 0, or 1 with the reason on stderr. */
+/* Writes the plan, as text or in the form of --plan=FORM.  Returns 0, or 1 with the reason on
+ * stderr. */
 int gleam_plan(struct gleam_flow *flow, FILE *file);
 
 /* Remembers the place of the next building call, for its error messages; the macros below call

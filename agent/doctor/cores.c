@@ -193,11 +193,11 @@ static void check_nodes(const struct gm_doctor_place *place, struct lists *lists
     char text[LIST_BYTES], path[128];
     if (gm_look_list(place->root, "/sys/devices/system/node/online", &lists->some) < 0 ||
         lists->some.count <= 1) {
-        gm_look_say(report, GM_DOCTOR_OK, "memory nodes", "1");
+        gm_look_say(report, GM_DOCTOR_OK, "NUMA nodes", "1");
         return;
     }
     const uint32_t node_count = lists->some.count, node = lists->some.items[0];
-    gm_look_say(report, GM_DOCTOR_HINT, "memory nodes", "%u", node_count);
+    gm_look_say(report, GM_DOCTOR_HINT, "NUMA nodes", "%u", node_count);
     gm_look_why(report, "Frames that cross from one node to another take longer to read. A flow "
                         "that fits on one node's cores is best kept there, its memory too.");
     snprintf(path, sizeof path, "/sys/devices/system/node/node%u/cpulist", node);

@@ -37,7 +37,7 @@ void gm_doctor_place_here(struct gm_doctor_place *ret_place)
     const char *folder = getenv("TMPDIR");
     *ret_place = (struct gm_doctor_place){
         .root = "",
-        .folders = {folder != NULL && folder[0] != '\0' ? folder : "/tmp"},
+        .folders = {folder != NULL && folder[0] != '\0' ? folder : "/var/tmp"},
         .folder_count = 1,
         .disk_bytes = DISK_BYTES,
         .disk_ns = DISK_NS,

@@ -51,8 +51,8 @@ struct gm_doctor_place {
     int (*try_ring)(void); /* sets up an io_uring and uses it; 0 or -errno */
 };
 
-/* This machine: root "", the folder $TMPDIR or /tmp, 64 MiB and a second, gleam's two ports, a real
- * ring. */
+/* This machine: root "", the default of --spill-dir ($TMPDIR, or /var/tmp), 64 MiB and a second,
+ * gleam's two ports, a real ring. */
 void gm_doctor_place_here(struct gm_doctor_place *ret_place);
 
 /* Every check, into an empty report. */

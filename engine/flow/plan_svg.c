@@ -21,6 +21,8 @@
 #define LABEL_CHARACTERS 48
 #define LABEL_LINES_MAX 8
 #define BAR_HEIGHT 3.0
+#define LABEL_GAP 10.0
+#define BEND_HEIGHT 36.0
 
 enum style { STYLE_HEAD, STYLE_STEP, STYLE_MORE, STYLE_SCHEMA, STYLE_NOTE };
 
@@ -186,26 +188,22 @@ static uint32_t count_outputs(const struct gm_plan *plan)
     return count;
 }
 
-/* Room between two layers for the largest label of an edge. */
+/* Room between two layers for the largest label of an edge, and for its bend below. */
 static void set_sizes(struct drawing *drawing)
 {
     struct gm_plan_layout *layout = &drawing->layout;
+    uint32_t most = 1;
     for (uint32_t i = 0; i < layout->box_count; i++) {
         layout->boxes[i].width = lines_width(&drawing->boxes[i]);
         layout->boxes[i].height = drawing->boxes[i].count * LINE_HEIGHT + PADDING;
     }
-    uint32_t most = 1;
-    double widest = 0;
     for (uint32_t i = 0; i < layout->edge_count; i++) {
-        most = drawing->edges[i].count > most ? drawing->edges[i].count : most;
+        struct gm_plan_layout_box *from = &layout->boxes[layout->edges[i].from];
         const double width = lines_width(&drawing->edges[i]);
-        widest = width > widest ? width : widest;
+        from->width = width > from->width ? width : from->width;
+        most = drawing->edges[i].count > most ? drawing->edges[i].count : most;
     }
-    /* Labels of two edges side by side must not meet, where the boxes are narrower than they. */
-    for (uint32_t i = 0; i < layout->box_count; i++)
-        if (layout->boxes[i].width < widest / 2)
-            layout->boxes[i].width = widest / 2;
-    layout->gap_y = most * LINE_HEIGHT + 40;
+    layout->gap_y = LABEL_GAP + most * LINE_HEIGHT + 4 + BEND_HEIGHT;
     layout->gap_x = 32;
 }
 
@@ -271,44 +269,40 @@ static void draw_box(const struct drawing *drawing, uint32_t index, FILE *file)
                y + PADDING / 2, box->width - 2 * PADDING, file);
 }
 
-/* A smooth line from the lower edge of a box through the bends to the upper edge of another. */
+/* Straight down past the label and beside the boxes of the layer, then a bend to what stands in the
+ * next one; through the bends to the upper edge of the other box. */
 static void draw_edge(const struct drawing *drawing, uint32_t index, FILE *file)
 {
     const struct gm_plan_layout *layout = &drawing->layout;
     const struct gm_plan_layout_edge *edge = &layout->edges[index];
     const struct gm_plan_layout_box *from = &layout->boxes[edge->from];
     double x = from->x + from->width / 2 + MARGIN;
-    double y = from->y + from->height + MARGIN + TITLE_HEIGHT;
-    fprintf(file, "<path class=\"edge\" marker-end=\"url(#arrow)\" d=\"M %.0f %.0f", x, y);
+    fprintf(file, "<path class=\"edge\" marker-end=\"url(#arrow)\" d=\"M %.0f %.0f", x,
+            from->y + from->height + MARGIN + TITLE_HEIGHT);
     for (uint32_t i = 0; i <= edge->bend_count; i++) {
         const struct gm_plan_layout_box *to =
             &layout->boxes[i < edge->bend_count ? edge->bend_first + i : edge->to];
         const double to_x = to->x + to->width / 2 + MARGIN;
         const double to_y = to->y + MARGIN + TITLE_HEIGHT;
-        fprintf(file, " C %.0f %.0f %.0f %.0f %.0f %.0f", x, y + (to_y - y) / 2, to_x,
-                to_y - (to_y - y) / 2, to_x, to_y);
+        fprintf(file, " L %.0f %.0f C %.0f %.0f %.0f %.0f %.0f %.0f", x, to_y - BEND_HEIGHT, x,
+                to_y - BEND_HEIGHT / 2, to_x, to_y - BEND_HEIGHT / 2, to_x, to_y);
         x = to_x;
-        y = to_y;
-        if (i < edge->bend_count)
-            fprintf(file, " L %.0f %.0f", x, y += to->height);
     }
     fputs("\"/>\n", file);
 }
 
-/* Half way to the box, or to the first bend, below `from`. */
+/* Right below the box, which is as wide as it: labels never meet.  Edges that leave one box are of
+ * one exchange, and have one label. */
 static void draw_label(const struct drawing *drawing, uint32_t index, FILE *file)
 {
     const struct gm_plan_layout *layout = &drawing->layout;
-    const struct gm_plan_layout_edge *edge = &layout->edges[index];
     const struct lines *lines = &drawing->edges[index];
-    const struct gm_plan_layout_box *from = &layout->boxes[edge->from];
-    const struct gm_plan_layout_box *to =
-        &layout->boxes[edge->bend_count > 0 ? edge->bend_first : edge->to];
+    const struct gm_plan_layout_box *from = &layout->boxes[layout->edges[index].from];
+    if (index > 0 && layout->edges[index - 1].from == layout->edges[index].from)
+        return;
     const double width = lines_width(lines), height = lines->count * LINE_HEIGHT + 4;
-    const double middle_x =
-        (from->x + from->width / 2 + to->x + to->width / 2) / 2 + MARGIN;
-    const double middle_y = (from->y + from->height + to->y) / 2 + MARGIN + TITLE_HEIGHT;
-    const double x = middle_x - width / 2, y = middle_y - height / 2;
+    const double x = from->x + from->width / 2 - width / 2 + MARGIN;
+    const double y = from->y + from->height + LABEL_GAP + MARGIN + TITLE_HEIGHT;
     fprintf(file,
             "<rect class=\"label\" x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\"/>\n", x, y,
             width, height);

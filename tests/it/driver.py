@@ -147,9 +147,10 @@ class Terminal:
         self.pid, self.master = pty.fork()
         if self.pid == 0:
             os.environ.update(case.environment())
+            os.environ["TERM"] = "xterm"
             os.chdir(case.dir)
             try:
-                os.execv(args[0], [str(arg) for arg in args])
+                os.execvp(args[0], [str(arg) for arg in args])
             finally:
                 os._exit(127)
         self.status = None

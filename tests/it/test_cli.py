@@ -49,6 +49,23 @@ class Plan(driver.DriverCase):
                 self.assertIn(wanted, texts)
             self.assertTrue([t for t in texts if "<in & out>" in t], texts)
 
+    def test_nothing_lies_over_anything(self):
+        code = """
+            local function pairs_of(f)
+                return f:TextFile("%s"):Map(function(line) return line, 1 end)
+            end
+            local f = gleam.New("a join")
+            pairs_of(f):Join(pairs_of(f)):Printlnf("%%v %%v %%v"):Run()""" % self.path
+        done = self.run_ok(self.plan("--svg", "--analyze", "-e", code))
+        boxes = [tuple(float(box.get(key)) for key in ("x", "y", "width", "height"))
+                 for box in xml.etree.ElementTree.fromstring(done.err).iter(SVG + "rect")
+                 if box.get("class") in ("chain", "output", "label")]
+        self.assertEqual(len(boxes), 3 + 1 + 3)
+        for i, (x, y, width, height) in enumerate(boxes):
+            for other_x, other_y, other_width, other_height in boxes[:i]:
+                self.assertTrue(x >= other_x + other_width or other_x >= x + width or
+                                y >= other_y + other_height or other_y >= y + height, boxes)
+
     def test_the_option_of_a_driver(self):
         for form, begin in (("text", "flow "), ("dot", "digraph "), ("svg", "<?xml ")):
             done = self.run_ok(self.word_count("--plan=" + form, self.path))
@@ -67,12 +84,11 @@ class Plan(driver.DriverCase):
                 self.assertTrue(1 <= float(row[2]) <= 2, row)
 
     def test_analyze_in_other_forms_and_through_plan(self):
-        done = self.run_ok(self.plan("--analyze", "--svg", lib.binary("word_count"), self.path,
-                                     "--quiet"))
+        done = self.run_ok(self.plan("--analyze", "--svg", lib.binary("word_count"), self.path))
         self.assertEqual(done.out, "a\t2000\nb\t1000\n")
         self.assertTrue([t for t in self.texts_of(done.err) if "3000 rows" in t], done.err)
         done = self.run_ok(self.plan("wordcount", "--analyze", "--dot", self.path))
-        self.assertIn("digraph plan", done.err)
+        self.assertTrue(done.err.startswith("digraph plan") and done.err.endswith("}\n"), done.err)
         self.assertIn("a\t2000\n", done.out)
 
     def test_in_one_process(self):
@@ -116,6 +132,19 @@ class Waiting(driver.DriverCase):
         self.assertEqual([line for line in shown if line.startswith("line ")], lines)
         self.assertFalse([line for line in shown if "%" in line], shown[-20:])
         self.assertRegex("\n".join(shown) + "\n", self.SUMMARY)
+
+    def test_lines_leave_what_a_step_prints(self):
+        path = self.file("".join("line %d\n" % i for i in range(1500)))
+        terminal = driver.Terminal(self, ["sh", "-c", '"$@" > /dev/null', "sh"] +
+                                   self.flows("--cores", 1, "loudly", path))
+        out = terminal.read_until(b"", 30).decode()
+        self.assertEqual(terminal.wait(5), 0)
+        self.assertIn("%  ", out)
+        heard = [line for line in self.screen(out) if line.startswith("heard")]
+        self.assertEqual(len(heard), 1500)
+        # Behind a line that was printed over a progress line, the rest of that may stand.
+        self.assertFalse([(i, line) for i, line in enumerate(heard)
+                          if not line.startswith("heard line %d" % i)])
 
     def screen(self, out):
         """The lines that stand on a terminal without end after all that was printed."""
@@ -248,7 +277,7 @@ class Doctor(driver.DriverCase):
         whats = [line[9:].split(":")[0] for line in lines]
         for what in ("kernel", "io_uring", "cores", "huge pages", "transparent huge pages",
                      "locked memory", "congestion control", "port 45326", "port 45327", "DPDK",
-                     "frequency governor", "memory nodes", "threads per core"):
+                     "frequency governor", "NUMA nodes", "threads per core"):
             self.assertIn(what, whats)
         self.assertTrue([what for what in whats if what.startswith("disk ")], whats)
         self.assertEqual(done.err, "")

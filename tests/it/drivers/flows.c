@@ -8,6 +8,7 @@
  *     ints COUNT                      the integers from 0
  *     long COUNT BYTES                COUNT lines of BYTES letters, all the same within a line
  *     slowly PATH...                  every line, a millisecond each
+ *     loudly PATH...                  the same, and each also goes to standard error
  *     warm TIMES PATH                 the executors and open descriptors of TIMES runs of a flow
  *     killed TIMES PATH               the same, with the executors killed between the runs
  *     texts COUNT PATH                every line COUNT times, from as many sources
@@ -47,6 +48,14 @@ GLEAM_MAPPER(after_a_rest)
 {
     const struct timespec millisecond = {.tv_nsec = 1000000};
     nanosleep(&millisecond, NULL);
+    return gleam_emit(call, row, column_count);
+}
+
+GLEAM_MAPPER(after_a_rest_aloud)
+{
+    const struct timespec rest = {.tv_nsec = 1000000};
+    nanosleep(&rest, NULL);
+    fprintf(stderr, "heard %.*s\n", (int)row[0].bytes.length, row[0].bytes.data);
     return gleam_emit(call, row, column_count);
 }
 
@@ -105,6 +114,13 @@ static void slowly(struct gleam_flow *flow, char **arguments)
 {
     struct gleam_dataset *data = read_from(flow, arguments, 0);
     data = gleam_map(data, "after a rest", gleam_mapper("after_a_rest"));
+    gleam_printlnf(gleam_as(data, "line bytes"), "%s");
+}
+
+static void loudly(struct gleam_flow *flow, char **arguments)
+{
+    struct gleam_dataset *data = read_from(flow, arguments, 0);
+    data = gleam_map(data, "aloud", gleam_mapper("after_a_rest_aloud"));
     gleam_printlnf(gleam_as(data, "line bytes"), "%s");
 }
 
@@ -214,6 +230,7 @@ static const struct {
 } flows[] = {
     {"lines", lines, 2}, {"write", write_lines, 2}, {"words", words, 2},
     {"ints", ints, 1},   {"long", long_lines, 2},   {"slowly", slowly, 1},
+    {"loudly", loudly, 1},
     {"closed", closed, 1}, {"late", late, 2},       {"nothing", nothing, 0},
     {"texts", texts, 2},
 };

@@ -242,19 +242,19 @@ static void governors_and_nodes(void **state)
     put_cores("0-1", "0-1\n");
     examine(gm_doctor_cores);
     expect("frequency governor", GM_DOCTOR_OK, "none", "");
-    expect("memory nodes", GM_DOCTOR_OK, "1", "");
+    expect("NUMA nodes", GM_DOCTOR_OK, "1", "");
     put("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance\n");
     put("/sys/devices/system/cpu/cpu1/cpufreq/scaling_governor", "powersave\n");
     put("/sys/devices/system/node/online", "0-1\n");
     put("/sys/devices/system/node/node0/cpulist", "0\n");
     examine(gm_doctor_cores);
     expect("frequency governor", GM_DOCTOR_HINT, "powersave", "echo performance | sudo tee");
-    expect("memory nodes", GM_DOCTOR_HINT, "2", "numactl --membind=0 gleam ... --cores 0");
+    expect("NUMA nodes", GM_DOCTOR_HINT, "2", "numactl --membind=0 gleam ... --cores 0");
     put("/sys/devices/system/cpu/cpu1/cpufreq/scaling_governor", "performance\n");
     put("/sys/devices/system/node/online", "0\n");
     examine(gm_doctor_cores);
     expect("frequency governor", GM_DOCTOR_OK, "performance", "");
-    expect("memory nodes", GM_DOCTOR_OK, "1", "");
+    expect("NUMA nodes", GM_DOCTOR_OK, "1", "");
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */

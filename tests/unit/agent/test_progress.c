@@ -97,24 +97,24 @@ static void a_terminal_is_redrawn_and_wiped(void **state)
     assert_string_equal(said(), "");
     gm_progress_tick(&progress, &region, 2 * S);
     assert_string_equal(said(),
-                        "\r\033[K 25 %  25.0 MiB of 100.0 MiB  25.0 MiB/s  3.00 s left"
+                        "\r\033[K 25 %  25.0 MiB of 100.0 MiB  25.0 MiB/s  3 s left"
                         "\n\r\033[K  0: text (1.23 M) > count (77)"
-                        "\n\r\033[K  1: exchange 0 (0) > sum (5)");
+                        "\n\r\033[K  1: exchange 0 (0) > sum (5)\033[J\r\033[2A");
     gm_progress_tick(&progress, &region, 2 * S + 1); /* five times a second */
     assert_string_equal(said(), "");
     read_bytes(0, 90 << 20);
     gm_progress_tick(&progress, &region, 3 * S);
     const char *again = said();
-    assert_non_null(strstr(again, "\033[2A\r\033[K100 %"));
+    assert_non_null(strstr(again, "\r\033[K100 %"));
     assert_non_null(strstr(again, "finishing"));
     gm_progress_wipe(&progress);
-    assert_string_equal(said(), "\033[2A\r\033[J");
+    assert_string_equal(said(), "\r\033[J");
     gm_progress_wipe(&progress); /* nothing stands there any more */
     assert_string_equal(said(), "");
     gm_progress_tick(&progress, &region, 4 * S);
     assert_true(strncmp(said(), "\r\033[K100 %", 9) == 0);
     gm_progress_end(&progress);
-    assert_string_equal(said(), "\033[2A\r\033[J");
+    assert_string_equal(said(), "\r\033[J");
     gm_progress_tick(&progress, &region, 9 * S);
     assert_string_equal(said(), "");
 }
@@ -150,11 +150,12 @@ static void elsewhere_a_plain_line_now_and_then(void **state)
     gm_progress_tick(&progress, &region, 10 * S);
     assert_string_equal(said(), "");
     gm_progress_tick(&progress, &region, 11 * S);
-    assert_string_equal(said(), "progress: 50 %  50.0 MiB of 100.0 MiB  5.0 MiB/s  10.00 s left\n");
+    assert_string_equal(said(), "progress: 50 %  50.0 MiB of 100.0 MiB  5.0 MiB/s  10 s left\n");
     gm_progress_tick(&progress, &region, 20 * S);
     assert_string_equal(said(), "");
+    read_bytes(0, 1 << 20);
     gm_progress_tick(&progress, &region, 21 * S);
-    assert_non_null(strstr(said(), "progress: 50 %"));
+    assert_non_null(strstr(said(), "progress: 1 %  1.0 MiB of 100.0 MiB  51.2 KiB/s  33 min 00 s"));
     gm_progress_wipe(&progress);
     gm_progress_end(&progress);
     assert_string_equal(said(), "");

@@ -42,6 +42,7 @@ static void counters_are_added_up(void **state)
     counts[1].step_rows[1] = 1; /* texts */
     counts[2].source_rows = 7;
     counts[2].step_rows[0] = 1;
+    report.counts.spilled_bytes = 4096;
     for (int i = 0; i < 3; i++) {
         report.counts.exchanges[i].payload_bytes = 512;
         report.counts.exchanges[i].frames_count = 2;
@@ -53,7 +54,8 @@ static void counters_are_added_up(void **state)
     assert_string_equal(text,
                         "done in 1.50 s on 2 executors: 20.0 k rows, 1.0 MiB in; 47 rows, 2.0 KiB "
                         "out\n"
-                        "moved 1.5 KiB in 6 frames, spilled 0 B; peak memory 8.0 MiB of 1.0 GiB\n");
+                        "moved 1.5 KiB in 6 frames, spilled 4.0 KiB; peak memory 8.0 MiB of 1.0 "
+                        "GiB\n");
     free(text);
     chains[2].source.tokenize = true;
     counts[2].source_words = 9;
