@@ -19,9 +19,9 @@
  * cast and the step itself, a combine and a reduce, a local top and a top. */
 #define GM_CONTROL_STEPS_MAX (4 * GM_STEPS_MAX)
 
-/* An outcome: magic, code and text; 3 numbers of the executor, 3 per chain, 1 per step and 3 per
+/* An outcome: magic, code and text; 3 numbers of the executor, 4 per chain, 1 per step and 3 per
  * exchange, each 8 bytes.  There are as many chains as exchanges at most. */
-_Static_assert(4 + 8 + 4 + GM_ERROR_BYTES_MAX + 3 * 8 + GM_EXCHANGES_MAX * 3 * 8 +
+_Static_assert(4 + 8 + 4 + GM_ERROR_BYTES_MAX + 3 * 8 + GM_EXCHANGES_MAX * 4 * 8 +
                        GM_CONTROL_STEPS_MAX * 8 + GM_EXCHANGES_MAX * 3 * 8 <=
                    GM_CONTROL_BYTES_MAX,
                "the outcome of the largest plan fits a message");

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "agent/csv_source.h"
 #include "agent/exchange_sink.h"
 #include "agent/sources.h"
 #include "engine/base/check.h"
@@ -22,6 +23,7 @@ struct runner {
     bool done;
     struct gm_text_source *text;
     struct gm_reader *reader;
+    struct gm_csv_source *csv;
     struct gm_disk disk;
     bool has_disk;
     struct gm_value_source *values;
@@ -42,18 +44,46 @@ struct gm_executor {
     uint64_t busy_ns;
 };
 
-static int open_text(struct gm_executor *executor, struct runner *runner,
-                     const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
+static int open_disk(struct gm_executor *executor, struct runner *runner)
 {
     const struct gm_executor_ports *ports = &executor->spec.ports;
-    int rc = ports->disk_open(ports->self, &executor->heap, &runner->disk);
+    const int rc = ports->disk_open(ports->self, &executor->heap, &runner->disk);
     if (rc < 0)
         return gm_error_set(&executor->error, rc, "cannot start reading files: %s",
                             gm_error_name(rc));
     runner->has_disk = true;
-    rc = gm_reader_create(&chain->source, &runner->disk,
-                          gm_region_claim(executor->spec.region, chain->claim), &executor->heap,
-                          &executor->error, &runner->reader);
+    return 0;
+}
+
+static int open_csv(struct gm_executor *executor, struct runner *runner,
+                    const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
+{
+    const struct gm_csv_source_spec spec = {
+        .source = &chain->source,
+        .disk = &runner->disk,
+        .region = executor->spec.region,
+        .bell = &executor->spec.ports.bell,
+        .participant = executor->spec.participant,
+        .claim = chain->claim,
+        .heap = &executor->heap,
+        .error = &executor->error,
+    };
+    int rc = open_disk(executor, runner);
+    if (rc == 0)
+        rc = gm_csv_source_create(&spec, &runner->csv);
+    if (rc == 0)
+        *ret_port = gm_csv_source_port(runner->csv);
+    return rc;
+}
+
+static int open_text(struct gm_executor *executor, struct runner *runner,
+                     const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
+{
+    int rc = open_disk(executor, runner);
+    if (rc == 0)
+        rc = gm_reader_create(&chain->source, &runner->disk,
+                              gm_region_claim(executor->spec.region, chain->claim),
+                              &executor->heap, &executor->error, &runner->reader);
     if (rc == 0)
         rc = gm_text_source_create(&chain->source, runner->reader, &executor->heap, &runner->text);
     if (rc == 0)
@@ -81,6 +111,8 @@ static int open_source(struct gm_executor *executor, struct runner *runner,
 {
     if (chain->source.kind == GM_SOURCE_TEXT)
         return open_text(executor, runner, chain, ret_port);
+    if (chain->source.kind == GM_SOURCE_CSV)
+        return open_csv(executor, runner, chain, ret_port);
     if (chain->source.kind == GM_SOURCE_EXCHANGE)
         return open_exchange(executor, runner, chain, ret_port);
     int rc = gm_value_source_create(&chain->source,
@@ -188,6 +220,7 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
     if (runner->has_disk)
         ports->disk_close(ports->self, &runner->disk);
     gm_reader_destroy(runner->reader);
+    gm_csv_source_destroy(runner->csv);
     gm_value_source_destroy(runner->values);
     gm_exchange_source_destroy(runner->exchange);
     gm_receiver_destroy(runner->receiver);
@@ -209,12 +242,19 @@ void gm_executor_destroy(struct gm_executor *executor)
     free(executor);
 }
 
+/* Bytes that a runner's source has read. */
+static uint64_t bytes_read(const struct runner *runner)
+{
+    return runner->reader != NULL ? gm_reader_bytes(runner->reader)
+           : runner->csv != NULL  ? gm_csv_source_bytes(runner->csv)
+                                  : 0;
+}
+
 static void show_progress(struct gm_executor *executor)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < executor->spec.plan->chain_count; i++)
-        if (executor->runners[i].reader != NULL)
-            bytes += gm_reader_bytes(executor->runners[i].reader);
+        bytes += bytes_read(&executor->runners[i]);
     atomic_store_explicit(&executor->ledger->input_bytes, bytes, memory_order_relaxed);
 }
 
@@ -253,7 +293,8 @@ static int sleep_on_bell(struct gm_executor *executor)
             /* Asked for in any case: that starts the reads.  But a read that is over wakes up only
              * a chain that waits for it; one that waits for its exchange would spin. */
             const int descriptor = runner->disk.ops->descriptor(runner->disk.self);
-            if (gm_reader_waits(runner->reader))
+            if (runner->reader != NULL ? gm_reader_waits(runner->reader)
+                                       : gm_csv_source_waits(runner->csv))
                 extra[extra_count++] = descriptor;
         }
         const struct gm_bell *bell = &executor->spec.ports.bell;
@@ -342,8 +383,9 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         } else {
             chain->source_rows += rows;
         }
-        if (runner->reader != NULL)
-            chain->source_bytes += gm_reader_bytes(runner->reader);
+        chain->source_bytes += bytes_read(runner);
+        if (runner->csv != NULL)
+            chain->bad_rows += gm_csv_source_bad_rows(runner->csv);
         for (uint32_t s = 0; s < plan->chains[i].step_count; s++)
             chain->step_rows[s] += gm_chain_rows(runner->chain, 1 + s);
         struct gm_exchange_counts sent;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/sample.h"
 #include "engine/base/check.h"
 
 static int refuse(struct gm_error *error, const char *path, const char *why)
@@ -242,6 +243,7 @@ static int add_own_descriptor(const char *path, const char *own, struct gm_file_
 int gm_files_list(const char *path, struct gm_file_list *list, struct gm_error *error)
 {
     char own[GM_PATH_BYTES_MAX];
+    list->sample = gm_sample_file;
     if (own_descriptor(path, own, sizeof own))
         return add_own_descriptor(path, own, list, error);
     if (path[0] == '\0')

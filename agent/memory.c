@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "agent/job.h"
+#include "agent/blocks.h"
 #include "agent/reader.h"
 #include "engine/base/text.h"
 
@@ -12,6 +13,8 @@
 #define HEAP_BYTES_MIN (8u << 20)
 /* Each text source beyond the first: a reader, its disk, and its chain's batches. */
 #define TEXT_BYTES (GM_READER_BYTES + (512u << 10))
+/* Each source of CSV: its blocks, its disk, a parser and two batches of up to 64 columns. */
+#define CSV_BYTES (GM_BLOCKS_BYTES + (3u << 20))
 /* Each output beyond the first, in the driver: 256 KiB of text, or a batch of rows. */
 #define OUTPUT_BYTES (512u << 10)
 #define HUGE_PAGE_BYTES (2u << 20)
@@ -36,6 +39,7 @@ static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint3
     spec->executor_count = executor_count;
     spec->exchange_count = plan->exchange_count;
     spec->claim_count = plan->chain_count;
+    spec->word_count = gm_plan_word_count(plan);
     spec->frame_bytes = frame_bytes;
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
         const bool to_driver = plan->exchanges[i].kind == GM_EXCHANGE_OUTPUT;
@@ -51,9 +55,12 @@ static uint64_t least_heap(const struct gm_plan *plan, uint32_t executor_count)
 {
     uint64_t executor = HEAP_BYTES_MIN, driver = HEAP_BYTES_MIN;
     uint32_t texts = 0, outputs = 0;
-    for (uint32_t i = 0; i < plan->chain_count; i++)
+    for (uint32_t i = 0; i < plan->chain_count; i++) {
         if (plan->chains[i].source.kind == GM_SOURCE_TEXT && texts++ > 0)
             executor += TEXT_BYTES;
+        if (plan->chains[i].source.kind == GM_SOURCE_CSV)
+            executor += CSV_BYTES;
+    }
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
         const struct gm_exchange_plan *exchange = &plan->exchanges[i];
         const bool to_driver = exchange->kind == GM_EXCHANGE_OUTPUT;

@@ -287,6 +287,7 @@ static void counts_merge(struct gm_executor_counts *total, const struct gm_execu
         total->chains[i].source_rows += one->chains[i].source_rows;
         total->chains[i].source_words += one->chains[i].source_words;
         total->chains[i].source_bytes += one->chains[i].source_bytes;
+        total->chains[i].bad_rows += one->chains[i].bad_rows;
         for (uint32_t s = 0; s < plan->chains[i].step_count; s++)
             total->chains[i].step_rows[s] += one->chains[i].step_rows[s];
     }

@@ -21,6 +21,8 @@
  *            and line of the call, and gleam_run reports it; a dataset argument that is NULL
  *            because an earlier call failed is passed on quietly.
  * Columns:   numbered from 1.
+ *
+ * tidy: the one public header holds all of the interface, however long it is.
  */
 #ifndef GLEAM_H
 #define GLEAM_H
@@ -271,6 +273,50 @@ struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *
 /* Integers from..to-1. */
 struct gleam_dataset *gleam_ints(struct gleam_flow *flow, int64_t from, int64_t to);
 
+/* What becomes of a row with another number of fields than the file, with a quote in a wrong place,
+ * or with a text that is no value of its column's type. */
+enum gleam_csv_on_error {
+    GLEAM_CSV_FAIL = 0, /* the job fails, and says file, line and text */
+    GLEAM_CSV_SKIP = 1, /* the row is left out and counted */
+    GLEAM_CSV_NULL = 2, /* what is missing or bad is null, what is too much is left out; counted */
+};
+
+/* How a CSV file is written.  Zeroed: RFC 4180 with a comma, without a header. */
+struct gleam_csv_options {
+    char delimiter; /* 0: a comma; a tab for gleam_read_tsv */
+    char quote;     /* 0: a double quote; none for gleam_read_tsv */
+    bool unquoted;  /* there is no quote: fields end at every delimiter */
+    char escape;    /* makes the character behind it plain; 0: a quote is doubled instead */
+    char comment;   /* lines that begin with it are left out; 0: none */
+    bool header;    /* the first row of every file has the names of the columns */
+    /* An unquoted field with this text is null; NULL is "", which is null in columns that are not
+     * bytes: in a bytes column it is the empty text.  At most 31 bytes. */
+    const char *null_text;
+    bool no_nulls;     /* no text means null */
+    const char *types; /* NULL: bytes, unless gleam_as follows; "auto": guessed from the first
+                        * file's first 256 KiB, shown by gleam_plan */
+    int on_error;      /* enum gleam_csv_on_error */
+};
+
+/* Rows of CSV files (RFC 4180).  path and partition_count as for gleam_read_text; options may be
+ * NULL, and are copied.
+ *
+ * gleam_as right behind it declares the columns' types (i64, f64, bool or bytes), which are read
+ * while the file is.  With a header it picks columns by their names in it (letters, digits and _;
+ * anything else there counts as _), as many as are wanted, in any order; without one it names all
+ * of them in the file's order.  Columns that nobody names cost nearly nothing.
+ *
+ * A record ends at a "\n" or "\r\n" outside quotes; empty lines are left out where there are
+ * several columns.  Large files are split at any byte, line ends in quotes notwithstanding; with an
+ * escape character, or with comments and quotes, each file is read by one executor. */
+struct gleam_dataset *gleam_read_csv(struct gleam_flow *flow, const char *path,
+                                     uint32_t partition_count,
+                                     const struct gleam_csv_options *options);
+/* The same with tabs, and without quotes unless the options name one. */
+struct gleam_dataset *gleam_read_tsv(struct gleam_flow *flow, const char *path,
+                                     uint32_t partition_count,
+                                     const struct gleam_csv_options *options);
+
 /* Declares names and types of the columns: gleam_as(d, "word bytes, n i64").  Types: i64, f64,
  * bool, bytes, any.  Stands right behind every registered mapper, and says what it emits: another
  * number of values, or a value of another type, fails the job with the row.  Elsewhere it renames
@@ -351,6 +397,8 @@ void gleam_here(const char *file, int line);
 #define gleam_read_texts(...) (gleam_here(__FILE__, __LINE__), gleam_read_texts(__VA_ARGS__))
 #define gleam_strings(...) (gleam_here(__FILE__, __LINE__), gleam_strings(__VA_ARGS__))
 #define gleam_ints(...) (gleam_here(__FILE__, __LINE__), gleam_ints(__VA_ARGS__))
+#define gleam_read_csv(...) (gleam_here(__FILE__, __LINE__), gleam_read_csv(__VA_ARGS__))
+#define gleam_read_tsv(...) (gleam_here(__FILE__, __LINE__), gleam_read_tsv(__VA_ARGS__))
 #define gleam_as(...) (gleam_here(__FILE__, __LINE__), gleam_as(__VA_ARGS__))
 #define gleam_map(...) (gleam_here(__FILE__, __LINE__), gleam_map(__VA_ARGS__))
 #define gleam_flat_map(...) (gleam_here(__FILE__, __LINE__), gleam_flat_map(__VA_ARGS__))

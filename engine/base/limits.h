@@ -47,6 +47,10 @@
  * exchange, so it can never be the limit; the quota is. */
 #define GM_RING_SLOTS_MAX (1u << 20)
 
+/* Words of a region: one per segment of sources that are cut, of which each partition begins one
+ * and each file another; 10 MiB. */
+#define GM_WORDS_MAX (GM_PARTITIONS_MAX + (1u << 20) + GM_EXCHANGES_MAX)
+
 /* Steps of a flow, files of a source, bytes of a path, of a step's name and of an error. */
 #define GM_STEPS_MAX 256
 #define GM_FILES_MAX (1u << 20)

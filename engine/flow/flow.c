@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/flow/flow_csv.h"
 
 enum { FUNCTION_KERNEL = 1, FUNCTION_MAPPER = 2, FUNCTION_REDUCER = 3 };
 
@@ -87,6 +88,7 @@ static void node_free(struct gleam_dataset *node)
     free(node->paths);
     free(node->strings);
     free(node->columns);
+    gm_csv_options_free(node->csv);
     free((void *)(uintptr_t)node->function.name);
     free((void *)(uintptr_t)node->function.parameter);
     free(node);

@@ -21,6 +21,7 @@ enum gm_node_kind {
     GM_NODE_TOP,
     GM_NODE_FORMAT,
     GM_NODE_OUTPUT_ROW,
+    GM_NODE_READ_CSV,
 };
 
 enum gm_output_kind { GM_OUTPUT_STREAM, GM_OUTPUT_PATH, GM_OUTPUT_ROW };
@@ -51,6 +52,7 @@ struct gleam_dataset {
     size_t string_count;
     int64_t from, to;
     uint32_t partition_count; /* as asked for; 0: planner's choice */
+    struct gleam_csv_options *csv; /* owned, with its texts; read csv */
 
     /* steps */
     struct gleam_function function; /* name and parameter owned */

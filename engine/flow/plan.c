@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/text.h"
+#include "engine/flow/plan_csv.h"
 
 static void source_fini(struct gm_source *source)
 {
@@ -17,6 +18,7 @@ static void source_fini(struct gm_source *source)
     free(source->segments);
     free(source->partition_ends);
     free(source->strings);
+    free(source->csv);
 }
 
 void gm_plan_fini(struct gm_plan *plan)
@@ -33,6 +35,22 @@ void gm_plan_fini(struct gm_plan *plan)
     free(plan->chains);
     free(plan->exchanges);
     *plan = (struct gm_plan){0};
+}
+
+bool gm_source_has_files(const struct gm_source *source)
+{
+    return source->kind == GM_SOURCE_TEXT || source->kind == GM_SOURCE_CSV;
+}
+
+uint32_t gm_plan_word_count(const struct gm_plan *plan)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < plan->chain_count; i++) {
+        const struct gm_source *source = &plan->chains[i].source;
+        if (source->csv != NULL && source->csv->parity != GM_CSV_PARITY_NONE)
+            count += 1 + source->segment_count;
+    }
+    return count;
 }
 
 const struct gm_schema *gm_plan_input_schema(const struct gm_chain_plan *chain, uint32_t step)
@@ -90,6 +108,10 @@ static void print_source(const struct gm_source *source, FILE *file)
                 source->partition_count, source->partition_count == 1 ? "" : "s",
                 " claimed by free executors");
         break;
+    case GM_SOURCE_CSV:
+        gm_text_format_size(bytes, size, sizeof size);
+        gm_plan_csv_print(source, size, file);
+        break;
     case GM_SOURCE_STRINGS:
         fprintf(file, "  strings, %u row%s, %u partition%s", source->string_count,
                 source->string_count == 1 ? "" : "s", source->partition_count,
@@ -103,8 +125,11 @@ static void print_source(const struct gm_source *source, FILE *file)
         fprintf(file, "  from exchange %u, %u partition%s", source->exchange,
                 source->partition_count, source->partition_count == 1 ? "" : "s");
         break;
+    case GM_SOURCE_KINDS:
+        break;
     }
-    fprintf(file, " -> %s\n", schema);
+    fprintf(file, " -> %s%s\n", schema,
+            source->csv != NULL && source->csv->guessed ? " (guessed)" : "");
 }
 
 static void print_step(const struct gm_step *step, FILE *file)

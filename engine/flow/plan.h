@@ -19,6 +19,7 @@
 #include "engine/base/limits.h"
 #include "engine/gleam.h"
 #include "engine/row/schema.h"
+#include "engine/source/csv.h"
 
 enum gm_step_kind {
     GM_STEP_TOKENIZE,
@@ -65,6 +66,8 @@ enum gm_source_kind {
     GM_SOURCE_STRINGS,
     GM_SOURCE_INTS,
     GM_SOURCE_EXCHANGE,
+    GM_SOURCE_CSV,
+    GM_SOURCE_KINDS,
 };
 
 /* Bytes [begin, end) of a file; whole lines that begin there.  end is UINT64_MAX for a file whose
@@ -78,6 +81,27 @@ struct gm_segment {
 struct gm_file {
     char *path;     /* owned */
     uint64_t bytes; /* when planned; UINT64_MAX unknown */
+};
+
+/* How a reader learns whether its segment begins inside quotes. */
+enum gm_csv_parity {
+    GM_CSV_PARITY_NONE,  /* there are no quotes, or no file is cut */
+    GM_CSV_PARITY_CHAIN, /* each partition is one small segment: read, counted, then parsed */
+    GM_CSV_PARITY_AHEAD, /* the quotes of everything in front are counted first */
+};
+
+/* Reading CSV.  Words of the region tell of the parity of quotes: the first counts pieces claimed
+ * (AHEAD), the others are the segments', in order. */
+struct gm_csv_plan {
+    struct gm_csv_format format;
+    enum gm_csv_parity parity;
+    uint32_t words_begin;
+    bool header;
+    bool guessed; /* its types, for messages */
+    /* Of the first file's header as it is, so that another file with other columns is noticed; 0:
+     * not known. */
+    uint64_t header_hash;
+    char where[GM_WHERE_BYTES_MAX];
 };
 
 struct gm_string {
@@ -104,6 +128,8 @@ struct gm_source {
     int64_t from, to; /* ints */
 
     uint32_t exchange; /* of an exchange source */
+
+    struct gm_csv_plan *csv; /* owned; CSV */
 };
 
 struct gm_chain_plan {
@@ -139,6 +165,12 @@ struct gm_plan {
 
 /* Frees what a plan owns; accepts a half-made one. */
 void gm_plan_fini(struct gm_plan *plan);
+
+/* True for sources with files, segments and partition_ends. */
+bool gm_source_has_files(const struct gm_source *source);
+
+/* Words of the region that the plan's sources share. */
+uint32_t gm_plan_word_count(const struct gm_plan *plan);
 
 /* The schema that a step reads. */
 const struct gm_schema *gm_plan_input_schema(const struct gm_chain_plan *chain, uint32_t step);

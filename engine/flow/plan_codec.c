@@ -6,10 +6,11 @@
 
 #include "engine/base/check.h"
 #include "engine/base/cursor.h"
+#include "engine/flow/plan_csv.h"
 
 /* Changes with every change of the encoding: driver and executor are the same program, but an
  * agent's may not be. */
-#define PLAN_VERSION 1
+#define PLAN_VERSION 2
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
@@ -51,7 +52,7 @@ static void write_source(struct gm_writer *writer, const struct gm_source *sourc
         gm_writer_u64(writer, source->segments[i].begin);
         gm_writer_u64(writer, source->segments[i].end);
     }
-    if (source->kind == GM_SOURCE_TEXT)
+    if (gm_source_has_files(source))
         for (uint32_t i = 0; i < source->partition_count; i++)
             gm_writer_u32(writer, source->partition_ends[i]);
     gm_writer_u32(writer, source->string_count);
@@ -60,6 +61,8 @@ static void write_source(struct gm_writer *writer, const struct gm_source *sourc
     gm_writer_i64(writer, source->from);
     gm_writer_i64(writer, source->to);
     gm_writer_u32(writer, source->exchange);
+    if (source->kind == GM_SOURCE_CSV)
+        gm_plan_csv_write(writer, source->csv);
 }
 
 static void write_step(struct gm_writer *writer, const struct gm_step *step)
@@ -195,7 +198,7 @@ static void read_files(struct gm_cursor *cursor, struct gm_source *source)
 static void read_source(struct gm_cursor *cursor, struct gm_source *source)
 {
     source->kind = gm_cursor_u8(cursor);
-    expect(cursor, source->kind <= GM_SOURCE_EXCHANGE);
+    expect(cursor, (unsigned)source->kind < GM_SOURCE_KINDS);
     gm_cursor_string(cursor, source->name, sizeof source->name);
     read_schema(cursor, &source->schema);
     source->partition_count = gm_cursor_u32(cursor);
@@ -203,7 +206,7 @@ static void read_source(struct gm_cursor *cursor, struct gm_source *source)
     source->tokenize = gm_cursor_bool(cursor);
     gm_cursor_string(cursor, source->tokenize_name, sizeof source->tokenize_name);
     read_files(cursor, source);
-    if (source->kind == GM_SOURCE_TEXT && !cursor->failed) {
+    if (gm_source_has_files(source) && !cursor->failed) {
         uint32_t last = 0;
         source->partition_ends = table(source->partition_count, sizeof *source->partition_ends);
         for (uint32_t i = 0; i < source->partition_count && !cursor->failed; i++) {
@@ -220,6 +223,8 @@ static void read_source(struct gm_cursor *cursor, struct gm_source *source)
     source->from = gm_cursor_i64(cursor);
     source->to = gm_cursor_i64(cursor);
     source->exchange = gm_cursor_u32(cursor);
+    if (source->kind == GM_SOURCE_CSV && !cursor->failed)
+        source->csv = gm_plan_csv_read(cursor, &source->schema);
 }
 
 static void read_step(struct gm_cursor *cursor, struct gm_step *step,

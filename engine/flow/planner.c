@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/flow/plan_csv.h"
 #include "engine/flow/splits.h"
 #include "engine/sink/format.h"
 #include "engine/udf/registry.h"
@@ -461,20 +462,50 @@ static bool shows_partitions(struct gleam_dataset *const *path, uint32_t count)
     return false;
 }
 
-static int plan_text(struct planner *planner, struct gleam_dataset *node, bool fine)
+/* The source's files, of all paths of the node. */
+static int find_files(struct planner *planner, const struct gleam_dataset *node,
+                      struct gm_file_list *list)
 {
-    struct gm_file_list list = {0};
     int rc = 0;
     for (size_t i = 0; i < node->path_count && rc == 0; i++) {
         struct gm_error error = {0};
-        rc = planner->list_files(node->paths[i], &list, &error);
+        rc = planner->list_files(node->paths[i], list, &error);
         if (rc < 0)
             gm_error_set(planner->error, rc, "%s: %s", node->where, error.text);
     }
+    planner->chain->source.files = list->files;
+    planner->chain->source.file_count = list->count;
+    return rc;
+}
+
+static int plan_csv(struct planner *planner, const struct gleam_dataset *node,
+                    const struct gleam_dataset *as, bool fine)
+{
+    struct gm_csv_request request = {.node = node,
+                                     .executor_count = planner->executor_count,
+                                     .fine = fine,
+                                     .declared = as != NULL,
+                                     .words_begin = gm_plan_word_count(&planner->plan)};
+    struct gm_file_list list = {0};
+    planner->chain->source.kind = GM_SOURCE_CSV;
+    int rc = find_files(planner, node, &list);
+    if (rc == 0 && as != NULL)
+        rc = parse_columns(planner, as, &request.schema);
+    if (rc < 0)
+        return rc;
+    request.sample = list.sample;
+    planner->partition_count =
+        node->partition_count > 0 ? node->partition_count : planner->executor_count;
+    return gm_plan_csv(&request, &planner->chain->source, &planner->plan.input_bytes,
+                       planner->error);
+}
+
+static int plan_text(struct planner *planner, struct gleam_dataset *node, bool fine)
+{
+    struct gm_file_list list = {0};
     struct gm_source *source = &planner->chain->source;
     source->kind = GM_SOURCE_TEXT;
-    source->files = list.files;
-    source->file_count = list.count;
+    int rc = find_files(planner, node, &list);
     if (rc < 0)
         return rc;
     gm_schema_add(&source->schema, "line", GLEAM_BYTES, false);
@@ -488,12 +519,18 @@ static int plan_text(struct planner *planner, struct gleam_dataset *node, bool f
     return 0;
 }
 
-static int plan_source(struct planner *planner, struct gleam_dataset *node, bool fine)
+/* as: the declaration right behind the source, or NULL. */
+static int plan_source(struct planner *planner, struct gleam_dataset *node,
+                       const struct gleam_dataset *as, bool fine)
 {
     struct gm_source *source = &add_chain(planner)->source;
     snprintf(source->name, sizeof source->name, "%s", node->name);
     if (node->kind == GM_NODE_READ_TEXT) {
         int rc = plan_text(planner, node, fine);
+        if (rc < 0)
+            return rc;
+    } else if (node->kind == GM_NODE_READ_CSV) {
+        int rc = plan_csv(planner, node, as, fine);
         if (rc < 0)
             return rc;
     } else if (node->kind == GM_NODE_STRINGS) {
@@ -554,8 +591,12 @@ static int plan_path(struct planner *planner, struct gleam_dataset *output)
     uint32_t at = count;
     for (struct gleam_dataset *node = output; node != NULL; node = node->input)
         path[--at] = node;
-    int rc = plan_source(planner, path[0], !shows_partitions(path, count));
-    for (uint32_t i = 1; i < count && rc == 0; i++) {
+    const struct gleam_dataset *as =
+        count > 1 && path[1]->kind == GM_NODE_AS ? path[1] : NULL;
+    int rc = plan_source(planner, path[0], as, !shows_partitions(path, count));
+    /* CSV's declaration is part of reading it. */
+    for (uint32_t i = path[0]->kind == GM_NODE_READ_CSV && as != NULL ? 2 : 1;
+         i < count && rc == 0; i++) {
         bool used_next = false;
         rc = plan_step(planner, path[i], i + 1 < count ? path[i + 1] : NULL, &used_next);
         i += used_next;

@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/sample.h"
+
 static char root[64];
 static struct gm_file_list list;
 static struct gm_error error;
@@ -203,9 +205,31 @@ static void a_directory_that_stops_half_way_is_refused(void **state)
     read_fails_after = UINT32_MAX;
 }
 
+static void samples_show_the_first_bytes(void **state)
+{
+    uint8_t data[16];
+    size_t bytes;
+    bool whole;
+    struct gm_file file = {.path = (char *)(uintptr_t)place("a.txt"), .bytes = 2};
+    (void)state;
+    error = (struct gm_error){0};
+    assert_int_equal(gm_sample_file(&file, data, 16, &bytes, &whole, &error), 0);
+    assert_int_equal(bytes, 2);
+    assert_true(whole);
+    assert_memory_equal(data, "12", 2);
+    assert_int_equal(gm_sample_file(&file, data, 1, &bytes, &whole, &error), 0);
+    assert_true(bytes == 1 && !whole);
+    file.path = (char *)(uintptr_t)place("pipe");
+    assert_int_equal(gm_sample_file(&file, data, 16, &bytes, &whole, &error), GM_AGAIN);
+    file.path = (char *)(uintptr_t)place("nothing");
+    assert_int_equal(gm_sample_file(&file, data, 16, &bytes, &whole, &error), GM_EJOB_INPUT);
+    assert_non_null(strstr(error.text, "nothing: No such file"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(samples_show_the_first_bytes),
         cmocka_unit_test(a_directory_gives_its_files_in_order),
         cmocka_unit_test(several_paths_are_appended),
         cmocka_unit_test(a_name_with_brackets_is_that_file),

@@ -53,7 +53,9 @@ static void assert_source_equal(const struct gm_source *a, const struct gm_sourc
         assert_true(a->segments[i].begin == b->segments[i].begin);
         assert_true(a->segments[i].end == b->segments[i].end);
     }
-    for (uint32_t i = 0; a->kind == GM_SOURCE_TEXT && i < a->partition_count; i++)
+    if (a->kind == GM_SOURCE_CSV)
+        assert_memory_equal(a->csv, b->csv, sizeof *a->csv);
+    for (uint32_t i = 0; gm_source_has_files(a) && i < a->partition_count; i++)
         assert_int_equal(a->partition_ends[i], b->partition_ends[i]);
     assert_int_equal(a->string_count, b->string_count);
     for (uint32_t i = 0; i < a->string_count; i++) {

@@ -1,0 +1,289 @@
+#!/usr/bin/env python3
+"""test_csv.py - rows of real CSV files, against Python's csv module.
+
+Python's reader with strict quotes is the reference: the same rows must come out however the file is
+split over executors, and a bad file must be refused with its line.
+"""
+import csv
+import io
+import json
+import os
+import random
+import threading
+
+import driver
+import lib
+
+MIB = 1 << 20
+csv.field_size_limit(1 << 30)
+
+
+def rows_of(done):
+    """Rows as the driver printed them, each one a tuple."""
+    return [tuple(json.loads(line)) for line in done.out.splitlines()]
+
+
+def python_rows(text, **dialect):
+    return [tuple(row) for row in csv.reader(io.StringIO(text, newline=""), **dialect) if row]
+
+
+def random_rows(seed, count, columns, nasty):
+    """Rows of texts; nasty: with line ends, quotes and delimiters in them."""
+    maker = random.Random(seed)
+    letters = "abcdefghij " + (",\"\n" * 2 if nasty else "")
+    return [tuple("".join(maker.choices(letters, k=maker.randrange(0, 30)))
+                  for _ in range(columns)) for _ in range(count)]
+
+
+def as_csv(rows, **dialect):
+    dialect.setdefault("lineterminator", "\n")
+    out = io.StringIO(newline="")
+    csv.writer(out, **dialect).writerows(rows)
+    return out.getvalue()
+
+
+class CsvCase(driver.DriverCase):
+
+    def csv(self, *arguments, executors=2):
+        return [lib.binary("csv"), "--executors", str(executors)] + [str(word) for word in arguments]
+
+    def read(self, path, *words, executors=2):
+        return rows_of(self.run_ok(self.csv("read", path, *words, executors=executors)))
+
+    def check(self, text, *words, executors=2, **dialect):
+        """The file's rows are Python's."""
+        path = self.file(text.encode("latin-1"), "check.csv")
+        wanted = python_rows(text, **dialect)
+        self.assertEqual(sorted(self.read(path, *words, executors=executors)), sorted(wanted))
+        return wanted
+
+
+class Rows(CsvCase):
+
+    def test_rows_as_python_reads_them(self):
+        self.check("a,b\nc,d\n")
+        self.check("a,b\r\n\"c\r\n\",d")
+        self.check("\"a\"\"b\",\n,\"\"\n")
+        self.check("a;'b;c'\nd;e", "delimiter=;", "quote='", delimiter=";", quotechar="'")
+        self.check("a|b\\|c\n\\\"d|e\\\nf\n", "delimiter=|", "escape=\\", delimiter="|",
+                   escapechar="\\", doublequote=False)
+        self.check("a\t\"b\nc\td\n", "tsv", delimiter="\t", quoting=csv.QUOTE_NONE)
+        self.check("x" * 100000 + ",y\n" + "z," + "w" * 300000 + "\n")
+
+    def test_a_byte_order_mark_is_no_text(self):
+        path = self.file(b"\xef\xbb\xbfname,n\na,1\n")
+        self.assertEqual(self.read(path, "header"), [("a", "1")])
+        self.assertEqual(self.read(path, "header", "as=n i64"), [(1,)])
+        self.assertEqual(sorted(self.read(path)), [("a", "1"), ("name", "n")])
+
+    def test_comments(self):
+        path = self.file("# it's a \"comment\na,b\n#\nc,#d\n\"#e\",f\n")
+        self.assertEqual(sorted(self.read(path, "comment=#")),
+                         [("#e", "f"), ("a", "b"), ("c", "#d")])
+
+    def test_no_rows(self):
+        for text in ("", "\n\n", "a,b\n"):
+            path = self.file(text)
+            self.assertEqual(self.read(path, "header", "as=a bytes, b bytes"), [])
+        self.assertEqual(self.read(self.file(""), "as=x i64"), [])
+
+    def test_many_small_files(self):
+        wanted = []
+        os.mkdir(self.dir + "/many")
+        for i in range(200):
+            rows = [("%d" % i, "line\n%d" % j) for j in range(i % 5)]
+            wanted += rows
+            self.file("id,text\n" + as_csv(rows), "many/%03d.csv" % i)
+        self.assertEqual(sorted(self.read(self.dir + "/many", "header")), sorted(wanted))
+        self.assertEqual(sorted(self.read(self.dir + "/many/*.csv", "header", "partitions=7")),
+                         sorted(wanted))
+
+    def test_wide_rows(self):
+        names = ["n%d" % i for i in range(2000)]
+        rows = [[str(i * j) for i in range(2000)] for j in range(50)]
+        path = self.file(as_csv([names] + rows))
+        got = self.read(path, "header", "as=n1999 i64, n0 i64, n1000 bytes")
+        self.assertEqual(sorted(got), sorted((1999 * j, 0, str(1000 * j)) for j in range(50)))
+        self.refused(self.csv("read", path, "header"), 1, "has 2000 columns", "gleam_as")
+
+    def test_a_pipe(self):
+        path = os.path.join(self.dir, "pipe")
+        os.mkfifo(path)
+        rows = random_rows(3, lib_scaled(30000), 2, True)
+
+        def write():
+            with open(path, "w", encoding="latin-1", newline="") as file:
+                file.write("a,b\n" + as_csv(rows))
+        writer = threading.Thread(target=write)
+        writer.start()
+        got = self.read(path, "header", "as=a bytes, b bytes")
+        writer.join()
+        self.assertEqual(sorted(got), sorted(rows))
+
+
+def lib_scaled(count):
+    return driver.scaled(count)
+
+
+class Splits(CsvCase):
+
+    def test_random_files_in_any_partitions(self):
+        for seed in range(lib_scaled(12)):
+            nasty = seed % 3 > 0
+            text = as_csv(random_rows(seed, 400, 1 + seed % 4, nasty), quoting=csv.QUOTE_ALL
+                          if seed % 2 else csv.QUOTE_MINIMAL,
+                          lineterminator="\r\n" if seed % 5 == 0 else "\n")
+            for words in ((), ("partitions=1",), ("partitions=3",), ("partitions=97",),
+                          ("partitions=1000",)):
+                self.check(text, *words, executors=1 + seed % 3)
+
+    def test_large_files(self):
+        """Splits of 1 MiB, with quoted line ends everywhere."""
+        rows = random_rows(1, lib_scaled(250000), 2, True)
+        text = as_csv(rows)
+        self.assertTrue(len(text) > 5 * MIB or lib.SANITIZER != "none")
+        wanted = sorted(rows)
+        path = self.file(text.encode())
+        for words in ((), ("partitions=2",), ("partitions=5",)):
+            for executors in (1, 2, 4):
+                self.assertEqual(sorted(self.read(path, *words, executors=executors)), wanted)
+
+    def test_the_plan_says_how_quotes_are_counted(self):
+        path = self.file("a,b\n" * MIB)
+        plan = self.run_ok(self.csv("--plan", "read", path)).out
+        self.assertIn("4 partitions, quotes counted in order", plan)
+        plan = self.run_ok(self.csv("--plan", "read", path, "partitions=2")).out
+        self.assertIn("2 partitions, quotes counted ahead", plan)
+        plan = self.run_ok(self.csv("--plan", "read", path, "unquoted")).out
+        self.assertIn("4 partitions claimed", plan)
+        plan = self.run_ok(self.csv("--plan", "read", path, "comment=#")).out
+        self.assertIn("1 partition claimed", plan)
+
+    def test_a_record_longer_than_a_split(self):
+        rows = [("a", "b")] + [("x\n\"" * (n * 200000), "y,%d" % n) for n in (1, 7, 3)] + [("c", "d")]
+        path = self.file(as_csv(rows))
+        for words in ((), ("partitions=3",), ("partitions=50",)):
+            self.assertEqual(sorted(self.read(path, *words)), sorted(rows))
+
+    def test_partitions_are_the_same_rows_every_time(self):
+        rows = [(str(i), "q\n") for i in range(1000)]
+        path = self.file(as_csv(rows))
+        first = self.read(path, "partitions=4")
+        done = self.run_ok(self.csv("local", 1, path, "partitions=4", "as=n i64, t bytes", executors=1))
+        runs = [row[0] for row in rows_of(done)]
+        # Sorted within each of four partitions: three places at most where it goes down.
+        self.assertLessEqual(sum(a > b for a, b in zip(runs, runs[1:])), 3)
+        self.assertEqual(sorted(runs), list(range(1000)))
+        self.assertEqual(len(first), 1000)
+
+
+class Types(CsvCase):
+
+    def test_declared_types(self):
+        path = self.file("i,f,b,t\n1,2.5,true,x\n-7,1e3,0,\"\"\n,,,\n")
+        rows = self.read(path, "header", "as=t bytes, b bool, f f64, i i64")
+        self.assertEqual(rows, [("x", True, 2.5, 1), ("", False, 1000, -7),
+                                ("", None, None, None)])
+
+    def test_null_texts(self):
+        path = self.file("NA,NA\n1,\"NA\"\n")
+        self.assertEqual(self.read(path, "null=NA", "as=n i64, t bytes"),
+                         [(None, None), (1, "NA")])
+        self.refused(self.csv("read", path, "nonulls", "as=n i64, t bytes"), 1,
+                     path + ":1:", "'NA'", "i64")
+
+    def test_guessed_types(self):
+        path = self.file("zip,n,x,ok\n01234,1,1.5,true\n00501,2,3,false\n")
+        self.assertEqual(self.read(path, "header", "types=auto"),
+                         [("01234", 1, 1.5, True), ("00501", 2, 3, False)])
+        plan = self.run_ok(self.csv("--plan", "read", path, "header", "types=auto")).out
+        self.assertIn("(zip bytes, n i64, x f64, ok bool) (guessed)", plan)
+        path = self.file("n\n" + "1\n" * 200000 + "one\n")
+        self.refused(self.csv("read", path, "header", "types=auto"), 1, path + ":200002:",
+                     "'one'", "guess", "gleam_as")
+
+    def test_sums_of_a_column(self):
+        rows = [("k%d" % (i % 7), str(i)) for i in range(lib_scaled(50000))]
+        path = self.file(as_csv(rows))
+        counts = dict(self.read_counts(path))
+        for key, count in counts.items():
+            self.assertEqual(count, sum(row[0] == key for row in rows))
+        self.assertEqual(len(counts), 7)
+
+    def read_counts(self, path):
+        return rows_of(self.run_ok(self.csv("count", 1, path)))
+
+
+class Errors(CsvCase):
+
+    def fails(self, text, *words, at, says, with_words=()):
+        path = self.file(text, "bad.csv")
+        self.refused(self.csv("read", path, *with_words), 1, "%s:%d:" % (path, at), "csv.c:",
+                     "step 'csv'", *says)
+
+    def test_bad_rows_are_told_with_their_line(self):
+        good = "a,\"b\nc\"\n" * 50000
+        self.fails("a,b\nc\n", at=2, says=("1 field,", "have 2", "c"))
+        self.fails(good + "a,b,c\n", at=100001, says=("3 fields", "a,b,c"))
+        self.fails(good + "a,\"b\"c\n", at=100001, says=("field 2", "behind its closing quote"))
+        self.fails(good + "a,b\"c\n\"", at=100001, says=("field 2", "unquoted"))
+        self.fails(good + "a,\"bc\nd\n", at=100001, says=("not closed",))
+        self.fails("n,t\n1,x\ny,z\n", at=3, says=("column 'n' is i64", "'y'"),
+                   with_words=("header", "as=n i64, t bytes"))
+
+    def test_bad_rows_in_a_pipe(self):
+        path = os.path.join(self.dir, "pipe")
+        os.mkfifo(path)
+
+        def write():
+            with open(path, "w", encoding="latin-1") as file:
+                file.write("a,\"b\n\"\"\n\"\n" * 1000 + "c\n")
+        writer = threading.Thread(target=write)
+        writer.start()
+        self.refused(self.csv("read", path, "as=a bytes, b bytes"), 1, path + ":3001:", "1 field")
+        writer.join()
+
+    def test_bad_rows_left_out(self):
+        text = "a,1\nb\nc,x\nd,4,5\ne,6\n"
+        path = self.file(text)
+        done = self.run_ok(self.csv("read", path, "on_error=skip", "as=t bytes, n i64"))
+        self.assertEqual(rows_of(done), [("a", 1), ("e", 6)])
+        self.assertIn("3 bad rows", done.err)
+        done = self.run_ok(self.csv("read", path, "on_error=null", "as=t bytes, n i64"))
+        self.assertEqual(rows_of(done), [("a", 1), ("b", None), ("c", None), ("d", 4), ("e", 6)])
+        _, stats = self.stats_of([lib.binary("csv")] +
+                                 ["read", path, "on_error=skip", "as=t bytes, n i64"])
+        self.assertEqual(stats["bad_input_rows"], 3)
+        self.assertEqual(stats["input_bytes"], len(text))
+
+    def test_what_cannot_be_planned(self):
+        path = self.file("a,b,a\n1,2,3\n")
+        for words, says in (
+                (("header", "as=x i64"), ("no column 'x'", "a, b, a")),
+                (("header", "as=a i64"), ("more than one column 'a'",)),
+                (("as=a i64, b i64"), ("3 fields", "2 columns are declared")),
+                (("as=a any, b any, c any"), ("not any",)),
+                (("delimiter=\"",), ("four different",)),
+                (("delimiter=\n",), ("line end",)),
+                (("types=all",), ("auto",)),
+                (("on_error=maybe",), ("GLEAM_CSV_SKIP",)),
+                (("null=" + "x" * 40,), ("31 bytes",))):
+            words = words if isinstance(words, tuple) else (words,)
+            self.refused(self.csv("read", path, *words), 1, "csv.c:", *says)
+        self.refused(self.csv("read", self.file("", "empty.csv"), "header"), 1, "no row")
+        self.refused(self.csv("read", self.file("\"a", "open.csv")), 1, "quotes are wrong")
+
+    def test_a_file_with_another_header(self):
+        self.file("a,b\n1,2\n", "one.csv")
+        other = self.file("b,a\n1,2\n", "two.csv")
+        self.refused(self.csv("read", self.dir + "/*.csv", "header"), 1, other + ":1:", "one.csv",
+                     "b,a")
+
+    def test_a_quote_that_is_never_closed_in_a_large_file(self):
+        path = self.file("a,b\n" + "c,\"d\n" + "e,f\n" * (20 * MIB))
+        self.refused([lib.binary("csv"), "--memory", "64M", "--cores", "2", "read", path,
+                      "partitions=1"], 1, path + ":2:", "does not fit", "quote not closed")
+
+
+if __name__ == "__main__":
+    lib.main()
