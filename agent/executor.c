@@ -6,6 +6,7 @@
 
 #include "agent/csv_source.h"
 #include "agent/exchange_sink.h"
+#include "agent/file_sink.h"
 #include "agent/sources.h"
 #include "engine/base/check.h"
 #include "engine/chain/chain.h"
@@ -30,6 +31,7 @@ struct runner {
     struct gm_exchange_source *exchange;
     struct gm_receiver *receiver;
     struct gm_exchange_sink *sink;
+    struct gm_file_sink *files;
     struct gm_sender *sender;
 };
 
@@ -153,12 +155,16 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         rc = gm_sender_create(executor->spec.region, (uint16_t)chain->exchange,
                               executor->spec.participant, exchange->partition_count,
                               &executor->network, &executor->heap, &runner->sender);
-    if (rc == 0)
+    if (rc == 0 && exchange->parts != NULL)
+        rc = gm_file_sink_create(exchange->parts, chain->source.partition_count, runner->sender,
+                                 &executor->heap, &executor->error, &runner->files);
+    else if (rc == 0)
         rc = gm_exchange_sink_create(exchange, runner->sender, &executor->heap, &executor->error,
                                      &runner->sink);
     if (rc < 0)
         return rc;
-    spec.sink = gm_exchange_sink_port(runner->sink);
+    spec.sink = exchange->parts != NULL ? gm_file_sink_port(runner->files)
+                                        : gm_exchange_sink_port(runner->sink);
     return gm_chain_create(&spec, &runner->chain);
 }
 
@@ -214,6 +220,7 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
     const struct gm_executor_ports *ports = &executor->spec.ports;
     gm_chain_destroy(runner->chain);
     gm_exchange_sink_destroy(runner->sink);
+    gm_file_sink_destroy(runner->files);
     gm_sender_destroy(runner->sender);
     gm_text_source_destroy(runner->text);
     /* Reads under way go into the reader's blocks: the disk ends them first. */

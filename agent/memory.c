@@ -15,6 +15,8 @@
 #define TEXT_BYTES (GM_READER_BYTES + (512u << 10))
 /* Each source of CSV: its blocks, its disk, a parser and two batches of up to 64 columns. */
 #define CSV_BYTES (GM_BLOCKS_BYTES + (3u << 20))
+/* A step that writes: its text, a few members of it. */
+#define WRITE_BYTES (1u << 20)
 /* Each output beyond the first, in the driver: 256 KiB of text, or a batch of rows. */
 #define OUTPUT_BYTES (512u << 10)
 #define HUGE_PAGE_BYTES (2u << 20)
@@ -50,6 +52,21 @@ static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint3
     }
 }
 
+/* What the chain's writing step and its files take. */
+static uint64_t write_bytes(const struct gm_chain_plan *chain)
+{
+    static const uint32_t compressors[] = {[GM_COMPRESSION_NONE] = 0,
+                                           [GM_COMPRESSION_GZIP] = 3u << 20,
+                                           [GM_COMPRESSION_ZSTD] = 8u << 20,
+                                           [GM_COMPRESSION_BZIP2] = 10u << 20};
+    if (chain->step_count == 0 || chain->steps[chain->step_count - 1].kind != GM_STEP_WRITE)
+        return 0;
+    const enum gm_compression compression =
+        chain->steps[chain->step_count - 1].write->compression;
+    /* Per partition: a state, and its file's counts. */
+    return WRITE_BYTES + compressors[compression] + (uint64_t)chain->source.partition_count * 256;
+}
+
 /* The least that a heap needs, be it an executor's or the driver's. */
 static uint64_t least_heap(const struct gm_plan *plan, uint32_t executor_count)
 {
@@ -60,6 +77,7 @@ static uint64_t least_heap(const struct gm_plan *plan, uint32_t executor_count)
             executor += TEXT_BYTES;
         if (plan->chains[i].source.kind == GM_SOURCE_CSV)
             executor += CSV_BYTES;
+        executor += write_bytes(&plan->chains[i]);
     }
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
         const struct gm_exchange_plan *exchange = &plan->exchanges[i];

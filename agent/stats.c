@@ -79,8 +79,9 @@ static void print_steps(FILE *file, const struct gm_plan *plan, const struct gm_
         }
         for (uint32_t s = 0; s < chain->step_count; s++) {
             const struct gm_step *step = &chain->steps[s];
-            /* Format hands on texts of many rows; none is lost or made there. */
-            const uint64_t out = step->kind == GM_STEP_FORMAT ? rows : counts->step_rows[s];
+            /* These hand on texts of many rows; none is lost or made there. */
+            const bool texts = step->kind == GM_STEP_FORMAT || step->kind == GM_STEP_WRITE;
+            const uint64_t out = texts ? rows : counts->step_rows[s];
             print_step(file, &first, c, step->name, gm_step_kind_name(step->kind), rows, out);
             rows = out;
         }

@@ -363,6 +363,33 @@ void gleam_fprintf(struct gleam_dataset *dataset, FILE *file, const char *format
 void gleam_fprintlnf(struct gleam_dataset *dataset, FILE *file, const char *format);
 /* The same into a file that appears under its name only when the job succeeded. */
 void gleam_write_formatted(struct gleam_dataset *dataset, const char *path, const char *format);
+/* How a CSV file is to be written.  Zeroed: RFC 4180 with commas and "\n", without a header. */
+struct gleam_write_options {
+    char delimiter; /* 0: a comma; a tab for gleam_write_tsv */
+    char quote;     /* 0: a double quote; none for gleam_write_tsv */
+    bool unquoted;  /* never quote: a value that would need it fails the job */
+    bool quote_all; /* quote every bytes value, not only where it has to be */
+    bool header;    /* the columns' names first, in every file */
+    const char *null_text; /* NULL: ""; at most 31 bytes.  A bytes value that reads the same is
+                            * quoted, so that the two can be told apart */
+};
+
+/* The rows as files.  Where path has an extension ("out.csv") and the dataset one partition, path
+ * becomes one file; otherwise it becomes a directory with a file for every partition, in order:
+ * part-00000.csv and so on, and .manifest with a line of JSON for each (file, rows, bytes).  A path
+ * that ends in .gz, .zst or .bz2 compresses ("out.csv.zst").
+ *
+ * File or directory appear under their name only when the job succeeded, and replace an earlier
+ * file, or an earlier directory of parts; a directory with any other file in it is refused.
+ *
+ * Text: one line per row, the columns as %v prints them with tabs between.  JSON: one object per
+ * line, {"name":value,...}; a byte that is no UTF-8 becomes U+FFFD. */
+void gleam_write_text(struct gleam_dataset *dataset, const char *path);
+void gleam_write_csv(struct gleam_dataset *dataset, const char *path,
+                     const struct gleam_write_options *options);
+void gleam_write_tsv(struct gleam_dataset *dataset, const char *path,
+                     const struct gleam_write_options *options);
+void gleam_write_jsonl(struct gleam_dataset *dataset, const char *path);
 /* Every row, in this process, in the thread of gleam_run.  Values are borrowed for the call;
  * non-zero ends the job with an error. */
 typedef int gleam_row_fn(void *argument, const struct gleam_value *row, uint32_t column_count);
@@ -416,6 +443,10 @@ void gleam_here(const char *file, int line);
 #define gleam_fprintlnf(...) (gleam_here(__FILE__, __LINE__), gleam_fprintlnf(__VA_ARGS__))
 #define gleam_write_formatted(...)                                                                 \
     (gleam_here(__FILE__, __LINE__), gleam_write_formatted(__VA_ARGS__))
+#define gleam_write_text(...) (gleam_here(__FILE__, __LINE__), gleam_write_text(__VA_ARGS__))
+#define gleam_write_csv(...) (gleam_here(__FILE__, __LINE__), gleam_write_csv(__VA_ARGS__))
+#define gleam_write_tsv(...) (gleam_here(__FILE__, __LINE__), gleam_write_tsv(__VA_ARGS__))
+#define gleam_write_jsonl(...) (gleam_here(__FILE__, __LINE__), gleam_write_jsonl(__VA_ARGS__))
 #define gleam_output_row(...) (gleam_here(__FILE__, __LINE__), gleam_output_row(__VA_ARGS__))
 #endif
 

@@ -58,6 +58,9 @@
 #define GM_STEP_NAME_BYTES_MAX 64
 #define GM_ERROR_BYTES_MAX 1024
 
+/* The end of a written file's name: ".csv.zst" and the like. */
+#define GM_SUFFIX_BYTES_MAX 64
+
 /* Bytes of a function's parameter. */
 #define GM_PARAM_BYTES_MAX (1u << 20)
 

@@ -89,6 +89,7 @@ static void node_free(struct gleam_dataset *node)
     free(node->strings);
     free(node->columns);
     gm_csv_options_free(node->csv);
+    free(node->write);
     free((void *)(uintptr_t)node->function.name);
     free((void *)(uintptr_t)node->function.parameter);
     free(node);
@@ -100,8 +101,10 @@ void gleam_flow_free(struct gleam_flow *flow)
         return;
     for (uint32_t i = 0; i < flow->node_count; i++)
         node_free(flow->nodes[i]);
-    for (uint32_t i = 0; i < flow->output_count; i++)
+    for (uint32_t i = 0; i < flow->output_count; i++) {
         free(flow->outputs[i].path);
+        free(flow->outputs[i].empty);
+    }
     free(flow);
 }
 
@@ -421,4 +424,17 @@ void gleam_output_row(struct gleam_dataset *dataset, gleam_row_fn *function, voi
     output->kind = GM_OUTPUT_ROW;
     output->function = function;
     output->argument = argument;
+}
+
+/* ---- for the other files --------------------------------------------------------------------- */
+
+struct gleam_dataset *gm_flow_mistake(struct gleam_flow *flow, const char *text)
+{
+    return mistake(flow, text);
+}
+
+struct gm_output *gm_flow_add_output(struct gleam_dataset *dataset, enum gm_node_kind kind,
+                                     const char *name)
+{
+    return add_output(dataset, kind, name);
 }

@@ -22,9 +22,15 @@ enum gm_node_kind {
     GM_NODE_FORMAT,
     GM_NODE_OUTPUT_ROW,
     GM_NODE_READ_CSV,
+    GM_NODE_WRITE,
 };
 
-enum gm_output_kind { GM_OUTPUT_STREAM, GM_OUTPUT_PATH, GM_OUTPUT_ROW };
+enum gm_output_kind {
+    GM_OUTPUT_STREAM,
+    GM_OUTPUT_PATH,
+    GM_OUTPUT_ROW,
+    GM_OUTPUT_PARTS, /* a directory; executors write the files */
+};
 
 /* Where rows leave the flow; stays in the driver. */
 struct gm_output {
@@ -34,6 +40,11 @@ struct gm_output {
     gleam_row_fn *function;
     void *argument;
     uint32_t node;
+    /* write: chosen when the plan is made */
+    uint32_t part_count;
+    char suffix[GM_SUFFIX_BYTES_MAX]; /* of the parts' names */
+    char *empty; /* owned: what a file without rows holds, such as a header */
+    size_t empty_bytes;
 };
 
 struct gleam_dataset {
@@ -53,6 +64,7 @@ struct gleam_dataset {
     int64_t from, to;
     uint32_t partition_count; /* as asked for; 0: planner's choice */
     struct gleam_csv_options *csv; /* owned, with its texts; read csv */
+    struct gm_write_plan *write;   /* owned; write */
 
     /* steps */
     struct gleam_function function; /* name and parameter owned */
@@ -72,5 +84,11 @@ struct gleam_flow {
     struct gm_error error; /* the first mistake while building; or of the last run */
     bool broken;           /* building went wrong: it cannot run */
 };
+
+/* For the files that add calls of their own.  A mistake returns NULL, for the call to return; an
+ * output is NULL after one. */
+struct gleam_dataset *gm_flow_mistake(struct gleam_flow *flow, const char *text);
+struct gm_output *gm_flow_add_output(struct gleam_dataset *dataset, enum gm_node_kind kind,
+                                     const char *name);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "engine/base/text.h"
 #include "engine/flow/plan_csv.h"
+#include "engine/flow/plan_write.h"
 
 static void source_fini(struct gm_source *source)
 {
@@ -29,9 +30,12 @@ void gm_plan_fini(struct gm_plan *plan)
         for (uint32_t s = 0; s < chain->step_count && chain->steps != NULL; s++) {
             free(chain->steps[s].parameter);
             free(chain->steps[s].format);
+            free(chain->steps[s].write);
         }
         free(chain->steps);
     }
+    for (uint32_t i = 0; i < plan->exchange_count && plan->exchanges != NULL; i++)
+        free(plan->exchanges[i].parts);
     free(plan->chains);
     free(plan->exchanges);
     *plan = (struct gm_plan){0};
@@ -65,7 +69,7 @@ const char *gm_step_kind_name(enum gm_step_kind kind)
         [GM_STEP_CAST] = "cast",             [GM_STEP_MAPPER] = "map",
         [GM_STEP_COMBINE] = "combine",       [GM_STEP_REDUCE] = "reduce",
         [GM_STEP_SORT] = "sort",             [GM_STEP_TOP] = "top",
-        [GM_STEP_FORMAT] = "format",
+        [GM_STEP_FORMAT] = "format",         [GM_STEP_WRITE] = "write",
     };
     return (unsigned)kind < GM_STEP_KINDS ? names[kind] : "?";
 }
@@ -156,6 +160,9 @@ static void print_step(const struct gm_step *step, FILE *file)
         fprintf(file, " by column ");
         print_order(&step->order, true, file);
         break;
+    case GM_STEP_WRITE:
+        gm_plan_write_print(step->write, file);
+        break;
     case GM_STEP_MAPPER:
         fprintf(file, " with function %s", step->function);
         break;
@@ -178,8 +185,12 @@ static void print_exchange(const struct gm_exchange_plan *exchange, uint32_t ind
         fprintf(file, "  => exchange %u: gather to 1 partition\n", index);
         break;
     case GM_EXCHANGE_OUTPUT:
-        fprintf(file, "  => exchange %u: gather to output %u in the driver\n", index,
-                exchange->output);
+        if (exchange->parts != NULL)
+            fprintf(file, "  => exchange %u: written to %s/part-*%s; counts to the driver\n", index,
+                    exchange->parts->target, exchange->parts->suffix);
+        else
+            fprintf(file, "  => exchange %u: gather to output %u in the driver\n", index,
+                    exchange->output);
         break;
     }
 }

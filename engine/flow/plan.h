@@ -19,6 +19,7 @@
 #include "engine/base/limits.h"
 #include "engine/gleam.h"
 #include "engine/row/schema.h"
+#include "engine/sink/write.h"
 #include "engine/source/csv.h"
 
 enum gm_step_kind {
@@ -31,6 +32,7 @@ enum gm_step_kind {
     GM_STEP_SORT,
     GM_STEP_TOP,
     GM_STEP_FORMAT,
+    GM_STEP_WRITE, /* rows to the text of files */
     GM_STEP_KINDS,
 };
 
@@ -59,6 +61,7 @@ struct gm_step {
     void *parameter;                       /* owned */
     uint32_t parameter_bytes;
     char *format; /* owned; format: the text */
+    struct gm_write_plan *write; /* owned; write */
 };
 
 enum gm_source_kind {
@@ -146,12 +149,20 @@ enum gm_exchange_kind {
     GM_EXCHANGE_OUTPUT, /* to the driver */
 };
 
+/* A directory of parts, which executors write; its rows in the driver are (part, rows, bytes). */
+struct gm_parts_plan {
+    char suffix[GM_SUFFIX_BYTES_MAX];
+    char target[GM_PATH_BYTES_MAX];    /* what the person named, for messages */
+    char directory[GM_PATH_BYTES_MAX]; /* where they are written; the driver makes it */
+};
+
 struct gm_exchange_plan {
     enum gm_exchange_kind kind;
     struct gm_schema schema;
     uint32_t partition_count;
     struct gleam_order keys;
     uint32_t output; /* OUTPUT: index of the flow's output */
+    struct gm_parts_plan *parts; /* owned; OUTPUT to a directory */
 };
 
 struct gm_plan {

@@ -7,6 +7,7 @@
 #include "engine/base/check.h"
 #include "engine/base/cursor.h"
 #include "engine/flow/plan_csv.h"
+#include "engine/flow/plan_write.h"
 
 /* Changes with every change of the encoding: driver and executor are the same program, but an
  * agent's may not be. */
@@ -77,6 +78,8 @@ static void write_step(struct gm_writer *writer, const struct gm_step *step)
     gm_writer_string(writer, step->function);
     gm_writer_blob(writer, step->parameter, step->parameter_bytes);
     gm_writer_string(writer, step->format != NULL ? step->format : "");
+    if (step->kind == GM_STEP_WRITE)
+        gm_plan_write_write(writer, step->write);
 }
 
 int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_bytes)
@@ -104,6 +107,7 @@ int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_b
         gm_writer_u32(&writer, exchange->partition_count);
         write_order(&writer, &exchange->keys);
         gm_writer_u32(&writer, exchange->output);
+        gm_plan_parts_write(&writer, exchange->parts);
     }
     const int rc = gm_writer_take(&writer, ret_data, ret_bytes);
     gm_writer_fini(&writer);
@@ -244,6 +248,8 @@ static void read_step(struct gm_cursor *cursor, struct gm_step *step,
     step->parameter = read_text(cursor, GM_PARAM_BYTES_MAX, &bytes);
     step->parameter_bytes = (uint32_t)bytes;
     step->format = read_text(cursor, GM_PARAM_BYTES_MAX, NULL);
+    if (step->kind == GM_STEP_WRITE && !cursor->failed)
+        step->write = gm_plan_write_read(cursor, &step->schema);
     if (step->kind == GM_STEP_COMBINE || step->kind == GM_STEP_REDUCE ||
         step->kind == GM_STEP_SORT || step->kind == GM_STEP_TOP)
         check_order(cursor, &step->order, input);
@@ -272,6 +278,9 @@ static void read_exchange(struct gm_cursor *cursor, struct gm_exchange_plan *exc
                        exchange->partition_count <= GM_PARTITIONS_MAX);
     read_order(cursor, &exchange->keys);
     exchange->output = gm_cursor_u32(cursor);
+    if (!cursor->failed)
+        exchange->parts = gm_plan_parts_read(cursor);
+    expect(cursor, exchange->parts == NULL || exchange->kind == GM_EXCHANGE_OUTPUT);
     if (exchange->kind == GM_EXCHANGE_HASH)
         check_order(cursor, &exchange->keys, &exchange->schema);
 }

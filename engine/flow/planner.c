@@ -8,6 +8,7 @@
 
 #include "engine/base/check.h"
 #include "engine/flow/plan_csv.h"
+#include "engine/flow/plan_write.h"
 #include "engine/flow/splits.h"
 #include "engine/sink/format.h"
 #include "engine/udf/registry.h"
@@ -427,8 +428,33 @@ static int plan_partition(struct planner *planner, const struct gleam_dataset *n
                                          .partition_count = node->partition_count});
 }
 
+static int plan_write(struct planner *planner, const struct gleam_dataset *node)
+{
+    struct gm_write_plan *write = NULL;
+    struct gm_exchange_plan exchange = {
+        .kind = GM_EXCHANGE_OUTPUT, .partition_count = 1, .output = node->output};
+    const int rc = gm_plan_write(node, &planner->schema, planner->chain->source.partition_count,
+                                 &planner->flow->outputs[node->output], &write, &exchange.parts,
+                                 planner->error);
+    if (rc < 0)
+        return rc;
+    planner->schema = (struct gm_schema){0};
+    gm_schema_add(&planner->schema, "text", GLEAM_BYTES, false);
+    if (write->counts)
+        gm_schema_add(&planner->schema, "rows", GLEAM_I64, false);
+    add_step(planner, GM_STEP_WRITE, node)->write = write;
+    if (exchange.parts != NULL)
+        gm_plan_parts_schema(&planner->schema);
+    const int cut_rc = cut(planner, node, exchange);
+    if (cut_rc < 0)
+        free(exchange.parts);
+    return cut_rc;
+}
+
 static int plan_output(struct planner *planner, const struct gleam_dataset *node)
 {
+    if (node->kind == GM_NODE_WRITE)
+        return plan_write(planner, node);
     if (node->kind == GM_NODE_FORMAT) {
         struct gm_format format;
         struct gm_error error = {0};
@@ -453,7 +479,8 @@ static bool shows_partitions(struct gleam_dataset *const *path, uint32_t count)
 {
     for (uint32_t i = 1; i < count; i++) {
         const enum gm_node_kind kind = path[i]->kind;
-        if ((kind == GM_NODE_SORT || kind == GM_NODE_TOP) && path[i]->local)
+        if (((kind == GM_NODE_SORT || kind == GM_NODE_TOP) && path[i]->local) ||
+            kind == GM_NODE_WRITE)
             return true;
         if (kind == GM_NODE_REDUCE_BY || kind == GM_NODE_PARTITION || kind == GM_NODE_SORT ||
             kind == GM_NODE_TOP)

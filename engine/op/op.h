@@ -69,5 +69,6 @@ extern const struct gm_op_ops gm_op_reduce;
 extern const struct gm_op_ops gm_op_sort;
 extern const struct gm_op_ops gm_op_top;
 extern const struct gm_op_ops gm_op_format;
+extern const struct gm_op_ops gm_op_write;
 
 #endif

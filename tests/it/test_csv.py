@@ -9,6 +9,9 @@ import io
 import json
 import os
 import random
+import shutil
+import signal
+import subprocess
 import threading
 
 import driver
@@ -283,6 +286,177 @@ class Errors(CsvCase):
         path = self.file("a,b\n" + "c,\"d\n" + "e,f\n" * (20 * MIB))
         self.refused([lib.binary("csv"), "--memory", "64M", "--cores", "2", "read", path,
                       "partitions=1"], 1, path + ":2:", "does not fit", "quote not closed")
+
+
+class Written(CsvCase):
+
+    def parts_of(self, folder):
+        """The parts' texts in order; .manifest agrees with them."""
+        names = sorted(os.listdir(folder))
+        self.assertEqual(names[0], ".manifest")
+        out = []
+        with open(os.path.join(folder, ".manifest"), encoding="utf-8") as file:
+            entries = [json.loads(line) for line in file]
+        self.assertEqual([entry["file"] for entry in entries], names[1:])
+        for number, entry in enumerate(entries):
+            self.assertTrue(entry["file"].startswith("part-%05d." % number))
+            with open(os.path.join(folder, entry["file"]), "rb") as file:
+                out.append(file.read())
+            self.assertEqual(entry["bytes"], len(out[-1]))
+        return out, [entry["rows"] for entry in entries]
+
+    def nothing_hidden(self):
+        self.assertEqual([name for name in os.listdir(self.dir) if "gleam" in name], [])
+
+    def write(self, *words, executors=2, **more):
+        done = self.run_ok(self.csv("write", *words, executors=executors), **more)
+        self.nothing_hidden()
+        return done
+
+    def test_round_trips(self):
+        rows = random_rows(5, lib_scaled(20000), 3, True)
+        path = self.file("a,b,c\n" + as_csv(rows))
+        for target, words in (("out", ()), ("deep.csv", ("wall",)), ("zip.csv.gz", ()),
+                              ("std.zst", ()), ("bz.csv.bz2", ()), ("semi", ("wdelimiter=;",))):
+            target = os.path.join(self.dir, target)
+            self.write("csv", target, path, "header", "wheader", *words)
+            parts, counts = self.parts_of(target)
+            self.assertEqual((len(parts), sum(counts)), (2, len(rows)))
+            texts = [self.unpacked(part, target) for part in parts]
+            got = []
+            for text in texts:
+                read = python_rows(text, delimiter=";" if "semi" in target else ",")
+                self.assertEqual(read[0], ("a", "b", "c"))
+                got += read[1:]
+            self.assertEqual(got, rows)
+
+    def unpacked(self, data, name):
+        for ending, command in ((".gz", "gzip"), (".zst", "zstd"), (".bz2", "bzip2")):
+            if name.endswith(ending):
+                lib.needs(shutil.which(command), "no %s" % command)
+                data = subprocess.run([command, "-dc"], input=data, check=True,
+                                      stdout=subprocess.PIPE).stdout
+        return data.decode("latin-1")
+
+    def test_one_file(self):
+        path = self.file("2,b\n1,\"x\ny\"\n3,\n")
+        target = os.path.join(self.dir, "out.csv")
+        self.write("csv", target, path, "as=n i64, t bytes", "sort", "wheader")
+        self.assertEqual(open(target, encoding="utf-8").read(), "n,t\n1,\"x\ny\"\n2,b\n3,\n")
+        self.write("jsonl", target, path, "as=n i64, t bytes", "sort")
+        self.assertEqual([json.loads(line) for line in open(target, encoding="utf-8")],
+                         [{"n": 1, "t": "x\ny"}, {"n": 2, "t": "b"}, {"n": 3, "t": ""}])
+        self.write("text", target, path, "as=n i64, t bytes", executors=1)
+        self.assertEqual(open(target, encoding="utf-8").read(), "2\tb\n1\tx\ny\n3\t\n")
+        self.write("tsv", target, self.file("a,b\n"), executors=1)
+        self.assertEqual(open(target, encoding="utf-8").read(), "a\tb\n")
+
+    def test_no_rows(self):
+        path = self.file("a,b\n")
+        target = os.path.join(self.dir, "out.csv")
+        self.write("csv", target, path, "header", "wheader", executors=1)
+        self.assertEqual(open(target, encoding="utf-8").read(), "a,b\n")
+        self.write("csv", target + ".gz", path, "header", "wheader", executors=1)
+        with open(target + ".gz", "rb") as file:
+            self.assertEqual(self.unpacked(file.read(), ".gz"), "a,b\n")
+        self.write("csv", os.path.join(self.dir, "parts"), path, "header", "wheader", "parts=3")
+        self.assertEqual(self.parts_of(os.path.join(self.dir, "parts")), ([b"a,b\n"] * 3, [0] * 3))
+        self.write("text", os.path.join(self.dir, "texts"), path, "header")
+        self.assertEqual(self.parts_of(os.path.join(self.dir, "texts")), ([b"", b""], [0, 0]))
+
+    def test_many_parts(self):
+        target = os.path.join(self.dir, "many")
+        count = lib_scaled(20000)
+        self.run_ok(self.csv("make", "csv", target, count, "parts=500"))
+        parts, counts = self.parts_of(target)
+        self.assertEqual((len(parts), sum(counts)), (500, count))
+        self.assertEqual([part.count(b"\n") for part in parts], counts)
+        keys = [{row[0] for row in python_rows(part.decode())} for part in parts]
+        self.assertEqual(sum(map(len, keys)), len(set().union(*keys)))
+
+    def test_an_earlier_output_is_replaced_and_nothing_else(self):
+        target = os.path.join(self.dir, "out")
+        path = self.file("a,b\n")
+        self.write("csv", target, path, "parts=5")
+        self.write("csv", target, path, "parts=2")
+        self.assertEqual(len(self.parts_of(target)[0]), 2)
+        with open(target + "/mine", "wb"):
+            pass
+        self.refused(self.csv("write", "csv", target, path), 1, "holds 'mine'", target)
+        self.assertEqual(len(os.listdir(target)), 4)
+        os.unlink(target + "/mine")
+        os.unlink(target + "/.manifest")
+        self.refused(self.csv("write", "csv", target, path), 1, "not of an earlier output")
+        for name in os.listdir(target):
+            os.unlink(os.path.join(target, name))
+        self.write("csv", target + "/", path)
+        self.refused(self.csv("write", "csv", path, path), 1, "is no directory", path)
+        self.refused(self.csv("write", "csv", self.dir + "/no/where", path), 1, "No such file")
+        self.nothing_hidden()
+
+    def test_a_failure_leaves_the_old_output(self):
+        target = os.path.join(self.dir, "out")
+        path = self.file("1,b\n")
+        self.write("csv", target, path)
+        before = self.parts_of(target)
+        bad = self.file("1,b\n" * 100000 + "x,y\n", "bad.csv")
+        self.refused(self.csv("write", "csv", target, bad, "as=n i64, t bytes"), 1, bad + ":100001:")
+        self.assertEqual(self.parts_of(target), before)
+        self.nothing_hidden()
+
+    def test_executors_and_drivers_that_are_killed(self):
+        target = os.path.join(self.dir, "out")
+        os.mkfifo(os.path.join(self.dir, "endless"))
+        args = self.csv("write", "csv", target, os.path.join(self.dir, "endless"),
+                        "as=a bytes, b bytes")
+        for victim in ("executor", "term", "kill"):
+            process, pids = self.start_executors(args, 2)
+            with open(os.path.join(self.dir, "endless"), "wb") as pipe:
+                pipe.write(b"a,b\n" * 100000)
+                pipe.flush()
+                self.assertTrue(lib.wait_until(
+                    lambda: [name for name in os.listdir(self.dir) if name.startswith(".out.gleam")],
+                    10))
+                if victim == "executor":
+                    for pid in pids:
+                        os.kill(pid, signal.SIGKILL)
+                elif victim == "term":
+                    process.terminate()
+                else:
+                    process.kill()
+                process.wait(20 * lib.SLOWER)
+            self.assertFalse(os.path.exists(target))
+            if victim != "kill":
+                self.nothing_hidden()
+        # What a killed driver left goes away with the next job that writes there.
+        self.write("csv", target, self.file("a,b\n"))
+        self.assertEqual(sum(self.parts_of(target)[1]), 1)
+
+    def test_two_jobs_at_the_same_time(self):
+        target = os.path.join(self.dir, "out")
+        count = lib_scaled(200000)
+        both = [self.start(self.csv("make", "csv", target, count + i)) for i in range(2)]
+        for process in both:
+            _, err = process.communicate(timeout=60 * lib.SLOWER)
+            self.assertEqual(process.returncode, 0, err)
+        self.assertIn(sum(self.parts_of(target)[1]), (count, count + 1))
+        self.nothing_hidden()
+
+    def test_a_full_disk(self):
+        lib.needs_root()
+        place = os.path.join(self.dir, "small")
+        os.mkdir(place)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "gleam-test", place],
+                                 check=False, stderr=subprocess.DEVNULL)
+        lib.needs(mounted.returncode == 0, "cannot mount a tmpfs")
+        try:
+            for target in ("out", "one.csv"):
+                words = ("sort",) if target == "one.csv" else ()
+                self.refused(self.csv("make", "csv", os.path.join(place, target), 100000, *words), 1,
+                             "cannot write", target, "No space left on device")
+                self.assertEqual(os.listdir(place), [])
+        finally:
+            subprocess.run(["umount", place], check=True)
 
 
 if __name__ == "__main__":

@@ -125,6 +125,35 @@ static inline void random_source(uint64_t *random, struct gm_source *source)
     source->to = (int64_t)random_next(random);
 }
 
+static inline void random_write(uint64_t *random, struct gm_step *step)
+{
+    struct gm_write_plan *write = random_table(1, sizeof *write);
+    step->write = write;
+    *write = (struct gm_write_plan){.format = random_below(random, GM_WRITE_FORMATS),
+                                    .compression = random_below(random, GM_COMPRESSIONS),
+                                    .counts = random_below(random, 2),
+                                    .delimiter = (uint8_t)random_next(random),
+                                    .quote = (uint8_t)random_next(random),
+                                    .quote_all = random_below(random, 2),
+                                    .header = random_below(random, 2),
+                                    .null_bytes = random_below(random, GM_WRITE_NULL_BYTES_MAX)};
+    memset(write->null_text, 'N', write->null_bytes);
+    step->schema = (struct gm_schema){0};
+    gm_schema_add(&step->schema, "text", GLEAM_BYTES, false);
+    if (write->counts)
+        gm_schema_add(&step->schema, "rows", GLEAM_I64, false);
+}
+
+static inline void random_parts(uint64_t *random, struct gm_exchange_plan *exchange)
+{
+    if (exchange->kind != GM_EXCHANGE_OUTPUT || random_below(random, 2))
+        return;
+    exchange->parts = random_table(1, sizeof *exchange->parts);
+    random_text(random, exchange->parts->suffix, sizeof exchange->parts->suffix);
+    random_text(random, exchange->parts->target, sizeof exchange->parts->target);
+    random_text(random, exchange->parts->directory, 200);
+}
+
 static inline void random_step(uint64_t *random, const struct gm_schema *input,
                                struct gm_step *step)
 {
@@ -141,6 +170,8 @@ static inline void random_step(uint64_t *random, const struct gm_schema *input,
     for (uint32_t i = 0; i < step->parameter_bytes; i++)
         ((uint8_t *)step->parameter)[i] = (uint8_t)random_next(random);
     step->format = random_string(random);
+    if (step->kind == GM_STEP_WRITE)
+        random_write(random, step);
 }
 
 /* Every chain feeds the exchange of its number; a chain that reads one reads an earlier one. */
@@ -160,6 +191,7 @@ static inline void random_plan(uint64_t *random, struct gm_plan *plan)
         exchange->partition_count = 1 + random_below(random, 20);
         random_plan_order(random, &exchange->schema, &exchange->keys);
         exchange->output = random_below(random, 9);
+        random_parts(random, exchange);
         random_source(random, &chain->source);
         chain->source.exchange = random_below(random, i + 1);
         if (chain->source.kind == GM_SOURCE_EXCHANGE)

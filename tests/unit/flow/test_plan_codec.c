@@ -79,6 +79,8 @@ static void assert_step_equal(const struct gm_step *a, const struct gm_step *b)
     if (a->parameter_bytes > 0)
         assert_memory_equal(a->parameter, b->parameter, a->parameter_bytes);
     assert_string_equal(a->format, b->format);
+    if (a->kind == GM_STEP_WRITE)
+        assert_memory_equal(a->write, b->write, sizeof *a->write);
 }
 
 static void assert_plan_equal(const struct gm_plan *a, const struct gm_plan *b)
@@ -101,6 +103,10 @@ static void assert_plan_equal(const struct gm_plan *a, const struct gm_plan *b)
         assert_int_equal(a->exchanges[e].partition_count, b->exchanges[e].partition_count);
         assert_order_equal(&a->exchanges[e].keys, &b->exchanges[e].keys);
         assert_int_equal(a->exchanges[e].output, b->exchanges[e].output);
+        assert_int_equal(a->exchanges[e].parts == NULL, b->exchanges[e].parts == NULL);
+        if (a->exchanges[e].parts != NULL)
+            assert_memory_equal(a->exchanges[e].parts, b->exchanges[e].parts,
+                                sizeof *a->exchanges[e].parts);
     }
 }
 

@@ -21,7 +21,7 @@ static void every_kind_of_step_has_its_operator(void **state)
         [GM_STEP_CAST] = &gm_op_cast,         [GM_STEP_MAPPER] = &gm_op_mapper,
         [GM_STEP_COMBINE] = &gm_op_combine,   [GM_STEP_REDUCE] = &gm_op_reduce,
         [GM_STEP_SORT] = &gm_op_sort,         [GM_STEP_TOP] = &gm_op_top,
-        [GM_STEP_FORMAT] = &gm_op_format,
+        [GM_STEP_FORMAT] = &gm_op_format,     [GM_STEP_WRITE] = &gm_op_write,
     };
     for (int kind = 0; kind < GM_STEP_KINDS; kind++)
         assert_ptr_equal(gm_op_find((enum gm_step_kind)kind), ops[kind]);
