@@ -8,6 +8,7 @@
 #include "agent/exchange_sink.h"
 #include "agent/file_sink.h"
 #include "agent/sources.h"
+#include "agent/unpack_disk.h"
 #include "engine/base/check.h"
 #include "engine/chain/chain.h"
 #include "shuffle/link.h"
@@ -27,6 +28,8 @@ struct runner {
     struct gm_csv_source *csv;
     struct gm_disk disk;
     bool has_disk;
+    struct gm_disk files_disk;      /* what the source reads through: disk, or unpack around it */
+    struct gm_unpack_disk *unpack;
     struct gm_value_source *values;
     struct gm_exchange_source *exchange;
     struct gm_receiver *receiver;
@@ -46,7 +49,8 @@ struct gm_executor {
     uint64_t busy_ns;
 };
 
-static int open_disk(struct gm_executor *executor, struct runner *runner)
+static int open_disk(struct gm_executor *executor, struct runner *runner,
+                     const struct gm_source *source)
 {
     const struct gm_executor_ports *ports = &executor->spec.ports;
     const int rc = ports->disk_open(ports->self, &executor->heap, &runner->disk);
@@ -54,7 +58,13 @@ static int open_disk(struct gm_executor *executor, struct runner *runner)
         return gm_error_set(&executor->error, rc, "cannot start reading files: %s",
                             gm_error_name(rc));
     runner->has_disk = true;
-    return 0;
+    runner->files_disk = runner->disk;
+    if (!gm_unpack_disk_wanted(source))
+        return 0;
+    const int unpack_rc = gm_unpack_disk_create(&runner->disk, &executor->heap, &runner->unpack);
+    if (unpack_rc == 0)
+        runner->files_disk = gm_unpack_disk_port(runner->unpack);
+    return unpack_rc;
 }
 
 static int open_csv(struct gm_executor *executor, struct runner *runner,
@@ -62,7 +72,7 @@ static int open_csv(struct gm_executor *executor, struct runner *runner,
 {
     const struct gm_csv_source_spec spec = {
         .source = &chain->source,
-        .disk = &runner->disk,
+        .disk = &runner->files_disk,
         .region = executor->spec.region,
         .bell = &executor->spec.ports.bell,
         .participant = executor->spec.participant,
@@ -70,7 +80,7 @@ static int open_csv(struct gm_executor *executor, struct runner *runner,
         .heap = &executor->heap,
         .error = &executor->error,
     };
-    int rc = open_disk(executor, runner);
+    int rc = open_disk(executor, runner, &chain->source);
     if (rc == 0)
         rc = gm_csv_source_create(&spec, &runner->csv);
     if (rc == 0)
@@ -81,9 +91,9 @@ static int open_csv(struct gm_executor *executor, struct runner *runner,
 static int open_text(struct gm_executor *executor, struct runner *runner,
                      const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
 {
-    int rc = open_disk(executor, runner);
+    int rc = open_disk(executor, runner, &chain->source);
     if (rc == 0)
-        rc = gm_reader_create(&chain->source, &runner->disk,
+        rc = gm_reader_create(&chain->source, &runner->files_disk,
                               gm_region_claim(executor->spec.region, chain->claim),
                               &executor->heap, &executor->error, &runner->reader);
     if (rc == 0)
@@ -226,6 +236,7 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
     /* Reads under way go into the reader's blocks: the disk ends them first. */
     if (runner->has_disk)
         ports->disk_close(ports->self, &runner->disk);
+    gm_unpack_disk_destroy(runner->unpack);
     gm_reader_destroy(runner->reader);
     gm_csv_source_destroy(runner->csv);
     gm_value_source_destroy(runner->values);

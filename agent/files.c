@@ -11,6 +11,7 @@
 
 #include "agent/sample.h"
 #include "engine/base/check.h"
+#include "engine/base/compression.h"
 
 static int refuse(struct gm_error *error, const char *path, const char *why)
 {
@@ -35,9 +36,11 @@ static int add_file(const char *path, const struct stat *stat, struct gm_file_li
     struct gm_file *file = &list->files[list->count];
     file->path = strdup(path);
     GM_CHECK(file->path != NULL);
-    /* Files of /proc say 0 bytes and have some; FIFOs and devices have no size. */
-    file->bytes = S_ISREG(stat->st_mode) && stat->st_size > 0 ? (uint64_t)stat->st_size
-                                                              : UINT64_MAX;
+    /* Files of /proc say 0 bytes and have some; FIFOs and devices have no size; what is in a
+     * compressed file shows when it has been read. */
+    const bool sized = S_ISREG(stat->st_mode) && stat->st_size > 0 &&
+                       gm_compression_of(path, NULL) == GM_COMPRESSION_NONE;
+    file->bytes = sized ? (uint64_t)stat->st_size : UINT64_MAX;
     list->count++;
     return 0;
 }

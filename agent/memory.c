@@ -5,6 +5,7 @@
 #include "agent/job.h"
 #include "agent/blocks.h"
 #include "agent/reader.h"
+#include "agent/unpack_disk.h"
 #include "engine/base/text.h"
 
 /* A process beside its heap: program, libraries, stack, jemalloc's own; measured as Pss. */
@@ -15,6 +16,8 @@
 #define TEXT_BYTES (GM_READER_BYTES + (512u << 10))
 /* Each source of CSV: its blocks, its disk, a parser and two batches of up to 64 columns. */
 #define CSV_BYTES (GM_BLOCKS_BYTES + (3u << 20))
+/* What unpacks files: a block and a usual window (8 MiB for zstd -19). */
+#define UNPACK_BYTES (10u << 20)
 /* A step that writes: its text, a few members of it. */
 #define WRITE_BYTES (1u << 20)
 /* Each output beyond the first, in the driver: 256 KiB of text, or a batch of rows. */
@@ -77,6 +80,8 @@ static uint64_t least_heap(const struct gm_plan *plan, uint32_t executor_count)
             executor += TEXT_BYTES;
         if (plan->chains[i].source.kind == GM_SOURCE_CSV)
             executor += CSV_BYTES;
+        if (gm_unpack_disk_wanted(&plan->chains[i].source))
+            executor += UNPACK_BYTES;
         executor += write_bytes(&plan->chains[i]);
     }
     for (uint32_t i = 0; i < plan->exchange_count; i++) {

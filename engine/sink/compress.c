@@ -2,6 +2,7 @@
 #include "engine/sink/compress.h"
 
 #include <bzlib.h>
+#include <stdbool.h>
 #include <string.h>
 #include <zlib.h>
 #define ZSTD_STATIC_LINKING_ONLY /* custom allocation */
@@ -9,6 +10,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/error.h"
+#include "engine/base/heap_library.h"
 
 /* Levels of about the same speed class as the tools' defaults, but for gzip, whose 6 takes three
  * times as long as 4 for 3 % less. */
@@ -17,8 +19,6 @@
 #define BZIP2_LEVEL 9
 /* 15 bits of window, and a gzip header. */
 #define GZIP_WINDOW_BITS (15 + 16)
-/* In front of a block stands its size, because the libraries free without one. */
-#define SIZE_BYTES 64
 
 struct gm_compressor {
     enum gm_compression method;
@@ -27,56 +27,6 @@ struct gm_compressor {
     bool gzip_open;
     ZSTD_CCtx *zstd;
 };
-
-static const struct {
-    const char *ending;
-    enum gm_compression method;
-} endings[] = {{".gz", GM_COMPRESSION_GZIP},
-               {".zst", GM_COMPRESSION_ZSTD},
-               {".bz2", GM_COMPRESSION_BZIP2}};
-
-enum gm_compression gm_compression_of(const char *name, size_t *ret_length)
-{
-    const size_t length = strlen(name);
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        const size_t ending = strlen(endings[i].ending);
-        if (length > ending && strcmp(name + length - ending, endings[i].ending) == 0) {
-            *ret_length = ending;
-            return endings[i].method;
-        }
-    }
-    *ret_length = 0;
-    return GM_COMPRESSION_NONE;
-}
-
-static void *take(void *opaque, size_t bytes)
-{
-    uint8_t *block = gm_heap_alloc(opaque, bytes + SIZE_BYTES);
-    if (block == NULL)
-        return NULL;
-    memcpy(block, &bytes, sizeof bytes);
-    return block + SIZE_BYTES;
-}
-
-static void give(void *opaque, void *memory)
-{
-    size_t bytes;
-    if (memory == NULL)
-        return;
-    uint8_t *block = (uint8_t *)memory - SIZE_BYTES;
-    memcpy(&bytes, block, sizeof bytes);
-    gm_heap_free(opaque, block, bytes + SIZE_BYTES);
-}
-
-static void *gzip_take(void *opaque, unsigned count, unsigned bytes)
-{
-    return take(opaque, (size_t)count * bytes);
-}
-
-static void *bzip2_take(void *opaque, int count, int bytes)
-{
-    return take(opaque, (size_t)count * (size_t)bytes);
-}
 
 int gm_compressor_create(enum gm_compression method, struct gm_heap *heap,
                          struct gm_compressor **ret_compressor)
@@ -90,13 +40,17 @@ int gm_compressor_create(enum gm_compression method, struct gm_heap *heap,
     }
     if (good && method == GM_COMPRESSION_GZIP) {
         compressor->gzip =
-            (z_stream){.zalloc = gzip_take, .zfree = give, .opaque = heap};
+            (z_stream){.zalloc = gm_heap_library_zlib,
+                       .zfree = gm_heap_library_give,
+                       .opaque = heap};
         good = deflateInit2(&compressor->gzip, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS, 8,
                             Z_DEFAULT_STRATEGY) == Z_OK;
         compressor->gzip_open = good;
     }
     if (good && method == GM_COMPRESSION_ZSTD) {
-        const ZSTD_customMem memory = {.customAlloc = take, .customFree = give, .opaque = heap};
+        const ZSTD_customMem memory = {.customAlloc = gm_heap_library_take,
+                                       .customFree = gm_heap_library_give,
+                                       .opaque = heap};
         compressor->zstd = ZSTD_createCCtx_advanced(memory);
         good = compressor->zstd != NULL;
         if (good) {
@@ -150,7 +104,9 @@ static size_t run_gzip(struct gm_compressor *compressor, const void *data, size_
 static size_t run_bzip2(struct gm_compressor *compressor, const void *data, size_t bytes,
                         void *out, size_t out_bytes)
 {
-    bz_stream stream = {.bzalloc = bzip2_take, .bzfree = give, .opaque = compressor->heap};
+    bz_stream stream = {.bzalloc = gm_heap_library_bzip2,
+                        .bzfree = gm_heap_library_give,
+                        .opaque = compressor->heap};
     if (BZ2_bzCompressInit(&stream, BZIP2_LEVEL, 0, 0) != BZ_OK)
         return 0;
     stream.next_in = (char *)(uintptr_t)data;

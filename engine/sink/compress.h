@@ -8,22 +8,11 @@
 #ifndef GM_SINK_COMPRESS_H
 #define GM_SINK_COMPRESS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/compression.h"
 #include "engine/base/heap.h"
-
-enum gm_compression {
-    GM_COMPRESSION_NONE,
-    GM_COMPRESSION_GZIP,
-    GM_COMPRESSION_ZSTD,
-    GM_COMPRESSION_BZIP2,
-    GM_COMPRESSIONS,
-};
-
-/* By the ending of a name: ".gz", ".zst", ".bz2"; *ret_length is the ending's, 0 for none. */
-enum gm_compression gm_compression_of(const char *name, size_t *ret_length);
 
 struct gm_compressor;
 

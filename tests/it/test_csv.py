@@ -180,6 +180,58 @@ class Splits(CsvCase):
         self.assertEqual(len(first), 1000)
 
 
+class Packed(CsvCase):
+
+    def packed(self, data, command, name):
+        lib.needs(shutil.which(command[0]), "no %s" % command[0])
+        return self.file(subprocess.run(command, input=data, check=True,
+                                        stdout=subprocess.PIPE).stdout, name)
+
+    METHODS = ((["gzip"], ".gz"), (["bzip2"], ".bz2"), (["zstd", "-q"], ".zst"))
+
+    def test_compressed_files(self):
+        rows = random_rows(9, lib_scaled(30000), 2, True)
+        text = ("a,b\n" + as_csv(rows)).encode()
+        for command, ending in self.METHODS:
+            with self.subTest(ending):
+                path = self.packed(text, command, "rows.csv" + ending)
+                self.assertEqual(sorted(self.read(path, "header")), sorted(rows))
+                lines = self.run_ok([lib.binary("flows"), "lines", "2", path], text=False).out
+                self.assertEqual(sorted(lines.split(b"\n")), sorted(text.split(b"\n")))
+                plan = self.run_ok(self.csv("--plan", "read", path, "header", "types=auto")).out
+                self.assertIn("1 partition claimed", plan)
+
+    def test_several_members_and_files(self):
+        one = self.packed(b"1,a\n2,", ["gzip"], "one.gz")
+        two = self.packed(b"b\n3,c\n", ["gzip"], "two.gz")
+        with open(one, "ab") as out, open(two, "rb") as more:
+            out.write(more.read())
+        os.unlink(two)
+        self.file("4,d\n", "plain.csv")
+        self.assertEqual(sorted(self.read(self.dir + "/*.*")),
+                         [("1", "a"), ("2", "b"), ("3", "c"), ("4", "d")])
+
+    def test_a_cut_or_damaged_file(self):
+        text = as_csv(random_rows(9, 100000, 2, False)).encode()
+        for command, ending in self.METHODS:
+            with self.subTest(ending):
+                path = self.packed(text, command, "rows" + ending)
+                with open(path, "rb") as file:
+                    data = file.read()
+                for bad, why in ((data[:-5], "ends in the middle"), (data[:len(data) // 2], "middle"),
+                                 (data[:len(data) // 2] + b"?????" + data[len(data) // 2 + 5:],
+                                  "damaged"), (b"a,b\n" * 100, "damaged")):
+                    path = self.file(bad, "bad" + ending)
+                    self.refused(self.csv("read", path), 1, path, why)
+                    self.refused([lib.binary("flows"), "lines", "2", path], 1, path, why)
+
+    def test_a_large_file_in_little_memory(self):
+        lib.needs_plain_build()
+        path = self.packed(b"abcdefgh,1\n" * 4000000, ["gzip", "-1"], "rows.csv.gz")
+        done = self.run_ok([lib.binary("csv"), "--memory", "128M", "count", "1", path])
+        self.assertEqual(rows_of(done), [("abcdefgh", 4000000)])
+
+
 class Types(CsvCase):
 
     def test_declared_types(self):

@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,26 +109,11 @@ static void no_memory_is_told(void **state)
     }
 }
 
-static void endings_name_methods(void **state)
-{
-    size_t length;
-    (void)state;
-    assert_int_equal(gm_compression_of("a.csv.gz", &length), GM_COMPRESSION_GZIP);
-    assert_int_equal(length, 3);
-    assert_int_equal(gm_compression_of("a.zst", &length), GM_COMPRESSION_ZSTD);
-    assert_int_equal(length, 4);
-    assert_int_equal(gm_compression_of("a.bz2", &length), GM_COMPRESSION_BZIP2);
-    assert_int_equal(gm_compression_of(".gz", &length), GM_COMPRESSION_NONE);
-    assert_int_equal(length, 0);
-    assert_int_equal(gm_compression_of("a.gzip", &length), GM_COMPRESSION_NONE);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_read_back_the_same),
         cmocka_unit_test(no_memory_is_told),
-        cmocka_unit_test(endings_name_methods),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@
 static struct gm_heap heap;
 static struct gm_schema schema;
 static struct gm_batch batch;
-static char storage[ROWS * 64 + GM_BYTES_SLACK];
+static char storage[ROWS * 128 + GM_BYTES_SLACK];
 static size_t stored;
 
 static int setup(void **state)
@@ -33,6 +33,7 @@ static int setup(void **state)
     gm_schema_add(&schema, "n", GLEAM_ANY, false);
     assert_int_equal(gm_batch_init(&batch, &schema, &heap), 0);
     batch.row_count = 0;
+    batch.columns[0].has_nulls = false;
     stored = 0;
     return 0;
 }
@@ -57,6 +58,11 @@ static void add(const char *word, size_t length, struct gleam_value n)
     words->bytes[row] =
         (struct gm_bytes){.data = (const uint8_t *)storage + stored, .length = length};
     stored += length;
+    if (n.kind == GLEAM_BYTES) {
+        memcpy(storage + stored, n.bytes.data, n.bytes.length);
+        n.bytes.data = storage + stored;
+        stored += n.bytes.length;
+    }
     batch.columns[1].any[row] = n;
 }
 
