@@ -222,10 +222,21 @@ static void csv_reads_back_the_same(void **state)
                 const bool rare = (random >> 60) < 4;
                 word[k] = rare ? (char)bytes[(random >> 33) % sizeof bytes] : 'x';
             }
-            add(i % 9 == 8 ? NULL : word, i % 9 == 8 ? 0 : length, gleam_bytes("y", 1));
+            const bool null = i % 9 == 8 && round % 2;
+            add(null ? NULL : word, null ? 0 : length, gleam_bytes("y", 1));
         }
-        assert_int_equal(gm_write_rows(&plan, &schema, &batch, 0, SIZE_MAX, &out, &rows, &error),
+        /* Every other time of bytes without nulls alone, which are written in another way. */
+        struct gm_batch plain = {.row_count = ROWS, .column_count = 2};
+        struct gm_schema bytes_only = {0};
+        plain.columns[0] = plain.columns[1] = batch.columns[0];
+        gm_schema_add(&bytes_only, "a", GLEAM_BYTES, false);
+        gm_schema_add(&bytes_only, "b", GLEAM_BYTES, false);
+        assert_int_equal(round % 2 ? gm_write_rows(&plan, &schema, &batch, 0, SIZE_MAX, &out, &rows,
+                                                   &error)
+                                   : gm_write_rows(&plan, &bytes_only, &plain, 0, SIZE_MAX, &out,
+                                                   &rows, &error),
                          0);
+        assert_int_equal(rows, ROWS);
         struct gm_batch back;
         struct gm_schema texts = {0};
         gm_schema_add(&texts, "a", GLEAM_BYTES, true);
@@ -241,8 +252,8 @@ static void csv_reads_back_the_same(void **state)
         for (uint32_t i = 0; i < rows; i++) {
             const struct gleam_value a = gm_vector_get(&batch.columns[0], i);
             const struct gleam_value b = gm_vector_get(&back.columns[0], i);
-            assert_int_equal(a.kind, b.kind);
-            if (a.kind == GLEAM_NULL)
+            assert_true(a.kind == b.kind || (round % 2 == 0 && a.bytes.length == 0));
+            if (a.kind == GLEAM_NULL || (round % 2 == 0 && a.bytes.length == 0))
                 continue;
             assert_int_equal(a.bytes.length, b.bytes.length);
             assert_memory_equal(a.bytes.data, b.bytes.data, a.bytes.length);
