@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/sample.h"
+#include "agent/walk.h"
 #include "engine/base/check.h"
 #include "engine/base/compression.h"
 
@@ -110,7 +111,7 @@ static int add_directory(const char *path, struct gm_file_list *list, struct gm_
         return error->code;
     if (list->count == before)
         return refuse(error, path,
-                      "the directory has no files (directories in it are not searched)");
+                      "the directory has no files (those below it are found with DIRECTORY/**)");
     return rc;
 }
 
@@ -212,6 +213,26 @@ static int add_glob(const char *pattern, struct gm_file_list *list, struct gm_er
     return rc;
 }
 
+static int add_tree(const char *pattern, struct gm_file_list *list, struct gm_error *error)
+{
+    char failed[GM_PATH_BYTES_MAX];
+    char **paths = NULL;
+    size_t count = 0;
+    int rc = gm_walk(pattern, &paths, &count, failed, sizeof failed);
+    if (rc < 0)
+        return refuse(error, failed, gm_error_name(rc));
+    for (size_t i = 0; i < count; i++) {
+        struct stat stat_buffer;
+        if (rc == 0 && stat(paths[i], &stat_buffer) < 0)
+            rc = refuse(error, paths[i], gm_error_name(-errno));
+        else if (rc == 0)
+            rc = add_file(paths[i], &stat_buffer, list, error);
+        free(paths[i]);
+    }
+    free(paths);
+    return rc == 0 && count == 0 ? refuse(error, pattern, "no file matches") : rc;
+}
+
 /* Paths of this process's own descriptors mean something else in an executor: its stdin is empty.
  * A file is found by way of this process's number; a pipe cannot be opened again without losing its
  * end. */
@@ -252,6 +273,8 @@ int gm_files_list(const char *path, struct gm_file_list *list, struct gm_error *
     if (path[0] == '\0')
         return refuse(error, "''", "the path is empty");
     struct stat stat_buffer;
+    if (gm_walk_wanted(path))
+        return add_tree(path, list, error);
     /* A file whose name has a bracket in it is that file. */
     if (strpbrk(path, "*?[") != NULL && stat(path, &stat_buffer) < 0)
         return add_glob(path, list, error);
