@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/sample.h"
+#include "agent/stdin.h"
 #include "agent/walk.h"
 #include "engine/base/check.h"
 #include "engine/base/compression.h"
@@ -235,12 +236,14 @@ static int add_tree(const char *pattern, struct gm_file_list *list, struct gm_er
 
 /* Paths of this process's own descriptors mean something else in an executor: its stdin is empty.
  * A file is found by way of this process's number; a pipe cannot be opened again without losing its
- * end. */
+ * end, and only that of standard input is inherited (stdin.h). */
 static bool own_descriptor(const char *path, char *text, size_t text_bytes)
 {
     static const struct {
         const char *begin, *place;
     } own[] = {{"/dev/stdin", "fd/0"}, {"/dev/fd/", "fd/"}, {"/proc/self/", ""}};
+    if (strcmp(path, "-") == 0)
+        path = "/dev/stdin";
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         const size_t length = strlen(own[i].begin);
         if (strncmp(path, own[i].begin, length) == 0) {
@@ -251,16 +254,37 @@ static bool own_descriptor(const char *path, char *text, size_t text_bytes)
     return false;
 }
 
+static bool is_standard_input(const char *own)
+{
+    char text[64];
+    snprintf(text, sizeof text, "/proc/%d/fd/0", getpid());
+    return strcmp(own, text) == 0;
+}
+
+/* A pipe or a terminal: executors have it under a number of its own. */
+static int add_standard_input(const char *path, struct gm_file_list *list, struct gm_error *error)
+{
+    struct stat stat_buffer;
+    char inherited[64];
+    const int number = gm_stdin_descriptor();
+    snprintf(inherited, sizeof inherited, "/proc/self/fd/%d", number);
+    if (number < 0 || fstat(number, &stat_buffer) < 0)
+        return refuse(error, path, gm_error_name(-errno));
+    return add_file(inherited, &stat_buffer, list, error);
+}
+
 static int add_own_descriptor(const char *path, const char *own, struct gm_file_list *list,
                               struct gm_error *error)
 {
     struct stat stat_buffer;
     if (stat(own, &stat_buffer) < 0)
         return refuse(error, path, gm_error_name(-errno));
+    if (is_standard_input(own) && !S_ISREG(stat_buffer.st_mode))
+        return add_standard_input(path, list, error);
     if (!S_ISREG(stat_buffer.st_mode))
         return refuse(error, path,
                       "it is a descriptor of this program that is no file, and executors are "
-                      "programs of their own: give a file or a named pipe");
+                      "programs of their own: give a file, a named pipe, or - for standard input");
     return add_file(own, &stat_buffer, list, error);
 }
 

@@ -261,7 +261,7 @@ void gleam_flow_free(struct gleam_flow *flow); /* NULL is allowed */
 
 /* Lines of text as one bytes column, without "\n" or "\r\n".  path is a file, a glob or a directory
  * (its files, not deeper).  A part of it that is "**" stands for any directories, and for all files
- * below at its end.  partition_count 0 leaves it to the planner.  Files that end in .gz,
+ * below at its end; "-" is standard input.  partition_count 0 leaves it to the planner.  Files that end in .gz,
  * .zst or .bz2 are read as what is in them, each by one executor. */
 struct gleam_dataset *gleam_read_text(struct gleam_flow *flow, const char *path,
                                       uint32_t partition_count);
