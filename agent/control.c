@@ -113,6 +113,7 @@ static void write_counts(struct gm_writer *writer, const struct gm_executor_coun
         gm_writer_u64(writer, chain->source_rows);
         gm_writer_u64(writer, chain->source_words);
         gm_writer_u64(writer, chain->source_bytes);
+        gm_writer_u64(writer, chain->bad_rows);
         for (uint32_t s = 0; s < plan->chains[i].step_count; s++) {
             gm_writer_u64(writer, chain->step_rows[s]);
             gm_writer_u64(writer, chain->step_spilled_bytes[s]);
@@ -151,6 +152,7 @@ static void read_counts(struct gm_cursor *cursor, const struct gm_plan *plan,
         chain->source_rows += gm_cursor_u64(cursor);
         chain->source_words += gm_cursor_u64(cursor);
         chain->source_bytes += gm_cursor_u64(cursor);
+        chain->bad_rows += gm_cursor_u64(cursor);
         for (uint32_t s = 0; s < plan->chains[i].step_count; s++) {
             chain->step_rows[s] += gm_cursor_u64(cursor);
             chain->step_spilled_bytes[s] += gm_cursor_u64(cursor);

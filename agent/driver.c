@@ -36,6 +36,17 @@ static void say_disk(int refusal)
             gm_error_name(refusal));
 }
 
+/* Rows that a source left out, or filled up, because the flow said so. */
+static void say_bad_rows(const struct gm_executor_counts *counts)
+{
+    unsigned long long rows = 0;
+    for (uint32_t i = 0; i < counts->chain_count; i++)
+        rows += counts->chains[i].bad_rows;
+    if (rows > 0)
+        fprintf(stderr, "gleam: %llu bad row%s of the input %s left out or filled up with nulls\n",
+                rows, rows == 1 ? "" : "s", rows == 1 ? "was" : "were");
+}
+
 static void stop_session(void)
 {
     gm_session_stop(&session);
@@ -146,6 +157,8 @@ static int run(struct gleam_flow *flow, struct gm_plan *ret_plan, struct gm_job_
         rc = gm_job_run(flow, &settled, &session, ret_plan, ret_report);
     if (!settled.quiet)
         say_disk(ret_report->counts.disk_refusal);
+    if (!settled.quiet && rc == 0)
+        say_bad_rows(&ret_report->counts);
     if (rc == 0 && settled.stats_path[0] != '\0')
         rc = gm_stats_write(settled.stats_path, ret_plan, ret_report, &flow->error);
     if (rc == 0 && !settled.quiet)

@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "agent/csv_source.h"
 #include "agent/exchange_sink.h"
+#include "agent/file_sink.h"
 #include "agent/sources.h"
+#include "agent/unpack_disk.h"
 #include "engine/base/check.h"
 #include "engine/chain/chain.h"
 #include "shuffle/link.h"
@@ -26,13 +29,17 @@ struct runner {
     bool done;
     struct gm_text_source *text;
     struct gm_reader *reader;
+    struct gm_csv_source *csv;
     struct gm_disk disk;
     bool has_disk;
+    struct gm_disk files_disk;      /* what the source reads through: disk, or unpack around it */
+    struct gm_unpack_disk *unpack;
     struct gm_value_source *values;
     struct gm_exchange_source *exchange;
     struct gm_receiver **receivers; /* one per input */
     uint32_t receiver_count;
     struct gm_exchange_sink *sink;
+    struct gm_file_sink *files;
     struct gm_sender *sender;
 };
 
@@ -63,18 +70,53 @@ static bool waits_for_commands(const struct gm_chain_plan *chain)
     return false;
 }
 
-static int open_text(struct gm_executor *executor, struct runner *runner,
-                     const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
+static int open_disk(struct gm_executor *executor, struct runner *runner,
+                     const struct gm_source *source)
 {
     const struct gm_executor_ports *ports = &executor->spec.ports;
-    int rc = ports->disk_open(ports->self, &executor->heap, &runner->disk);
+    const int rc = ports->disk_open(ports->self, &executor->heap, &runner->disk);
     if (rc < 0)
         return gm_error_set(&executor->error, rc, "cannot start reading files: %s",
                             gm_error_name(rc));
     runner->has_disk = true;
-    rc = gm_reader_create(&chain->source, &runner->disk,
-                          gm_region_claim(executor->spec.region, chain->claim), &executor->heap,
-                          &executor->error, &runner->reader);
+    runner->files_disk = runner->disk;
+    if (!gm_unpack_disk_wanted(source))
+        return 0;
+    const int unpack_rc = gm_unpack_disk_create(&runner->disk, &executor->heap, &runner->unpack);
+    if (unpack_rc == 0)
+        runner->files_disk = gm_unpack_disk_port(runner->unpack);
+    return unpack_rc;
+}
+
+static int open_csv(struct gm_executor *executor, struct runner *runner,
+                    const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
+{
+    const struct gm_csv_source_spec spec = {
+        .source = &chain->source,
+        .disk = &runner->files_disk,
+        .region = executor->spec.region,
+        .bell = &executor->spec.ports.bell,
+        .participant = executor->spec.participant,
+        .claim = chain->claim,
+        .heap = &executor->heap,
+        .error = &executor->error,
+    };
+    int rc = open_disk(executor, runner, &chain->source);
+    if (rc == 0)
+        rc = gm_csv_source_create(&spec, &runner->csv);
+    if (rc == 0)
+        *ret_port = gm_csv_source_port(runner->csv);
+    return rc;
+}
+
+static int open_text(struct gm_executor *executor, struct runner *runner,
+                     const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
+{
+    int rc = open_disk(executor, runner, &chain->source);
+    if (rc == 0)
+        rc = gm_reader_create(&chain->source, &runner->files_disk,
+                              gm_region_claim(executor->spec.region, chain->claim),
+                              &executor->heap, &executor->error, &runner->reader);
     if (rc == 0 && waits_for_commands(chain))
         gm_reader_claim_singly(runner->reader);
     if (rc == 0)
@@ -112,6 +154,8 @@ static int open_source(struct gm_executor *executor, struct runner *runner,
 {
     if (chain->source.kind == GM_SOURCE_TEXT)
         return open_text(executor, runner, chain, ret_port);
+    if (chain->source.kind == GM_SOURCE_CSV)
+        return open_csv(executor, runner, chain, ret_port);
     if (chain->source.kind == GM_SOURCE_EXCHANGE)
         return open_exchange(executor, runner, chain, ret_port);
     int rc = gm_value_source_create(&chain->source,
@@ -203,12 +247,16 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         rc = gm_sender_create(executor->spec.region, (uint16_t)chain->exchange,
                               executor->spec.participant, exchange->partition_count,
                               &executor->network, &executor->heap, &runner->sender);
-    if (rc == 0)
+    if (rc == 0 && exchange->parts != NULL)
+        rc = gm_file_sink_create(exchange->parts, chain->source.partition_count, runner->sender,
+                                 &executor->heap, &executor->error, &runner->files);
+    else if (rc == 0)
         rc = gm_exchange_sink_create(exchange, chain->source.partition_count, runner->sender,
                                      &executor->heap, &executor->error, &runner->sink);
     if (rc < 0)
         return rc;
-    spec.sink = gm_exchange_sink_port(runner->sink);
+    spec.sink = exchange->parts != NULL ? gm_file_sink_port(runner->files)
+                                        : gm_exchange_sink_port(runner->sink);
     return gm_chain_create(&spec, &runner->chain);
 }
 
@@ -332,12 +380,15 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
     const struct gm_executor_ports *ports = &executor->spec.ports;
     gm_chain_destroy(runner->chain);
     gm_exchange_sink_destroy(runner->sink);
+    gm_file_sink_destroy(runner->files);
     gm_sender_destroy(runner->sender);
     gm_text_source_destroy(runner->text);
     /* Reads under way go into the reader's blocks: the disk ends them first. */
     if (runner->has_disk)
         ports->disk_close(ports->self, &runner->disk);
+    gm_unpack_disk_destroy(runner->unpack);
     gm_reader_destroy(runner->reader);
+    gm_csv_source_destroy(runner->csv);
     gm_value_source_destroy(runner->values);
     gm_exchange_source_destroy(runner->exchange);
     for (uint32_t i = 0; i < runner->receiver_count; i++)
@@ -365,12 +416,19 @@ void gm_executor_destroy(struct gm_executor *executor)
     free(executor);
 }
 
+/* Bytes that a runner's source has read. */
+static uint64_t bytes_read(const struct runner *runner)
+{
+    return runner->reader != NULL ? gm_reader_bytes(runner->reader)
+           : runner->csv != NULL  ? gm_csv_source_bytes(runner->csv)
+                                  : 0;
+}
+
 static void show_progress(struct gm_executor *executor)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < executor->spec.plan->chain_count; i++)
-        if (executor->runners[i].reader != NULL)
-            bytes += gm_reader_bytes(executor->runners[i].reader);
+        bytes += bytes_read(&executor->runners[i]);
     atomic_store_explicit(&executor->ledger->input_bytes, bytes, memory_order_relaxed);
 }
 
@@ -440,7 +498,8 @@ static int sleep_on_bell(struct gm_executor *executor)
             /* Asked for in any case: that starts the reads.  But a read that is over wakes up only
              * a chain that waits for it; one that waits for its exchange would spin. */
             const int descriptor = runner->disk.ops->descriptor(runner->disk.self);
-            if (gm_reader_waits(runner->reader))
+            if (runner->reader != NULL ? gm_reader_waits(runner->reader)
+                                       : gm_csv_source_waits(runner->csv))
                 extra[extra_count++] = descriptor;
         }
         if (executor->spill_store != NULL && gm_spill_store_waits(executor->spill_store))
@@ -567,8 +626,9 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         } else {
             chain->source_rows += rows;
         }
-        if (runner->reader != NULL)
-            chain->source_bytes += gm_reader_bytes(runner->reader);
+        chain->source_bytes += bytes_read(runner);
+        if (runner->csv != NULL)
+            chain->bad_rows += gm_csv_source_bad_rows(runner->csv);
         for (uint32_t s = 0; s < plan->chains[i].step_count; s++) {
             chain->step_rows[s] += gm_chain_rows(runner->chain, 1 + s);
             chain->step_spilled_bytes[s] += gm_chain_spilled_bytes(runner->chain, s);

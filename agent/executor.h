@@ -78,6 +78,7 @@ struct gm_chain_counts {
     uint64_t source_rows;  /* lines or rows that the source made */
     uint64_t source_words; /* of a fused tokenize step */
     uint64_t source_bytes;
+    uint64_t bad_rows; /* of CSV: skipped, or filled up with nulls */
     uint64_t *step_rows; /* out of each step; owned by the struct's maker */
     uint64_t *step_spilled_bytes; /* written to disk by each step; in the same block */
 };

@@ -9,7 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/sample.h"
+#include "agent/stdin.h"
+#include "agent/walk.h"
 #include "engine/base/check.h"
+#include "engine/base/compression.h"
 
 static int refuse(struct gm_error *error, const char *path, const char *why)
 {
@@ -34,9 +38,11 @@ static int add_file(const char *path, const struct stat *stat, struct gm_file_li
     struct gm_file *file = &list->files[list->count];
     file->path = strdup(path);
     GM_CHECK(file->path != NULL);
-    /* Files of /proc say 0 bytes and have some; FIFOs and devices have no size. */
-    file->bytes = S_ISREG(stat->st_mode) && stat->st_size > 0 ? (uint64_t)stat->st_size
-                                                              : UINT64_MAX;
+    /* Files of /proc say 0 bytes and have some; FIFOs and devices have no size; what is in a
+     * compressed file shows when it has been read. */
+    const bool sized = S_ISREG(stat->st_mode) && stat->st_size > 0 &&
+                       gm_compression_of(path, NULL) == GM_COMPRESSION_NONE;
+    file->bytes = sized ? (uint64_t)stat->st_size : UINT64_MAX;
     list->count++;
     return 0;
 }
@@ -106,7 +112,7 @@ static int add_directory(const char *path, struct gm_file_list *list, struct gm_
         return error->code;
     if (list->count == before)
         return refuse(error, path,
-                      "the directory has no files (directories in it are not searched)");
+                      "the directory has no files (those below it are found with DIRECTORY/**)");
     return rc;
 }
 
@@ -208,14 +214,36 @@ static int add_glob(const char *pattern, struct gm_file_list *list, struct gm_er
     return rc;
 }
 
+static int add_tree(const char *pattern, struct gm_file_list *list, struct gm_error *error)
+{
+    char failed[GM_PATH_BYTES_MAX];
+    char **paths = NULL;
+    size_t count = 0;
+    int rc = gm_walk(pattern, &paths, &count, failed, sizeof failed);
+    if (rc < 0)
+        return refuse(error, failed, gm_error_name(rc));
+    for (size_t i = 0; i < count; i++) {
+        struct stat stat_buffer;
+        if (rc == 0 && stat(paths[i], &stat_buffer) < 0)
+            rc = refuse(error, paths[i], gm_error_name(-errno));
+        else if (rc == 0)
+            rc = add_file(paths[i], &stat_buffer, list, error);
+        free(paths[i]);
+    }
+    free(paths);
+    return rc == 0 && count == 0 ? refuse(error, pattern, "no file matches") : rc;
+}
+
 /* Paths of this process's own descriptors mean something else in an executor: its stdin is empty.
  * A file is found by way of this process's number; a pipe cannot be opened again without losing its
- * end. */
+ * end, and only that of standard input is inherited (stdin.h). */
 static bool own_descriptor(const char *path, char *text, size_t text_bytes)
 {
     static const struct {
         const char *begin, *place;
     } own[] = {{"/dev/stdin", "fd/0"}, {"/dev/fd/", "fd/"}, {"/proc/self/", ""}};
+    if (strcmp(path, "-") == 0)
+        path = "/dev/stdin";
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         const size_t length = strlen(own[i].begin);
         if (strncmp(path, own[i].begin, length) == 0) {
@@ -226,27 +254,51 @@ static bool own_descriptor(const char *path, char *text, size_t text_bytes)
     return false;
 }
 
+static bool is_standard_input(const char *own)
+{
+    char text[64];
+    snprintf(text, sizeof text, "/proc/%d/fd/0", getpid());
+    return strcmp(own, text) == 0;
+}
+
+/* A pipe or a terminal: executors have it under a number of its own. */
+static int add_standard_input(const char *path, struct gm_file_list *list, struct gm_error *error)
+{
+    struct stat stat_buffer;
+    char inherited[64];
+    const int number = gm_stdin_descriptor();
+    snprintf(inherited, sizeof inherited, "/proc/self/fd/%d", number);
+    if (number < 0 || fstat(number, &stat_buffer) < 0)
+        return refuse(error, path, gm_error_name(-errno));
+    return add_file(inherited, &stat_buffer, list, error);
+}
+
 static int add_own_descriptor(const char *path, const char *own, struct gm_file_list *list,
                               struct gm_error *error)
 {
     struct stat stat_buffer;
     if (stat(own, &stat_buffer) < 0)
         return refuse(error, path, gm_error_name(-errno));
+    if (is_standard_input(own) && !S_ISREG(stat_buffer.st_mode))
+        return add_standard_input(path, list, error);
     if (!S_ISREG(stat_buffer.st_mode))
         return refuse(error, path,
                       "it is a descriptor of this program that is no file, and executors are "
-                      "programs of their own: give a file or a named pipe");
+                      "programs of their own: give a file, a named pipe, or - for standard input");
     return add_file(own, &stat_buffer, list, error);
 }
 
 int gm_files_list(const char *path, struct gm_file_list *list, struct gm_error *error)
 {
     char own[GM_PATH_BYTES_MAX];
+    list->sample = gm_sample_file;
     if (own_descriptor(path, own, sizeof own))
         return add_own_descriptor(path, own, list, error);
     if (path[0] == '\0')
         return refuse(error, "''", "the path is empty");
     struct stat stat_buffer;
+    if (gm_walk_wanted(path))
+        return add_tree(path, list, error);
     /* A file whose name has a bracket in it is that file. */
     if (strpbrk(path, "*?[") != NULL && stat(path, &stat_buffer) < 0)
         return add_glob(path, list, error);

@@ -5,8 +5,8 @@
 #include "engine/flow/planner.h"
 
 /* gm_list_files_fn.  A directory gives its regular files, not deeper and without hidden ones,
- * sorted by name; a glob its matches, sorted; a path itself.  Nothing found is an error, as is a
- * file that cannot be read. */
+ * sorted by name; a glob its matches, sorted; a pattern with "**" what walk.h says; a path itself.
+ * Nothing found is an error, as is a file that cannot be read. */
 int gm_files_list(const char *path, struct gm_file_list *list, struct gm_error *error);
 
 #endif

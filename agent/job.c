@@ -17,6 +17,7 @@
 #include "agent/deadline.h"
 #include "agent/files.h"
 #include "agent/output.h"
+#include "agent/parts.h"
 #include "agent/progress.h"
 #include "engine/base/check.h"
 #include "engine/base/text.h"
@@ -108,7 +109,7 @@ static int open_outputs(struct job *job)
 {
     const struct gm_plan *plan = job->plan;
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
-        const struct gm_exchange_plan *exchange = &plan->exchanges[i];
+        struct gm_exchange_plan *exchange = &plan->exchanges[i];
         if (exchange->kind != GM_EXCHANGE_OUTPUT)
             continue;
         struct drain *drain = &job->drains[exchange->output];
@@ -121,6 +122,9 @@ static int open_outputs(struct job *job)
         if (rc < 0)
             return rc;
         gm_output_writer_watch(drain->writer, &stop_signal);
+        if (exchange->parts != NULL)
+            snprintf(exchange->parts->directory, sizeof exchange->parts->directory, "%s",
+                     gm_output_writer_directory(drain->writer));
         rc = gm_receiver_create(&job->region, (uint16_t)i, self, exchange->partition_count,
                                 &job->network, &job->heap, &drain->receiver);
         if (rc < 0)
@@ -172,6 +176,16 @@ static int open_driver(struct job *job, const struct gm_memory_split *split)
         return gm_error_set(job->error, rc, "cannot join the region: %s", gm_error_name(rc));
     job->network = gm_link_network(job->link);
     return open_outputs(job);
+}
+
+/* After a failure, when no executor writes any more. */
+static void remove_parts(const struct job *job)
+{
+    for (uint32_t i = 0; i < job->plan->exchange_count; i++) {
+        const struct gm_parts_plan *parts = job->plan->exchanges[i].parts;
+        if (parts != NULL && parts->directory[0] != '\0')
+            gm_parts_remove(parts->directory);
+    }
 }
 
 static void close_driver(struct job *job)
@@ -433,6 +447,8 @@ int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
     /* After a failure nobody knows what the executors hold; the next job starts new ones. */
     if (rc != 0 && !gm_session_stop(session))
         end_program(&job, rc);
+    if (rc != 0)
+        remove_parts(&job);
     if (rc == GM_END) { /* the reader had enough */
         ret_report->cut_short = true;
         rc = 0;

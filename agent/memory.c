@@ -3,7 +3,9 @@
 #include <stdio.h>
 
 #include "agent/job.h"
+#include "agent/blocks.h"
 #include "agent/reader.h"
+#include "agent/unpack_disk.h"
 #include "engine/base/text.h"
 
 /* A process beside its heap: program, libraries, stack, jemalloc's own; measured as Pss. */
@@ -12,6 +14,12 @@
 #define HEAP_BYTES_MIN (8u << 20)
 /* Each text source beyond the first: a reader, its disk, and its chain's batches. */
 #define TEXT_BYTES (GM_READER_BYTES + (512u << 10))
+/* Each source of CSV: its blocks, its disk, a parser and two batches of up to 64 columns. */
+#define CSV_BYTES (GM_BLOCKS_BYTES + (3u << 20))
+/* What unpacks files: a block and a usual window (8 MiB for zstd -19). */
+#define UNPACK_BYTES (10u << 20)
+/* A step that writes: its text, a few members of it. */
+#define WRITE_BYTES (1u << 20)
 /* Each output beyond the first, in the driver: 256 KiB of text, or a batch of rows. */
 #define OUTPUT_BYTES (512u << 10)
 #define HUGE_PAGE_BYTES (2u << 20)
@@ -36,6 +44,7 @@ static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint3
     spec->executor_count = executor_count;
     spec->exchange_count = plan->exchange_count;
     spec->claim_count = GM_CLAIMS_PER_CHAIN * plan->chain_count;
+    spec->word_count = gm_plan_word_count(plan);
     spec->frame_bytes = frame_bytes;
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
         const bool to_driver = plan->exchanges[i].kind == GM_EXCHANGE_OUTPUT;
@@ -46,14 +55,35 @@ static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint3
     }
 }
 
+/* What the chain's writing step and its files take. */
+static uint64_t write_bytes(const struct gm_chain_plan *chain)
+{
+    static const uint32_t compressors[] = {[GM_COMPRESSION_NONE] = 0,
+                                           [GM_COMPRESSION_GZIP] = 3u << 20,
+                                           [GM_COMPRESSION_ZSTD] = 8u << 20,
+                                           [GM_COMPRESSION_BZIP2] = 10u << 20};
+    if (chain->step_count == 0 || chain->steps[chain->step_count - 1].kind != GM_STEP_WRITE)
+        return 0;
+    const enum gm_compression compression =
+        chain->steps[chain->step_count - 1].write->compression;
+    /* Per partition: a state, and its file's counts. */
+    return WRITE_BYTES + compressors[compression] + (uint64_t)chain->source.partition_count * 256;
+}
+
 /* The least that a heap needs, be it an executor's or the driver's. */
 static uint64_t least_heap(const struct gm_plan *plan, uint32_t executor_count)
 {
     uint64_t executor = HEAP_BYTES_MIN, driver = HEAP_BYTES_MIN;
     uint32_t texts = 0, outputs = 0;
-    for (uint32_t i = 0; i < plan->chain_count; i++)
+    for (uint32_t i = 0; i < plan->chain_count; i++) {
         if (plan->chains[i].source.kind == GM_SOURCE_TEXT && texts++ > 0)
             executor += TEXT_BYTES;
+        if (plan->chains[i].source.kind == GM_SOURCE_CSV)
+            executor += CSV_BYTES;
+        if (gm_unpack_disk_wanted(&plan->chains[i].source))
+            executor += UNPACK_BYTES;
+        executor += write_bytes(&plan->chains[i]);
+    }
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
         const struct gm_exchange_plan *exchange = &plan->exchanges[i];
         const bool to_driver = exchange->kind == GM_EXCHANGE_OUTPUT;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/parts.h"
 #include "engine/base/check.h"
 #include "engine/row/codec.h"
 
@@ -40,6 +41,9 @@ struct gm_output_writer {
     uint64_t bytes;
     struct gm_layout layout;
     struct gm_batch batch; /* rows for the function */
+    struct gm_parts *parts;   /* of an output that is a directory */
+    struct gm_output to_parts; /* what takes their numbers */
+    bool any_row;
 };
 
 static int refuse(const struct gm_output_writer *writer, int rc, struct gm_error *error)
@@ -127,6 +131,11 @@ static int open_target(struct gm_output_writer *writer, const struct gm_schema *
 {
     const struct gm_output *output = writer->output;
     writer->fd = -1;
+    if (output->kind == GM_OUTPUT_PARTS) {
+        writer->to_parts = (struct gm_output){
+            .kind = GM_OUTPUT_ROW, .function = gm_parts_row, .argument = writer->parts};
+        writer->output = output = &writer->to_parts;
+    }
     if (output->kind == GM_OUTPUT_ROW) {
         gm_layout_init(&writer->layout, schema);
         writer->what = "rows to the program's function";
@@ -156,7 +165,12 @@ int gm_output_writer_create(const struct gm_output *output, const struct gm_sche
         return gm_error_set(error, GM_ETASK_MEMORY, "no memory for an output");
     writer->output = output;
     writer->heap = heap;
-    int rc = open_target(writer, schema);
+    int rc = output->kind == GM_OUTPUT_PARTS ? gm_parts_create(output, error, &writer->parts) : 0;
+    if (rc < 0) {
+        gm_output_writer_destroy(writer);
+        return rc;
+    }
+    rc = open_target(writer, schema);
     if (rc < 0) {
         if (rc != -EINTR)
             rc = refuse(writer, rc, error);
@@ -179,6 +193,7 @@ void gm_output_writer_destroy(struct gm_output_writer *writer)
     free(writer->path);
     gm_heap_free(writer->heap, writer->buffer, BUFFER_BYTES);
     gm_batch_fini(&writer->batch, writer->heap);
+    gm_parts_destroy(writer->parts);
     gm_heap_free(writer->heap, writer, sizeof *writer);
 }
 
@@ -338,14 +353,22 @@ int gm_output_writer_rows(struct gm_output_writer *writer, const struct gm_run *
 {
     if (writer->output->kind == GM_OUTPUT_ROW)
         return function_rows(writer, run, error);
+    writer->any_row = true;
     return text_rows(writer, run, error);
 }
 
 int gm_output_writer_finish(struct gm_output_writer *writer, struct gm_error *error)
 {
+    if (writer->parts != NULL)
+        return gm_parts_finish(writer->parts, error);
     if (writer->output->kind == GM_OUTPUT_ROW)
         return 0;
-    int rc = flush(writer);
+    int rc = 0;
+    if (!writer->any_row && writer->output->empty != NULL)
+        rc = write_text(writer, (const uint8_t *)writer->output->empty,
+                        writer->output->empty_bytes);
+    if (rc == 0)
+        rc = flush(writer);
     if (rc == 0 && writer->output->kind == GM_OUTPUT_STREAM && writer->fd < 0 &&
         fflush(writer->output->stream) != 0)
         rc = -errno;
@@ -371,6 +394,8 @@ static int link_file(struct gm_output_writer *writer)
 
 int gm_output_writer_commit(struct gm_output_writer *writer, struct gm_error *error)
 {
+    if (writer->parts != NULL)
+        return gm_parts_commit(writer->parts, error);
     if (writer->output->kind != GM_OUTPUT_PATH)
         return 0;
     int rc = writer->linked || writer->direct ? 0 : link_file(writer);
@@ -393,5 +418,10 @@ bool gm_output_writer_closed(const struct gm_output_writer *writer)
 
 uint64_t gm_output_writer_bytes(const struct gm_output_writer *writer)
 {
-    return writer->bytes;
+    return writer->parts != NULL ? gm_parts_bytes(writer->parts) : writer->bytes;
+}
+
+const char *gm_output_writer_directory(const struct gm_output_writer *writer)
+{
+    return writer->parts != NULL ? gm_parts_directory(writer->parts) : NULL;
 }

@@ -37,4 +37,8 @@ int gm_output_writer_commit(struct gm_output_writer *writer, struct gm_error *er
 bool gm_output_writer_closed(const struct gm_output_writer *writer);
 uint64_t gm_output_writer_bytes(const struct gm_output_writer *writer);
 
+/* Where executors write the parts of a GM_OUTPUT_PARTS; NULL for the others.  The directory is the
+ * caller's to remove (gm_parts_remove) if there is no commit. */
+const char *gm_output_writer_directory(const struct gm_output_writer *writer);
+
 #endif

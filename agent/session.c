@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/stdin.h"
 #include "agent/trampoline.h"
 #include "engine/base/check.h"
 #include "engine/chain/chain.h"
@@ -50,7 +51,7 @@ static char **make_environment(char *variable)
 }
 
 /* stdin is empty, stdout is stderr (what a step prints must not mix with results), and the control
- * socket and the bells come through. */
+ * socket, the bells and the driver's standard input come through. */
 static int make_actions(posix_spawn_file_actions_t *actions, int control, const int *bells,
                         uint32_t bell_count)
 {
@@ -61,6 +62,9 @@ static int make_actions(posix_spawn_file_actions_t *actions, int control, const 
         rc = posix_spawn_file_actions_adddup2(actions, control, control);
     for (uint32_t i = 0; i < bell_count && rc == 0; i++)
         rc = posix_spawn_file_actions_adddup2(actions, bells[i], bells[i]);
+    const int input = gm_stdin_descriptor();
+    if (rc == 0 && input >= 0)
+        rc = posix_spawn_file_actions_adddup2(actions, input, input);
     return -rc;
 }
 
@@ -294,6 +298,7 @@ static void counts_merge(struct gm_executor_counts *total, const struct gm_execu
         total->chains[i].source_rows += one->chains[i].source_rows;
         total->chains[i].source_words += one->chains[i].source_words;
         total->chains[i].source_bytes += one->chains[i].source_bytes;
+        total->chains[i].bad_rows += one->chains[i].bad_rows;
         for (uint32_t s = 0; s < plan->chains[i].step_count; s++) {
             total->chains[i].step_rows[s] += one->chains[i].step_rows[s];
             total->chains[i].step_spilled_bytes[s] += one->chains[i].step_spilled_bytes[s];

@@ -25,6 +25,7 @@ static void print_step(FILE *file, bool *first, uint32_t chain, const char *name
 static const char *source_kind(const struct gm_source *source)
 {
     return source->kind == GM_SOURCE_TEXT      ? "read text"
+           : source->kind == GM_SOURCE_CSV     ? "read csv"
            : source->kind == GM_SOURCE_STRINGS ? "strings"
            : source->kind == GM_SOURCE_INTS    ? "ints"
                                                : "exchange";
@@ -49,8 +50,9 @@ static void print_steps(FILE *file, const struct gm_plan *plan, const struct gm_
         }
         for (uint32_t s = 0; s < chain->step_count; s++) {
             const struct gm_step *step = &chain->steps[s];
-            /* Format hands on texts of many rows; none is lost or made there. */
-            const uint64_t out = step->kind == GM_STEP_FORMAT ? rows : counts->step_rows[s];
+            /* These hand on texts of many rows; none is lost or made there. */
+            const bool texts = step->kind == GM_STEP_FORMAT || step->kind == GM_STEP_WRITE;
+            const uint64_t out = texts ? rows : counts->step_rows[s];
             print_step(file, &first, c, step->name, gm_step_kind_name(step->kind), rows, out,
                        note + 1 + s, counts->step_spilled_bytes[s]);
             rows = out;
@@ -97,21 +99,24 @@ static void print_report(FILE *file, const struct gm_plan *plan,
     static const char *const pages[] = {[GM_PAGES_PLAIN] = "plain",
                                         [GM_PAGES_THP] = "transparent huge",
                                         [GM_PAGES_HUGETLB] = "huge"};
-    uint64_t input_bytes = 0, ring_bytes = 0;
-    for (uint32_t c = 0; c < plan->chain_count; c++)
+    uint64_t input_bytes = 0, ring_bytes = 0, bad_rows = 0;
+    for (uint32_t c = 0; c < plan->chain_count; c++) {
         input_bytes += report->counts.chains[c].source_bytes;
+        bad_rows += report->counts.chains[c].bad_rows;
+    }
     for (uint32_t i = 0; i < plan->exchange_count; i++)
         ring_bytes += report->counts.exchanges[i].payload_bytes;
     fprintf(file, "{\n  \"flow_name\": ");
     gm_json_string(file, plan->name);
     fprintf(file,
             ",\n  \"elapsed_ns\": %" PRIu64 ",\n  \"input_bytes\": %" PRIu64
+            ",\n  \"bad_input_rows\": %" PRIu64
             ",\n  \"ring_bytes\": %" PRIu64 ",\n  \"output_bytes\": %" PRIu64
             ",\n  \"spilled_bytes\": %" PRIu64
             ",\n  \"spill_files_buffered_count\": %" PRIu64 ",\n  \"memory_limit_bytes\": %" PRIu64
             ",\n  \"peak_memory_bytes\": %" PRIu64 ",\n  \"region_bytes\": %" PRIu64
             ",\n  \"region_pages\": \"%s\",\n  \"frame_bytes\": %u,\n  \"disk_backend\": \"%s\"",
-            report->elapsed_ns, input_bytes, ring_bytes, report->output_bytes,
+            report->elapsed_ns, input_bytes, bad_rows, ring_bytes, report->output_bytes,
             report->counts.spilled_bytes, report->counts.spill_buffered_count,
             report->memory_bytes, report->heap_peak_bytes + report->region_bytes,
             report->region_bytes, pages[report->region_pages], report->frame_bytes,

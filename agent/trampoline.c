@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/reader.h"
+#include "agent/stdin.h"
 #include "engine/base/check.h"
 #include "engine/flow/plan_codec.h"
 #include "iouring/bell.h"
@@ -27,14 +28,15 @@ struct parameters {
     int control;
     pid_t parent;
     uint32_t core;
+    int input; /* the driver's standard input; < 0: there is none */
     int bells[GM_PARTICIPANTS_MAX];
 };
 
 void gm_trampoline_format(char *text, size_t text_bytes, uint32_t participant, int control,
                           uint32_t core, const int *bells, uint32_t bell_count)
 {
-    size_t length = (size_t)snprintf(text, text_bytes, "%u:%u:%d:%d:%u:", participant, bell_count,
-                                     control, getpid(), core);
+    size_t length = (size_t)snprintf(text, text_bytes, "%u:%u:%d:%d:%u:%d:", participant, bell_count,
+                                     control, getpid(), core, gm_stdin_descriptor());
     for (uint32_t i = 0; i < bell_count; i++) {
         GM_CHECK(length < text_bytes);
         length += (size_t)snprintf(text + length, text_bytes - length, "%s%d", i > 0 ? "," : "",
@@ -47,8 +49,8 @@ static bool parse(const char *text, struct parameters *ret)
 {
     int used = 0;
     struct parameters parsed;
-    if (sscanf(text, "%u:%u:%d:%d:%u:%n", &parsed.participant, &parsed.bell_count,
-               &parsed.control, &parsed.parent, &parsed.core, &used) < 5 ||
+    if (sscanf(text, "%u:%u:%d:%d:%u:%d:%n", &parsed.participant, &parsed.bell_count,
+               &parsed.control, &parsed.parent, &parsed.core, &parsed.input, &used) < 6 ||
         used == 0 || parsed.bell_count < 2 || parsed.bell_count > GM_PARTICIPANTS_MAX ||
         parsed.participant + 1 >= parsed.bell_count)
         return false;
@@ -224,10 +226,12 @@ static int compare_descriptors(const void *a, const void *b)
  * holds open would never end. */
 static void close_inherited(const struct parameters *parameters)
 {
-    int keep[GM_PARTICIPANTS_MAX + 1];
-    const uint32_t count = parameters->bell_count + 1;
+    int keep[GM_PARTICIPANTS_MAX + 2];
+    uint32_t count = parameters->bell_count + 1;
     memcpy(keep, parameters->bells, parameters->bell_count * sizeof keep[0]);
     keep[parameters->bell_count] = parameters->control;
+    if (parameters->input >= 0)
+        keep[count++] = parameters->input;
     /* A child that a step starts must not hold the socket open: the driver takes its end for this
      * executor's. */
     for (uint32_t i = 0; i < count; i++)

@@ -302,7 +302,9 @@ void gleam_init_lua(struct gleam_flow *flow, const char *code);
 uint32_t gleam_broadcast_bytes(struct gleam_flow *flow, const void *data, size_t length);
 
 /* Lines of text as one bytes column, without "\n" or "\r\n".  path is a file, a glob or a directory
- * (its files, not deeper).  partition_count 0 leaves it to the planner. */
+ * (its files, not deeper).  A part of it that is "**" stands for any directories, and for all files
+ * below at its end; "-" is standard input.  partition_count 0 leaves it to the planner.  Files that
+ * end in .gz, .zst or .bz2 are read as what is in them, each by one executor. */
 struct gleam_dataset *gleam_read_text(struct gleam_flow *flow, const char *path,
                                       uint32_t partition_count);
 struct gleam_dataset *gleam_text_file(struct gleam_flow *flow, const char *path);
@@ -317,6 +319,50 @@ struct gleam_dataset *gleam_byte_strings(struct gleam_flow *flow, const char *co
                                          const size_t *lengths, size_t count);
 /* Integers from..to-1. */
 struct gleam_dataset *gleam_ints(struct gleam_flow *flow, int64_t from, int64_t to);
+
+/* What becomes of a row with another number of fields than the file, with a quote in a wrong place,
+ * or with a text that is no value of its column's type. */
+enum gleam_csv_on_error {
+    GLEAM_CSV_FAIL = 0, /* the job fails, and says file, line and text */
+    GLEAM_CSV_SKIP = 1, /* the row is left out and counted */
+    GLEAM_CSV_NULL = 2, /* what is missing or bad is null, what is too much is left out; counted */
+};
+
+/* How a CSV file is written.  Zeroed: RFC 4180 with a comma, without a header. */
+struct gleam_csv_options {
+    char delimiter; /* 0: a comma; a tab for gleam_read_tsv */
+    char quote;     /* 0: a double quote; none for gleam_read_tsv */
+    bool unquoted;  /* there is no quote: fields end at every delimiter */
+    char escape;    /* makes the character behind it plain; 0: a quote is doubled instead */
+    char comment;   /* lines that begin with it are left out; 0: none */
+    bool header;    /* the first row of every file has the names of the columns */
+    /* An unquoted field with this text is null; NULL is "", which is null in columns that are not
+     * bytes: in a bytes column it is the empty text.  At most 31 bytes. */
+    const char *null_text;
+    bool no_nulls;     /* no text means null */
+    const char *types; /* NULL: bytes, unless gleam_as follows; "auto": guessed from the first
+                        * file's first 256 KiB, shown by gleam_plan */
+    int on_error;      /* enum gleam_csv_on_error */
+};
+
+/* Rows of CSV files (RFC 4180).  path and partition_count as for gleam_read_text; options may be
+ * NULL, and are copied.
+ *
+ * gleam_as right behind it declares the columns' types (i64, f64, bool or bytes), which are read
+ * while the file is.  With a header it picks columns by their names in it (letters, digits and _;
+ * anything else there counts as _), as many as are wanted, in any order; without one it names all
+ * of them in the file's order.  Columns that nobody names cost nearly nothing.
+ *
+ * A record ends at a "\n" or "\r\n" outside quotes; empty lines are left out where there are
+ * several columns.  Large files are split at any byte, line ends in quotes notwithstanding; with an
+ * escape character, or with comments and quotes, each file is read by one executor. */
+struct gleam_dataset *gleam_read_csv(struct gleam_flow *flow, const char *path,
+                                     uint32_t partition_count,
+                                     const struct gleam_csv_options *options);
+/* The same with tabs, and without quotes unless the options name one. */
+struct gleam_dataset *gleam_read_tsv(struct gleam_flow *flow, const char *path,
+                                     uint32_t partition_count,
+                                     const struct gleam_csv_options *options);
 
 /* Declares names and types of the columns: gleam_as(d, "word bytes, n i64").  Types: i64 (also
  * int64, int), f64 (float64, float), bool, bytes (string), any; a '?' behind a type says that null
@@ -545,6 +591,33 @@ void gleam_fprintf(struct gleam_dataset *dataset, FILE *file, const char *format
 void gleam_fprintlnf(struct gleam_dataset *dataset, FILE *file, const char *format);
 /* The same into a file that appears under its name only when the job succeeded. */
 void gleam_write_formatted(struct gleam_dataset *dataset, const char *path, const char *format);
+/* How a CSV file is to be written.  Zeroed: RFC 4180 with commas and "\n", without a header. */
+struct gleam_write_options {
+    char delimiter; /* 0: a comma; a tab for gleam_write_tsv */
+    char quote;     /* 0: a double quote; none for gleam_write_tsv */
+    bool unquoted;  /* never quote: a value that would need it fails the job */
+    bool quote_all; /* quote every bytes value, not only where it has to be */
+    bool header;    /* the columns' names first, in every file */
+    const char *null_text; /* NULL: ""; at most 31 bytes.  A bytes value that reads the same is
+                            * quoted, so that the two can be told apart */
+};
+
+/* The rows as files.  Where path has an extension ("out.csv") and the dataset one partition, path
+ * becomes one file; otherwise it becomes a directory with a file for every partition, in order:
+ * part-00000.csv and so on, and .manifest with a line of JSON for each (file, rows, bytes).  A path
+ * that ends in .gz, .zst or .bz2 compresses ("out.csv.zst").
+ *
+ * File or directory appear under their name only when the job succeeded, and replace an earlier
+ * file, or an earlier directory of parts; a directory with any other file in it is refused.
+ *
+ * Text: one line per row, the columns as %v prints them with tabs between.  JSON: one object per
+ * line, {"name":value,...}; a byte that is no UTF-8 becomes U+FFFD. */
+void gleam_write_text(struct gleam_dataset *dataset, const char *path);
+void gleam_write_csv(struct gleam_dataset *dataset, const char *path,
+                     const struct gleam_write_options *options);
+void gleam_write_tsv(struct gleam_dataset *dataset, const char *path,
+                     const struct gleam_write_options *options);
+void gleam_write_jsonl(struct gleam_dataset *dataset, const char *path);
 /* Every row, in this process, in the thread of gleam_run.  Values are borrowed for the call;
  * non-zero ends the job with an error. */
 typedef int gleam_row_fn(void *argument, const struct gleam_value *row, uint32_t column_count);
@@ -584,6 +657,8 @@ void gleam_here(const char *file, int line);
 #define gleam_strings(...) (gleam_here(__FILE__, __LINE__), gleam_strings(__VA_ARGS__))
 #define gleam_byte_strings(...) (gleam_here(__FILE__, __LINE__), gleam_byte_strings(__VA_ARGS__))
 #define gleam_ints(...) (gleam_here(__FILE__, __LINE__), gleam_ints(__VA_ARGS__))
+#define gleam_read_csv(...) (gleam_here(__FILE__, __LINE__), gleam_read_csv(__VA_ARGS__))
+#define gleam_read_tsv(...) (gleam_here(__FILE__, __LINE__), gleam_read_tsv(__VA_ARGS__))
 #define gleam_as(...) (gleam_here(__FILE__, __LINE__), gleam_as(__VA_ARGS__))
 #define gleam_map(...) (gleam_here(__FILE__, __LINE__), gleam_map(__VA_ARGS__))
 #define gleam_flat_map(...) (gleam_here(__FILE__, __LINE__), gleam_flat_map(__VA_ARGS__))
@@ -653,6 +728,10 @@ void gleam_here(const char *file, int line);
 #define gleam_fprintlnf(...) (gleam_here(__FILE__, __LINE__), gleam_fprintlnf(__VA_ARGS__))
 #define gleam_write_formatted(...)                                                                 \
     (gleam_here(__FILE__, __LINE__), gleam_write_formatted(__VA_ARGS__))
+#define gleam_write_text(...) (gleam_here(__FILE__, __LINE__), gleam_write_text(__VA_ARGS__))
+#define gleam_write_csv(...) (gleam_here(__FILE__, __LINE__), gleam_write_csv(__VA_ARGS__))
+#define gleam_write_tsv(...) (gleam_here(__FILE__, __LINE__), gleam_write_tsv(__VA_ARGS__))
+#define gleam_write_jsonl(...) (gleam_here(__FILE__, __LINE__), gleam_write_jsonl(__VA_ARGS__))
 #define gleam_output_row(...) (gleam_here(__FILE__, __LINE__), gleam_output_row(__VA_ARGS__))
 #endif
 

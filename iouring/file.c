@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -108,10 +109,29 @@ int gm_file_disk_refusal(const struct gm_file_disk *disk)
     return disk->refusal;
 }
 
+/* An own descriptor that is a stream is the same stream, not another opening of it, which would not
+ * notice that the writer of a pipe has gone.  Returns a new descriptor, or -1 for anything else. */
+static int inherited_stream(const char *path)
+{
+    static const char begin[] = "/proc/self/fd/";
+    struct stat status;
+    char *end;
+    if (strncmp(path, begin, sizeof begin - 1) != 0)
+        return -1;
+    const long number = strtol(path + sizeof begin - 1, &end, 10);
+    if (*end != '\0' || number < 0 || number > INT_MAX || fstat((int)number, &status) < 0 ||
+        S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))
+        return -1;
+    return fcntl((int)number, F_DUPFD_CLOEXEC, 0);
+}
+
 /* Opens without waiting for a FIFO's writer.  A regular file under a lease answers EAGAIN to that;
  * then waiting for the lease is right. */
 static int open_descriptor(const char *path)
 {
+    const int inherited = inherited_stream(path);
+    if (inherited >= 0)
+        return inherited;
     const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY;
     int extra = O_NONBLOCK;
     for (;;) {

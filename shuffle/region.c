@@ -59,7 +59,7 @@ static bool spec_is_sound(const struct gm_region_spec *spec)
         return false;
     if (spec->exchange_count == 0 || spec->exchange_count > GM_EXCHANGES_MAX)
         return false;
-    if (spec->claim_count > GM_FILES_MAX)
+    if (spec->claim_count > GM_FILES_MAX || spec->word_count > GM_WORDS_MAX)
         return false;
     uint32_t frame_bytes = spec->frame_bytes;
     if (frame_bytes < GM_FRAME_BYTES_MIN || frame_bytes > GM_FRAME_BYTES_MAX ||
@@ -78,8 +78,8 @@ static uint64_t ring_count(const struct gm_region_spec *spec, uint32_t exchange)
 }
 
 /* Works out where everything lies; region->spec is set.  False when the spec is bad.  The order is
- * header, ledger, claims, rings, pool, frames, slack; every part starts on a line, and frames on a
- * multiple of their size, so that none crosses a page of either size. */
+ * header, ledger, claims, words, rings, pool, frames, slack; every part starts on a line, and
+ * frames on a multiple of their size, so that none crosses a page of either size. */
 static bool region_lay_out(struct gm_region *region)
 {
     const struct gm_region_spec *spec = &region->spec;
@@ -90,6 +90,8 @@ static bool region_lay_out(struct gm_region *region)
     region->claims_offset = offset;
     /* A line per claim: all executors add to them. */
     offset += (uint64_t)spec->claim_count * GM_LINE_BYTES;
+    region->words_offset = offset;
+    offset += round_up((uint64_t)spec->word_count * sizeof(uint64_t), GM_LINE_BYTES);
     uint64_t frame_count = 0;
     for (uint32_t i = 0; i < spec->exchange_count; i++) {
         region->ring_offsets[i] = offset;
@@ -393,6 +395,12 @@ _Atomic uint64_t *gm_region_claim(const struct gm_region *region, uint32_t claim
     GM_CHECK(claim < region->spec.claim_count);
     return (_Atomic uint64_t *)(region->base + region->claims_offset +
                                 (uint64_t)claim * GM_LINE_BYTES);
+}
+
+_Atomic uint64_t *gm_region_word(const struct gm_region *region, uint32_t word)
+{
+    GM_CHECK(word < region->spec.word_count);
+    return (_Atomic uint64_t *)(region->base + region->words_offset) + word;
 }
 
 void *gm_region_ring(const struct gm_region *region, uint32_t exchange, uint32_t source,

@@ -34,6 +34,7 @@ struct gm_region_spec {
     uint32_t exchange_count; /* at most GM_EXCHANGES_MAX */
     struct gm_exchange_shape exchanges[GM_EXCHANGES_MAX];
     uint32_t claim_count; /* shared counters from which work is claimed */
+    uint32_t word_count;  /* shared words of the sources, at most GM_WORDS_MAX; zero at first */
     uint32_t frame_bytes; /* a power of two in [GM_FRAME_BYTES_MIN, GM_FRAME_BYTES_MAX] */
     uint32_t attempt;
     uint64_t secret; /* seals frame headers */
@@ -67,6 +68,7 @@ struct gm_region {
     /* Worked out from the spec, once. */
     uint32_t frame_count;
     uint64_t claims_offset;
+    uint64_t words_offset;
     uint64_t ring_offsets[GM_EXCHANGES_MAX]; /* of the first ring of each exchange */
     uint64_t pool_offset;
     uint64_t frames_offset;
@@ -97,6 +99,8 @@ const char *gm_region_damage(const struct gm_region *region);
 
 struct gm_ledger_entry *gm_region_ledger(const struct gm_region *region, uint32_t participant);
 _Atomic uint64_t *gm_region_claim(const struct gm_region *region, uint32_t claim);
+/* One of spec.word_count words; what it means is its users' affair. */
+_Atomic uint64_t *gm_region_word(const struct gm_region *region, uint32_t word);
 /* Memory of the ring from source to destination in an exchange; NULL where there is none. */
 void *gm_region_ring(const struct gm_region *region, uint32_t exchange, uint32_t source,
                      uint32_t destination);

@@ -15,6 +15,7 @@ import contenders
 import runner
 
 MILLION, FEW = 1000000, 50000
+CSV = -1  # in the place of a number of distinct words: rows of CSV
 THREE_LINES = "the quick brown fox\njumps over the lazy dog\nand the dog sleeps on\n"
 LABEL = {MILLION: "1 M distinct words", FEW: "50 k distinct words"}
 
@@ -37,7 +38,7 @@ class Comparison:
     title: str
     contenders: list
     figures: list
-    words: int = MILLION  # distinct words of the text; 0 for three lines
+    words: int = MILLION  # distinct words of the text; 0 for three lines; CSV
     rounds: int = 5
     memory: bool = False  # sampled in each round, which slows it down
     run: Optional[Callable] = None  # does the whole, instead of contenders
@@ -203,6 +204,15 @@ def start(build):
         words=0, rounds=50)
 
 
+def csv_count(build):
+    return Comparison(
+        "csv", "Rows per value of a column of CSV, two cores",
+        [contenders.csv_count(build, "gleam", 2), contenders.duckdb(2)],
+        [Figure("CSV, rows per value of column 2, against DuckDB, two cores each", "gleam",
+                "DuckDB", "speed", 1.0, 1.5)],
+        words=CSV)
+
+
 def memory(build):
     return Comparison(
         "memory", f"Memory of word count, {LABEL[MILLION]}",
@@ -265,6 +275,7 @@ def all_comparisons(build):
         lua(build),
         lua_map(build),
         start(build),
+        csv_count(build),
         Comparison("ring", "Frames and descriptors from core to core", [], [], run=run_ring),
         memory(build),
         pipe_cat(build),

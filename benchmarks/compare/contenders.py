@@ -107,6 +107,22 @@ def example(build, name, cores):
                      answer_of_counts, cores)
 
 
+def csv_count(build, name, cores):
+    """The example program: the top values of a column."""
+    program = os.path.join(build, "examples", "csv_count")
+    return Contender(name, program,
+                     lambda task: [program, "--quiet", "--cores", str(cores), "2", task.file],
+                     answer_of_counts, cores)
+
+
+def duckdb(cores):
+    """DuckDB of the Python that GLEAM_DUCKDB names: one of a virtual environment that has it."""
+    python = os.environ.get("GLEAM_DUCKDB", "GLEAM_DUCKDB")
+    return Contender("DuckDB", python,
+                     lambda task: [python, str(HERE / "csv_duckdb.py"), str(cores), task.file],
+                     answer_of_counts, cores)
+
+
 def mawk_alone():
     program = """{ gsub(/[^A-Za-z0-9]+/, " "); for (i = 1; i <= NF; i++) c[$i]++ }
                  END { for (w in c) print w "\\t" c[w] }"""

@@ -63,6 +63,10 @@ const char *gm_error_name(int code)
         return "an option does not fit";
     case GM_EJOB_CANCELLED:
         return "stopped";
+    case GM_EJOB_CUT:
+        return "the compressed data ends in the middle; was the file cut?";
+    case GM_EJOB_DAMAGED:
+        return "the compressed data is damaged, or something else";
     default:
         break;
     }

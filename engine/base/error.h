@@ -38,6 +38,8 @@ enum {
     GM_EJOB_OUTPUT = GM_ERR(GM_SCOPE_JOB, 3),      /* an output cannot be written */
     GM_EJOB_OPTION = GM_ERR(GM_SCOPE_JOB, 4),      /* an option does not fit this machine */
     GM_EJOB_CANCELLED = GM_ERR(GM_SCOPE_JOB, 5),   /* a person stopped it */
+    GM_EJOB_CUT = GM_ERR(GM_SCOPE_JOB, 6),         /* a compressed input ends too early */
+    GM_EJOB_DAMAGED = GM_ERR(GM_SCOPE_JOB, 7),     /* a compressed input makes no sense */
 };
 
 struct gm_error {

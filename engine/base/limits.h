@@ -50,12 +50,19 @@
  * exchange, so it can never be the limit; the quota is. */
 #define GM_RING_SLOTS_MAX (1u << 20)
 
+/* Words of a region: one per segment of sources that are cut, of which each partition begins one
+ * and each file another; 10 MiB. */
+#define GM_WORDS_MAX (GM_PARTITIONS_MAX + (1u << 20) + GM_EXCHANGES_MAX)
+
 /* Steps of a flow, files of a source, bytes of a path, of a step's name and of an error. */
 #define GM_STEPS_MAX 256
 #define GM_FILES_MAX (1u << 20)
 #define GM_PATH_BYTES_MAX 4096
 #define GM_STEP_NAME_BYTES_MAX 64
 #define GM_ERROR_BYTES_MAX 1024
+
+/* The end of a written file's name: ".csv.zst" and the like. */
+#define GM_SUFFIX_BYTES_MAX 64
 
 /* Bytes of a function's parameter; a Lua function with its upvalues is one. */
 #define GM_PARAM_BYTES_MAX (16u << 20)

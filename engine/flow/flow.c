@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/flow/flow_csv.h"
 #include "engine/flow/flow_internal.h"
 
 static _Thread_local char here[GM_WHERE_BYTES_MAX] = "?";
@@ -114,6 +115,8 @@ static void node_free(struct gleam_dataset *node)
     free(node->strings);
     free(node->columns);
     free(node->others);
+    gm_csv_options_free(node->csv);
+    free(node->write);
     free((void *)(uintptr_t)node->function.name);
     free((void *)(uintptr_t)node->function.parameter);
     free((void *)(uintptr_t)node->function.library);
@@ -126,8 +129,10 @@ void gleam_flow_free(struct gleam_flow *flow)
         return;
     for (uint32_t i = 0; i < flow->node_count; i++)
         node_free(flow->nodes[i]);
-    for (uint32_t i = 0; i < flow->output_count; i++)
+    for (uint32_t i = 0; i < flow->output_count; i++) {
         free(flow->outputs[i].path);
+        free(flow->outputs[i].empty);
+    }
     for (uint32_t i = 0; i < flow->broadcast_count; i++)
         free(flow->broadcasts[i].data);
     free(flow->broadcasts);
@@ -555,4 +560,12 @@ void gleam_output_row(struct gleam_dataset *dataset, gleam_row_fn *function, voi
     output->kind = GM_OUTPUT_ROW;
     output->function = function;
     output->argument = argument;
+}
+
+/* ---- for the other files --------------------------------------------------------------------- */
+
+struct gm_output *gm_flow_add_output(struct gleam_dataset *dataset, enum gm_node_kind kind,
+                                     const char *name)
+{
+    return add_output(dataset, kind, name);
 }

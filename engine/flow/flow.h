@@ -34,11 +34,18 @@ enum gm_node_kind {
     GM_NODE_COGROUP,
     GM_NODE_REDUCE, /* all rows to one */
     GM_NODE_PIPE,
+    GM_NODE_READ_CSV,
+    GM_NODE_WRITE,
 };
 
 enum gm_pipe_mode { GM_PIPE_ROWS, GM_PIPE_ARGS, GM_PIPE_RAW };
 
-enum gm_output_kind { GM_OUTPUT_STREAM, GM_OUTPUT_PATH, GM_OUTPUT_ROW };
+enum gm_output_kind {
+    GM_OUTPUT_STREAM,
+    GM_OUTPUT_PATH,
+    GM_OUTPUT_ROW,
+    GM_OUTPUT_PARTS, /* a directory; executors write the files */
+};
 
 /* Where rows leave the flow; stays in the driver. */
 struct gm_output {
@@ -48,6 +55,11 @@ struct gm_output {
     gleam_row_fn *function;
     void *argument;
     uint32_t node;
+    /* write: chosen when the plan is made */
+    uint32_t part_count;
+    char suffix[GM_SUFFIX_BYTES_MAX]; /* of the parts' names */
+    char *empty; /* owned: what a file without rows holds, such as a header */
+    size_t empty_bytes;
 };
 
 struct gleam_dataset {
@@ -67,6 +79,8 @@ struct gleam_dataset {
     size_t string_count;
     int64_t from, to;
     uint32_t partition_count; /* as asked for; 0: planner's choice */
+    struct gleam_csv_options *csv; /* owned, with its texts; read csv */
+    struct gm_write_plan *write;   /* owned; write */
 
     /* steps */
     struct gleam_function function; /* name, parameter and library owned */
@@ -113,5 +127,8 @@ struct gleam_dataset *gm_flow_add_step(struct gleam_dataset *input, enum gm_node
                                        const char *name, const char *fallback);
 /* Notes a mistake of the call that is under way; returns NULL. */
 struct gleam_dataset *gm_flow_mistake(struct gleam_flow *flow, const char *text);
+/* NULL after a mistake. */
+struct gm_output *gm_flow_add_output(struct gleam_dataset *dataset, enum gm_node_kind kind,
+                                     const char *name);
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "engine/base/text.h"
 #include "engine/flow/pipe_spec.h"
+#include "engine/flow/plan_csv.h"
+#include "engine/flow/plan_write.h"
 
 static void source_fini(struct gm_source *source)
 {
@@ -19,6 +21,7 @@ static void source_fini(struct gm_source *source)
     free(source->partition_ends);
     free(source->strings);
     free(source->inputs);
+    free(source->csv);
 }
 
 void gm_plan_fini(struct gm_plan *plan)
@@ -30,9 +33,12 @@ void gm_plan_fini(struct gm_plan *plan)
             free(chain->steps[s].parameter);
             free(chain->steps[s].format);
             free(chain->steps[s].library);
+            free(chain->steps[s].write);
         }
         free(chain->steps);
     }
+    for (uint32_t i = 0; i < plan->exchange_count && plan->exchanges != NULL; i++)
+        free(plan->exchanges[i].parts);
     free(plan->chains);
     free(plan->exchanges);
     for (uint32_t i = 0; i < plan->broadcast_count && plan->broadcasts != NULL; i++)
@@ -40,6 +46,22 @@ void gm_plan_fini(struct gm_plan *plan)
     free(plan->broadcasts);
     free(plan->lua_init);
     *plan = (struct gm_plan){0};
+}
+
+bool gm_source_has_files(const struct gm_source *source)
+{
+    return source->kind == GM_SOURCE_TEXT || source->kind == GM_SOURCE_CSV;
+}
+
+uint32_t gm_plan_word_count(const struct gm_plan *plan)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < plan->chain_count; i++) {
+        const struct gm_source *source = &plan->chains[i].source;
+        if (source->csv != NULL && source->csv->parity != GM_CSV_PARITY_NONE)
+            count += 1 + source->segment_count;
+    }
+    return count;
 }
 
 const struct gm_schema *gm_plan_input_schema(const struct gm_chain_plan *chain, uint32_t step)
@@ -62,6 +84,7 @@ const char *gm_step_kind_name(enum gm_step_kind kind)
         [GM_STEP_GROUP] = "group",           [GM_STEP_COGROUP] = "cogroup",
         [GM_STEP_PIPE] = "pipe",
         [GM_STEP_PIPE_ARGS] = "pipe as args",
+        [GM_STEP_WRITE] = "write",
     };
     return (unsigned)kind < GM_STEP_KINDS ? names[kind] : "?";
 }
@@ -128,6 +151,10 @@ static void print_source(const struct gm_source *source, FILE *file)
                 source->partition_count, source->partition_count == 1 ? "" : "s",
                 " claimed by free executors");
         break;
+    case GM_SOURCE_CSV:
+        gm_text_format_size(bytes, size, sizeof size);
+        gm_plan_csv_print(source, size, file);
+        break;
     case GM_SOURCE_STRINGS:
         fprintf(file, "  strings, %u row%s, %u partition%s", source->string_count,
                 source->string_count == 1 ? "" : "s", source->partition_count,
@@ -140,8 +167,11 @@ static void print_source(const struct gm_source *source, FILE *file)
     case GM_SOURCE_EXCHANGE:
         print_inputs(source, file);
         return;
+    case GM_SOURCE_KINDS:
+        break;
     }
-    fprintf(file, " -> %s\n", schema);
+    fprintf(file, " -> %s%s\n", schema,
+            source->csv != NULL && source->csv->guessed ? " (guessed)" : "");
 }
 
 static void print_join(const struct gm_step *step, FILE *file)
@@ -186,6 +216,9 @@ static void print_step(const struct gm_step *step, FILE *file)
     case GM_STEP_SORT:
         fprintf(file, " by column ");
         print_order(&step->order, true, file);
+        break;
+    case GM_STEP_WRITE:
+        gm_plan_write_print(step->write, file);
         break;
     case GM_STEP_MAPPER:
     case GM_STEP_FILTER:
@@ -240,8 +273,12 @@ static void print_exchange(const struct gm_exchange_plan *exchange, uint32_t ind
         fprintf(file, "  => exchange %u: gather to 1 partition\n", index);
         break;
     case GM_EXCHANGE_OUTPUT:
-        fprintf(file, "  => exchange %u: gather to output %u in the driver\n", index,
-                exchange->output);
+        if (exchange->parts != NULL)
+            fprintf(file, "  => exchange %u: written to %s/part-*%s; counts to the driver\n", index,
+                    exchange->parts->target, exchange->parts->suffix);
+        else
+            fprintf(file, "  => exchange %u: gather to output %u in the driver\n", index,
+                    exchange->output);
         break;
     default:
         fprintf(file, "  => exchange %u: %s to %u partition%s\n", index,

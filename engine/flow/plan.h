@@ -19,6 +19,8 @@
 #include "engine/base/limits.h"
 #include "engine/gleam.h"
 #include "engine/row/schema.h"
+#include "engine/sink/write.h"
+#include "engine/source/csv.h"
 #include "engine/udf/lua.h"
 
 enum gm_step_kind {
@@ -42,6 +44,7 @@ enum gm_step_kind {
     GM_STEP_COGROUP, /* of the two inputs of its chain, as a join's */
     GM_STEP_PIPE,      /* a command per partition; the parameter is a spec of pipe_spec.h */
     GM_STEP_PIPE_ARGS, /* a command per row; likewise */
+    GM_STEP_WRITE, /* rows to the text of files */
     GM_STEP_KINDS,
 };
 
@@ -85,6 +88,7 @@ struct gm_step {
     bool tagged;      /* join, cogroup: the keys are compared in their tagged form */
     bool partial;     /* distinct: before an exchange; some rows may pass twice */
     bool seeks_first; /* distinct: the first row by (origin, position), known at the end */
+    struct gm_write_plan *write; /* owned; write */
 };
 
 enum gm_source_kind {
@@ -92,6 +96,8 @@ enum gm_source_kind {
     GM_SOURCE_STRINGS,
     GM_SOURCE_INTS,
     GM_SOURCE_EXCHANGE,
+    GM_SOURCE_CSV,
+    GM_SOURCE_KINDS,
 };
 
 /* Bytes [begin, end) of a file; whole lines that begin there.  end is UINT64_MAX for a file whose
@@ -105,6 +111,27 @@ struct gm_segment {
 struct gm_file {
     char *path;     /* owned */
     uint64_t bytes; /* when planned; UINT64_MAX unknown */
+};
+
+/* How a reader learns whether its segment begins inside quotes. */
+enum gm_csv_parity {
+    GM_CSV_PARITY_NONE,  /* there are no quotes, or no file is cut */
+    GM_CSV_PARITY_CHAIN, /* each partition is one small segment: read, counted, then parsed */
+    GM_CSV_PARITY_AHEAD, /* the quotes of everything in front are counted first */
+};
+
+/* Reading CSV.  Words of the region tell of the parity of quotes: the first counts pieces claimed
+ * (AHEAD), the others are the segments', in order. */
+struct gm_csv_plan {
+    struct gm_csv_format format;
+    enum gm_csv_parity parity;
+    uint32_t words_begin;
+    bool header;
+    bool guessed; /* its types, for messages */
+    /* Of the first file's header as it is, so that another file with other columns is noticed; 0:
+     * not known. */
+    uint64_t header_hash;
+    char where[GM_WHERE_BYTES_MAX];
 };
 
 struct gm_string {
@@ -141,6 +168,7 @@ struct gm_source {
 
     struct gm_input *inputs; /* of an exchange source; a batch says which one it came by */
     uint32_t input_count;
+    struct gm_csv_plan *csv; /* owned; CSV */
 };
 
 struct gm_chain_plan {
@@ -161,6 +189,13 @@ enum gm_exchange_kind {
     GM_EXCHANGE_KINDS,
 };
 
+/* A directory of parts, which executors write; its rows in the driver are (part, rows, bytes). */
+struct gm_parts_plan {
+    char suffix[GM_SUFFIX_BYTES_MAX];
+    char target[GM_PATH_BYTES_MAX];    /* what the person named, for messages */
+    char directory[GM_PATH_BYTES_MAX]; /* where they are written; the driver makes it */
+};
+
 struct gm_exchange_plan {
     enum gm_exchange_kind kind;
     struct gm_schema schema;
@@ -168,6 +203,7 @@ struct gm_exchange_plan {
     struct gleam_order keys;
     bool tagged; /* HASH: by the keys' tagged form, as the other side of a join does it */
     uint32_t output; /* OUTPUT: index of the flow's output */
+    struct gm_parts_plan *parts; /* owned; OUTPUT to a directory */
 };
 
 struct gm_plan {
@@ -184,6 +220,12 @@ struct gm_plan {
 
 /* Frees what a plan owns; accepts a half-made one. */
 void gm_plan_fini(struct gm_plan *plan);
+
+/* True for sources with files, segments and partition_ends. */
+bool gm_source_has_files(const struct gm_source *source);
+
+/* Words of the region that the plan's sources share. */
+uint32_t gm_plan_word_count(const struct gm_plan *plan);
 
 /* The schema that a step reads. */
 const struct gm_schema *gm_plan_input_schema(const struct gm_chain_plan *chain, uint32_t step);

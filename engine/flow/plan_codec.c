@@ -6,6 +6,8 @@
 
 #include "engine/base/check.h"
 #include "engine/base/cursor.h"
+#include "engine/flow/plan_csv.h"
+#include "engine/flow/plan_write.h"
 
 /* Changes with every change of the encoding: driver and executor are the same program, but an
  * agent's may not be. */
@@ -52,7 +54,7 @@ static void write_source(struct gm_writer *writer, const struct gm_source *sourc
         gm_writer_u64(writer, source->segments[i].begin);
         gm_writer_u64(writer, source->segments[i].end);
     }
-    if (source->kind == GM_SOURCE_TEXT)
+    if (gm_source_has_files(source))
         for (uint32_t i = 0; i < source->partition_count; i++)
             gm_writer_u32(writer, source->partition_ends[i]);
     gm_writer_u32(writer, source->string_count);
@@ -65,6 +67,8 @@ static void write_source(struct gm_writer *writer, const struct gm_source *sourc
         gm_writer_u32(writer, source->inputs[i].exchange);
         write_schema(writer, &source->inputs[i].schema);
     }
+    if (source->kind == GM_SOURCE_CSV)
+        gm_plan_csv_write(writer, source->csv);
 }
 
 static void write_step(struct gm_writer *writer, const struct gm_step *step)
@@ -88,6 +92,8 @@ static void write_step(struct gm_writer *writer, const struct gm_step *step)
     gm_writer_bool(writer, step->tagged);
     gm_writer_bool(writer, step->partial);
     gm_writer_bool(writer, step->seeks_first);
+    if (step->kind == GM_STEP_WRITE)
+        gm_plan_write_write(writer, step->write);
 }
 
 int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_bytes)
@@ -120,6 +126,7 @@ int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_b
         write_order(&writer, &exchange->keys);
         gm_writer_bool(&writer, exchange->tagged);
         gm_writer_u32(&writer, exchange->output);
+        gm_plan_parts_write(&writer, exchange->parts);
     }
     const int rc = gm_writer_take(&writer, ret_data, ret_bytes);
     gm_writer_fini(&writer);
@@ -235,7 +242,7 @@ static void read_inputs(struct gm_cursor *cursor, struct gm_source *source)
 static void read_source(struct gm_cursor *cursor, struct gm_source *source)
 {
     source->kind = gm_cursor_u8(cursor);
-    expect(cursor, source->kind <= GM_SOURCE_EXCHANGE);
+    expect(cursor, (unsigned)source->kind < GM_SOURCE_KINDS);
     gm_cursor_string(cursor, source->name, sizeof source->name);
     read_schema(cursor, &source->schema);
     source->partition_count = gm_cursor_u32(cursor);
@@ -244,7 +251,7 @@ static void read_source(struct gm_cursor *cursor, struct gm_source *source)
     source->blocks = gm_cursor_bool(cursor);
     gm_cursor_string(cursor, source->tokenize_name, sizeof source->tokenize_name);
     read_files(cursor, source);
-    if (source->kind == GM_SOURCE_TEXT && !cursor->failed) {
+    if (gm_source_has_files(source) && !cursor->failed) {
         uint32_t last = 0;
         source->partition_ends = table(source->partition_count, sizeof *source->partition_ends);
         for (uint32_t i = 0; i < source->partition_count && !cursor->failed; i++) {
@@ -261,6 +268,8 @@ static void read_source(struct gm_cursor *cursor, struct gm_source *source)
     source->from = gm_cursor_i64(cursor);
     source->to = gm_cursor_i64(cursor);
     read_inputs(cursor, source);
+    if (source->kind == GM_SOURCE_CSV && !cursor->failed)
+        source->csv = gm_plan_csv_read(cursor, &source->schema);
 }
 
 static void read_step(struct gm_cursor *cursor, struct gm_step *step,
@@ -291,6 +300,8 @@ static void read_step(struct gm_cursor *cursor, struct gm_step *step,
     step->tagged = gm_cursor_bool(cursor);
     step->partial = gm_cursor_bool(cursor);
     step->seeks_first = gm_cursor_bool(cursor);
+    if (step->kind == GM_STEP_WRITE && !cursor->failed)
+        step->write = gm_plan_write_read(cursor, &step->schema);
     /* A reduce of all rows has no key. */
     if (((step->kind == GM_STEP_COMBINE || step->kind == GM_STEP_REDUCE) &&
          step->order.count > 0) ||
@@ -340,6 +351,9 @@ static void read_exchange(struct gm_cursor *cursor, struct gm_exchange_plan *exc
     read_order(cursor, &exchange->keys);
     exchange->tagged = gm_cursor_bool(cursor);
     exchange->output = gm_cursor_u32(cursor);
+    if (!cursor->failed)
+        exchange->parts = gm_plan_parts_read(cursor);
+    expect(cursor, exchange->parts == NULL || exchange->kind == GM_EXCHANGE_OUTPUT);
     if (exchange->kind == GM_EXCHANGE_HASH)
         check_order(cursor, &exchange->keys, &exchange->schema);
 }

@@ -8,6 +8,8 @@
 
 #include "engine/base/check.h"
 #include "engine/flow/pipe.h"
+#include "engine/flow/plan_csv.h"
+#include "engine/flow/plan_write.h"
 #include "engine/flow/planner_internal.h"
 #include "engine/flow/splits.h"
 #include "engine/sink/format.h"
@@ -500,8 +502,33 @@ static int plan_top(struct planner *planner, const struct gleam_dataset *node)
     return 0;
 }
 
+static int plan_write(struct planner *planner, const struct gleam_dataset *node)
+{
+    struct gm_write_plan *write = NULL;
+    struct gm_exchange_plan exchange = {
+        .kind = GM_EXCHANGE_OUTPUT, .partition_count = 1, .output = node->output};
+    const int rc = gm_plan_write(node, &planner->schema, planner->chain->source.partition_count,
+                                 &planner->flow->outputs[node->output], &write, &exchange.parts,
+                                 planner->error);
+    if (rc < 0)
+        return rc;
+    planner->schema = (struct gm_schema){0};
+    gm_schema_add(&planner->schema, "text", GLEAM_BYTES, false);
+    if (write->counts)
+        gm_schema_add(&planner->schema, "rows", GLEAM_I64, false);
+    add_step(planner, GM_STEP_WRITE, node)->write = write;
+    if (exchange.parts != NULL)
+        gm_plan_parts_schema(&planner->schema);
+    const int cut_rc = cut(planner, node, exchange);
+    if (cut_rc < 0)
+        free(exchange.parts);
+    return cut_rc;
+}
+
 static int plan_output(struct planner *planner, const struct gleam_dataset *node)
 {
+    if (node->kind == GM_NODE_WRITE)
+        return plan_write(planner, node);
     if (node->kind == GM_NODE_FORMAT) {
         struct gm_format format;
         struct gm_error error = {0};
@@ -536,7 +563,7 @@ static bool shows_partitions(struct gleam_dataset *const *path, uint32_t count)
 {
     for (uint32_t i = 1; i < count; i++) {
         const enum gm_node_kind kind = path[i]->kind;
-        if (path[i]->local)
+        if (path[i]->local || kind == GM_NODE_WRITE)
             return true;
         if (kind == GM_NODE_PIPE && path[i]->pipe_mode != GM_PIPE_ARGS)
             return true;
@@ -547,20 +574,50 @@ static bool shows_partitions(struct gleam_dataset *const *path, uint32_t count)
     return false;
 }
 
-static int plan_text(struct planner *planner, struct gleam_dataset *node, bool fine)
+/* The source's files, of all paths of the node. */
+static int find_files(struct planner *planner, const struct gleam_dataset *node,
+                      struct gm_file_list *list)
 {
-    struct gm_file_list list = {0};
     int rc = 0;
     for (size_t i = 0; i < node->path_count && rc == 0; i++) {
         struct gm_error error = {0};
-        rc = planner->list_files(node->paths[i], &list, &error);
+        rc = planner->list_files(node->paths[i], list, &error);
         if (rc < 0)
             gm_error_set(planner->error, rc, "%s: %s", node->where, error.text);
     }
+    planner->chain->source.files = list->files;
+    planner->chain->source.file_count = list->count;
+    return rc;
+}
+
+static int plan_csv(struct planner *planner, const struct gleam_dataset *node,
+                    const struct gleam_dataset *as, bool fine)
+{
+    struct gm_csv_request request = {.node = node,
+                                     .executor_count = planner->executor_count,
+                                     .fine = fine,
+                                     .declared = as != NULL,
+                                     .words_begin = gm_plan_word_count(&planner->plan)};
+    struct gm_file_list list = {0};
+    planner->chain->source.kind = GM_SOURCE_CSV;
+    int rc = find_files(planner, node, &list);
+    if (rc == 0 && as != NULL)
+        rc = gm_planner_parse_columns(planner, as, &request.schema);
+    if (rc < 0)
+        return rc;
+    request.sample = list.sample;
+    planner->partition_count =
+        node->partition_count > 0 ? node->partition_count : planner->executor_count;
+    return gm_plan_csv(&request, &planner->chain->source, &planner->plan.input_bytes,
+                       planner->error);
+}
+
+static int plan_text(struct planner *planner, struct gleam_dataset *node, bool fine)
+{
+    struct gm_file_list list = {0};
     struct gm_source *source = &planner->chain->source;
     source->kind = GM_SOURCE_TEXT;
-    source->files = list.files;
-    source->file_count = list.count;
+    int rc = find_files(planner, node, &list);
     if (rc < 0)
         return rc;
     gm_schema_add(&source->schema, "line", GLEAM_BYTES, false);
@@ -574,12 +631,18 @@ static int plan_text(struct planner *planner, struct gleam_dataset *node, bool f
     return 0;
 }
 
-static int plan_source(struct planner *planner, struct gleam_dataset *node, bool fine)
+/* as: the declaration right behind the source, or NULL. */
+static int plan_source(struct planner *planner, struct gleam_dataset *node,
+                       const struct gleam_dataset *as, bool fine)
 {
     struct gm_source *source = &add_chain(planner)->source;
     snprintf(source->name, sizeof source->name, "%s", node->name);
     if (node->kind == GM_NODE_READ_TEXT) {
         int rc = plan_text(planner, node, fine);
+        if (rc < 0)
+            return rc;
+    } else if (node->kind == GM_NODE_READ_CSV) {
+        int rc = plan_csv(planner, node, as, fine);
         if (rc < 0)
             return rc;
     } else if (node->kind == GM_NODE_STRINGS) {
@@ -636,6 +699,7 @@ static int plan_step(struct planner *planner, const struct gleam_dataset *node,
     case GM_NODE_TOP:
         return plan_top(planner, node);
     case GM_NODE_FORMAT:
+    case GM_NODE_WRITE:
     case GM_NODE_OUTPUT_ROW:
         return plan_output(planner, node);
     default:
@@ -653,10 +717,14 @@ int gm_planner_path(struct planner *planner, struct gleam_dataset *end)
     for (struct gleam_dataset *node = end; node != NULL; node = next_back(node))
         path[--at] = node;
     GM_CHECK(count > 0);
+    const struct gleam_dataset *as =
+        count > 1 && path[1]->kind == GM_NODE_AS ? path[1] : NULL;
     int rc = path[0]->other_count > 0
                  ? gm_planner_meeting(planner, path[0])
-                 : plan_source(planner, path[0], !shows_partitions(path, count));
-    for (uint32_t i = 1; i < count && rc == 0; i++) {
+                 : plan_source(planner, path[0], as, !shows_partitions(path, count));
+    /* CSV's declaration is part of reading it. */
+    for (uint32_t i = path[0]->kind == GM_NODE_READ_CSV && as != NULL ? 2 : 1;
+         i < count && rc == 0; i++) {
         bool used_next = false;
         planner->path = path; /* a meeting has planned other paths */
         planner->path_count = count;

@@ -11,10 +11,17 @@
 #include "engine/flow/flow.h"
 #include "engine/flow/plan.h"
 
+/* The first bytes of a file, as its readers will see them: at most bytes_max of them to data;
+ * *ret_whole says that there are no more.  Returns 0, GM_AGAIN for what cannot be looked into
+ * without taking from it (a pipe), or < 0 with error. */
+typedef int gm_sample_file_fn(const struct gm_file *file, uint8_t *data, size_t bytes_max,
+                              size_t *ret_bytes, bool *ret_whole, struct gm_error *error);
+
 /* The files of one text source, in order; owned by the plan afterwards. */
 struct gm_file_list {
     struct gm_file *files;
     uint32_t count;
+    gm_sample_file_fn *sample; /* how to look into them; NULL: they cannot be */
 };
 
 /* Looks up a path, glob or directory and appends to the list.  Returns 0 or < 0 with error. */

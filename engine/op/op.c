@@ -18,6 +18,7 @@ const struct gm_op_ops *gm_op_find(enum gm_step_kind kind)
         [GM_STEP_GROUP] = &gm_op_group,       [GM_STEP_COGROUP] = &gm_op_group,
         [GM_STEP_PIPE] = &gm_op_pipe,
         [GM_STEP_PIPE_ARGS] = &gm_op_pipe_args,
+        [GM_STEP_WRITE] = &gm_op_write,
     };
     GM_CHECK((unsigned)kind < GM_STEP_KINDS);
     return table[kind];

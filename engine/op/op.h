@@ -114,5 +114,6 @@ extern const struct gm_op_ops gm_op_distinct;
 extern const struct gm_op_ops gm_op_group;
 extern const struct gm_op_ops gm_op_pipe;
 extern const struct gm_op_ops gm_op_pipe_args;
+extern const struct gm_op_ops gm_op_write;
 
 #endif

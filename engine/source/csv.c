@@ -112,6 +112,8 @@ static struct gm_bytes decode_field(const struct gm_csv_dialect *dialect, uint8_
             from++;
         data[to++] = data[from];
     }
+    /* So that the span keeps its number of line ends. */
+    memset(data + to, ' ', length - to);
     return (struct gm_bytes){.data = data, .length = to};
 }
 
@@ -451,6 +453,7 @@ uint32_t gm_csv_split_record(const struct gm_csv_dialect *dialect, uint8_t *data
         bool inside = false;
         uint8_t *record = data + begin;
         size_t next = gm_csv_find_record(dialect, record, bytes - begin, &inside);
+        *ret_used = begin;
         if (next == SIZE_MAX && (!whole || inside))
             return 0;
         const bool has_end = next != SIZE_MAX;
@@ -458,10 +461,13 @@ uint32_t gm_csv_split_record(const struct gm_csv_dialect *dialect, uint8_t *data
         const size_t stop = next - has_end;
         const bool empty = stop == 0 || (stop == 1 && record[0] == '\r');
         if (!empty && (dialect->comment == 0 || record[0] != dialect->comment)) {
-            *ret_used = begin + next;
-            return split_fields(dialect, record, stop, ret_fields, ret_quoted, fields_max);
+            const uint32_t count =
+                split_fields(dialect, record, stop, ret_fields, ret_quoted, fields_max);
+            *ret_used = count > 0 ? begin + next : begin;
+            return count;
         }
         begin += next;
     }
+    *ret_used = bytes;
     return 0;
 }

@@ -102,7 +102,8 @@ size_t gm_csv_find_record(const struct gm_csv_dialect *dialect, const uint8_t *d
 
 /* Splits the first record of a text: for headers and samples.  Fields are decoded in place.
  * Returns their number, at most fields_max of them written; 0: there is no whole record, or a bad
- * one.  *ret_used is where the next record begins.  whole: the text is all of the file.
+ * one.  *ret_used is where the next record begins; with 0, where the bad or unfinished one does,
+ * which is `bytes` when there is none.  whole: the text is all of the file.
  * ret_quoted (may be NULL) tells which were quoted. */
 uint32_t gm_csv_split_record(const struct gm_csv_dialect *dialect, uint8_t *data, size_t bytes,
                              bool whole, struct gm_bytes *ret_fields, bool *ret_quoted,

@@ -37,8 +37,24 @@ class OwnDescriptors(driver.DriverCase):
         self.assertEqual(done.out, "a\nb\n")
 
     def test_standard_input_that_is_a_pipe(self):
-        self.run_bad(self.flows("--cores", 1, "lines", 1, "/dev/stdin"),
-                     "/dev/stdin", "executors are programs of their own", stdin="a\n")
+        text = "".join("%d\n" % i for i in range(driver.scaled(200000)))
+        for name in ("/dev/stdin", "-", "/dev/fd/0"):
+            for cores in (1, 2):
+                done = self.run_ok(self.flows("--cores", cores, "lines", 0, name), stdin=text)
+                self.assertEqual(done.out, text)
+        self.assertEqual(self.run_ok(self.flows("--in-process", "lines", 0, "-"),
+                                     stdin=text).out, text)
+        self.assertEqual(self.run_ok(self.flows("lines", 0, "-"), stdin="").out, "")
+
+    def test_a_pipe_whose_writer_is_slow_or_gone(self):
+        script = "(printf 'a\\n'; sleep 0.3; printf 'b\\n') | \"$0\" lines 0 -; " \
+                 "printf 'c\\n' | (sleep 0.3; \"$0\" lines 0 -)"
+        self.assertEqual(self.run_ok(["sh", "-c", script, lib.binary("flows")]).out, "a\nb\nc\n")
+
+    def test_other_descriptors_that_are_no_files(self):
+        script = "exec 5<&0; \"$0\" --cores 1 lines 1 /dev/fd/5"
+        self.run_bad(["sh", "-c", script, lib.binary("flows")], "/dev/fd/5",
+                     "executors are programs of their own", stdin="a\n")
 
 
 class Examples(driver.DriverCase):

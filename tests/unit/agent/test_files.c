@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/sample.h"
+
 static char root[64];
 static struct gm_file_list list;
 static struct gm_error error;
@@ -203,9 +205,75 @@ static void a_directory_that_stops_half_way_is_refused(void **state)
     read_fails_after = UINT32_MAX;
 }
 
+static void tree_is(const char *pattern, const char *wanted)
+{
+    char got[512] = "";
+    forget();
+    char path[256];
+    snprintf(path, sizeof path, "%s%s", root, pattern);
+    assert_int_equal(gm_files_list(path, &list, &error), 0);
+    for (uint32_t i = 0; i < list.count; i++) {
+        strcat(got, list.files[i].path + strlen(root));
+        strcat(got, " ");
+    }
+    assert_string_equal(got, wanted);
+}
+
+static void two_stars_search_the_tree(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(place("deep/er"), 0700), 0);
+    assert_int_equal(mkdir(place("deep/.hidden"), 0700), 0);
+    static const char *const more[] = {"deep/a.txt", "deep/er/z.txt", "deep/er/z.log",
+                                       "deep/.hidden/x.txt"};
+    for (size_t i = 0; i < 4; i++) {
+        FILE *file = fopen(place(more[i]), "we");
+        assert_non_null(file);
+        fclose(file);
+    }
+    assert_int_equal(symlink("..", place("deep/er/loop")), 0);
+    tree_is("/**", "/a.txt /b.txt /c[1].log /deep/a.txt /deep/er/z.log /deep/er/z.txt ");
+    tree_is("/**/*.txt", "/a.txt /b.txt /deep/a.txt /deep/er/z.txt ");
+    tree_is("/deep/**/z.*", "/deep/er/z.log /deep/er/z.txt ");
+    tree_is("/**/er/**", "/deep/er/z.log /deep/er/z.txt ");
+    tree_is("/**/deep/**/a.txt", "/deep/a.txt ");
+    refused(place("**/none"), "no file matches");
+    forget();
+    assert_int_equal(gm_files_list(place("no/**"), &list, &error), GM_EJOB_INPUT);
+    assert_non_null(strstr(error.text, "/no/: No such file"));
+    unlink(place("deep/er/loop"));
+    for (size_t i = 0; i < 4; i++)
+        unlink(place(more[i]));
+    rmdir(place("deep/.hidden"));
+    rmdir(place("deep/er"));
+}
+
+static void samples_show_the_first_bytes(void **state)
+{
+    uint8_t data[16];
+    size_t bytes;
+    bool whole;
+    struct gm_file file = {.path = (char *)(uintptr_t)place("a.txt"), .bytes = 2};
+    (void)state;
+    error = (struct gm_error){0};
+    assert_int_equal(gm_sample_file(&file, data, 16, &bytes, &whole, &error), 0);
+    assert_int_equal(bytes, 2);
+    assert_true(whole);
+    assert_memory_equal(data, "12", 2);
+    assert_int_equal(gm_sample_file(&file, data, 1, &bytes, &whole, &error), 0);
+    assert_true(bytes == 1 && !whole);
+    file.path = (char *)(uintptr_t)place("pipe");
+    assert_int_equal(gm_sample_file(&file, data, 16, &bytes, &whole, &error), GM_AGAIN);
+    file.path = (char *)(uintptr_t)place("nothing");
+    assert_int_equal(gm_sample_file(&file, data, 16, &bytes, &whole, &error), GM_EJOB_INPUT);
+    assert_non_null(strstr(error.text, "nothing: No such file"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(samples_show_the_first_bytes),
+        cmocka_unit_test(two_stars_search_the_tree),
         cmocka_unit_test(a_directory_gives_its_files_in_order),
         cmocka_unit_test(several_paths_are_appended),
         cmocka_unit_test(a_name_with_brackets_is_that_file),

@@ -61,9 +61,39 @@ static inline void *random_table(uint32_t count, size_t element_bytes)
     return table;
 }
 
+static inline void random_csv(uint64_t *random, struct gm_source *source)
+{
+    struct gm_csv_plan *csv = random_table(1, sizeof *csv);
+    struct gm_csv_format *format = &csv->format;
+    source->csv = csv;
+    format->dialect = (struct gm_csv_dialect){(uint8_t)random_next(random),
+                                              (uint8_t)random_next(random),
+                                              (uint8_t)random_next(random),
+                                              (uint8_t)random_next(random)};
+    format->on_error = (uint8_t)random_below(random, GM_CSV_NULL + 1);
+    format->has_nulls = random_below(random, 2);
+    format->null_bytes = random_below(random, GM_CSV_NULL_BYTES_MAX);
+    memset(format->null_text, 'N', format->null_bytes);
+    format->field_count = 1 + random_below(random, GM_CSV_FIELDS_MAX);
+    format->column_count = source->schema.field_count;
+    for (uint32_t i = 0; i < format->column_count; i++) {
+        struct gm_field *field = &source->schema.fields[i];
+        field->kind = field->kind == GLEAM_ANY ? GLEAM_BYTES : field->kind;
+        field->nullable = field->nullable || format->on_error == GM_CSV_NULL;
+        format->columns[i].field = (uint16_t)random_below(random, format->field_count);
+        format->columns[i].nullable = field->nullable && random_below(random, 2);
+    }
+    csv->parity = (enum gm_csv_parity)random_below(random, GM_CSV_PARITY_AHEAD + 1);
+    csv->words_begin = random_below(random, 99);
+    csv->header = random_below(random, 2);
+    csv->guessed = random_below(random, 2);
+    csv->header_hash = random_next(random);
+    random_text(random, csv->where, sizeof csv->where);
+}
+
 static inline void random_source(uint64_t *random, struct gm_source *source)
 {
-    source->kind = (enum gm_source_kind)random_below(random, GM_SOURCE_EXCHANGE + 1);
+    source->kind = (enum gm_source_kind)random_below(random, GM_SOURCE_KINDS);
     random_text(random, source->name, sizeof source->name);
     random_plan_schema(random, &source->schema);
     source->partition_count = 1 + random_below(random, 20);
@@ -85,7 +115,9 @@ static inline void random_source(uint64_t *random, struct gm_source *source)
                                       ? source->segments[i].begin + 1 + random_below(random, 99)
                                       : UINT64_MAX;
     }
-    if (source->kind == GM_SOURCE_TEXT) {
+    if (source->kind == GM_SOURCE_CSV)
+        random_csv(random, source);
+    if (gm_source_has_files(source)) {
         source->partition_ends = random_table(source->partition_count, sizeof(uint32_t));
         for (uint32_t i = 0, end = 0; i < source->partition_count; i++) {
             end += random_below(random, source->segment_count - end + 1);
@@ -117,6 +149,35 @@ static inline void random_broadcasts(uint64_t *random, struct gm_plan *plan)
     }
 }
 
+static inline void random_write(uint64_t *random, struct gm_step *step)
+{
+    struct gm_write_plan *write = random_table(1, sizeof *write);
+    step->write = write;
+    *write = (struct gm_write_plan){.format = random_below(random, GM_WRITE_FORMATS),
+                                    .compression = random_below(random, GM_COMPRESSIONS),
+                                    .counts = random_below(random, 2),
+                                    .delimiter = (uint8_t)random_next(random),
+                                    .quote = (uint8_t)random_next(random),
+                                    .quote_all = random_below(random, 2),
+                                    .header = random_below(random, 2),
+                                    .null_bytes = random_below(random, GM_WRITE_NULL_BYTES_MAX)};
+    memset(write->null_text, 'N', write->null_bytes);
+    step->schema = (struct gm_schema){0};
+    gm_schema_add(&step->schema, "text", GLEAM_BYTES, false);
+    if (write->counts)
+        gm_schema_add(&step->schema, "rows", GLEAM_I64, false);
+}
+
+static inline void random_parts(uint64_t *random, struct gm_exchange_plan *exchange)
+{
+    if (exchange->kind != GM_EXCHANGE_OUTPUT || random_below(random, 2))
+        return;
+    exchange->parts = random_table(1, sizeof *exchange->parts);
+    random_text(random, exchange->parts->suffix, sizeof exchange->parts->suffix);
+    random_text(random, exchange->parts->target, sizeof exchange->parts->target);
+    random_text(random, exchange->parts->directory, 200);
+}
+
 static inline void random_step(uint64_t *random, const struct gm_schema *input,
                                struct gm_step *step)
 {
@@ -142,6 +203,8 @@ static inline void random_step(uint64_t *random, const struct gm_schema *input,
     step->tagged = random_below(random, 2);
     step->partial = random_below(random, 2);
     step->seeks_first = random_below(random, 2);
+    if (step->kind == GM_STEP_WRITE)
+        random_write(random, step);
 }
 
 static inline bool random_meets(const struct gm_step *step)
@@ -207,6 +270,7 @@ static inline void random_plan(uint64_t *random, struct gm_plan *plan)
         random_plan_order(random, &exchange->schema, &exchange->keys);
         exchange->tagged = random_below(random, 2);
         exchange->output = random_below(random, 9);
+        random_parts(random, exchange);
         random_source(random, &chain->source);
         if (chain->source.kind == GM_SOURCE_EXCHANGE)
             random_inputs(random, plan, i, &chain->source);

@@ -54,7 +54,9 @@ static void assert_source_equal(const struct gm_source *a, const struct gm_sourc
         assert_true(a->segments[i].begin == b->segments[i].begin);
         assert_true(a->segments[i].end == b->segments[i].end);
     }
-    for (uint32_t i = 0; a->kind == GM_SOURCE_TEXT && i < a->partition_count; i++)
+    if (a->kind == GM_SOURCE_CSV)
+        assert_memory_equal(a->csv, b->csv, sizeof *a->csv);
+    for (uint32_t i = 0; gm_source_has_files(a) && i < a->partition_count; i++)
         assert_int_equal(a->partition_ends[i], b->partition_ends[i]);
     assert_int_equal(a->string_count, b->string_count);
     for (uint32_t i = 0; i < a->string_count; i++) {
@@ -98,6 +100,8 @@ static void assert_step_equal(const struct gm_step *a, const struct gm_step *b)
     assert_int_equal(a->tagged, b->tagged);
     assert_int_equal(a->partial, b->partial);
     assert_int_equal(a->seeks_first, b->seeks_first);
+    if (a->kind == GM_STEP_WRITE)
+        assert_memory_equal(a->write, b->write, sizeof *a->write);
 }
 
 static void assert_plan_equal(const struct gm_plan *a, const struct gm_plan *b)
@@ -127,6 +131,10 @@ static void assert_plan_equal(const struct gm_plan *a, const struct gm_plan *b)
         assert_order_equal(&a->exchanges[e].keys, &b->exchanges[e].keys);
         assert_int_equal(a->exchanges[e].tagged, b->exchanges[e].tagged);
         assert_int_equal(a->exchanges[e].output, b->exchanges[e].output);
+        assert_int_equal(a->exchanges[e].parts == NULL, b->exchanges[e].parts == NULL);
+        if (a->exchanges[e].parts != NULL)
+            assert_memory_equal(a->exchanges[e].parts, b->exchanges[e].parts,
+                                sizeof *a->exchanges[e].parts);
     }
 }
 

@@ -29,6 +29,7 @@ static void every_kind_of_step_has_its_operator(void **state)
         [GM_STEP_GROUP] = &gm_op_group,       [GM_STEP_COGROUP] = &gm_op_group,
         [GM_STEP_PIPE] = &gm_op_pipe,
         [GM_STEP_PIPE_ARGS] = &gm_op_pipe_args,
+        [GM_STEP_WRITE] = &gm_op_write,
     };
     assert_int_equal(sizeof ops / sizeof ops[0], GM_STEP_KINDS);
     for (int kind = 0; kind < GM_STEP_KINDS; kind++)

@@ -106,7 +106,7 @@ static inline bool reference_field(const struct gm_csv_format *format, const uin
 static inline void reference_parse(const struct gm_csv_format *format, const uint8_t *text,
                                    size_t bytes, struct reference *ret)
 {
-    *ret = (struct reference){.rows = calloc(bytes + 1, sizeof *ret->rows)};
+    *ret = (struct reference){0};
     size_t at = 0;
     while (at < bytes) {
         bool inside;
@@ -115,7 +115,10 @@ static inline void reference_parse(const struct gm_csv_format *format, const uin
         const size_t end = stop - (stop > at && text[stop - 1] == '\r');
         const bool comment = format->dialect.comment != 0 && text[at] == format->dialect.comment;
         if (!comment && (end > at || format->field_count == 1)) {
+            if ((ret->row_count & (ret->row_count - 1)) == 0) /* doubles at every power of two */
+                ret->rows = realloc(ret->rows, (2 * ret->row_count + 1) * sizeof *ret->rows);
             struct reference_row *row = &ret->rows[ret->row_count++];
+            *row = (struct reference_row){0};
             row->begin = at;
             row->bad = inside;
             for (size_t from = at;; from++) {

@@ -1,0 +1,208 @@
+/* file_sink.c - a few files open at a time; the one that was not used for longest is closed. */
+#include "agent/file_sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+
+/* A process may have 1024 descriptors by default, and there are other sinks. */
+#define OPEN_MAX 64
+/* Rows for the driver at a time: 24 bytes each. */
+#define TOLD_MAX 64
+
+struct part {
+    uint64_t rows;
+    uint64_t bytes;
+};
+
+struct open_file {
+    int fd; /* -1: free */
+    uint32_t part;
+    uint64_t used; /* when: a count of pushes */
+};
+
+struct gm_file_sink {
+    const struct gm_parts_plan *plan;
+    struct gm_sender *sender;
+    struct gm_heap *heap;
+    struct gm_error *error;
+    struct part *parts; /* bytes UINT64_MAX: no file yet */
+    uint32_t part_count;
+    struct open_file files[OPEN_MAX];
+    uint64_t pushes;
+    /* finish: parts below next are told, but for the packed rows that are not taken */
+    bool closed;
+    uint32_t next;
+    uint32_t packed, taken;
+    int64_t rows[TOLD_MAX][3];
+    uint32_t sizes[TOLD_MAX];
+};
+
+void gm_part_name(uint32_t part, const char *suffix, char *name, size_t name_bytes)
+{
+    snprintf(name, name_bytes, "part-%05u%s", part, suffix);
+}
+
+int gm_file_sink_create(const struct gm_parts_plan *parts, uint32_t partition_count,
+                        struct gm_sender *sender, struct gm_heap *heap, struct gm_error *error,
+                        struct gm_file_sink **ret_sink)
+{
+    struct gm_file_sink *sink = gm_heap_zalloc(heap, sizeof *sink);
+    if (sink == NULL)
+        return GM_ETASK_MEMORY;
+    sink->plan = parts;
+    sink->sender = sender;
+    sink->heap = heap;
+    sink->error = error;
+    sink->part_count = partition_count;
+    for (int i = 0; i < OPEN_MAX; i++)
+        sink->files[i].fd = -1;
+    sink->parts = gm_heap_alloc(heap, partition_count * sizeof *sink->parts);
+    if (sink->parts == NULL) {
+        gm_file_sink_destroy(sink);
+        return GM_ETASK_MEMORY;
+    }
+    for (uint32_t i = 0; i < partition_count; i++)
+        sink->parts[i] = (struct part){.bytes = UINT64_MAX};
+    *ret_sink = sink;
+    return 0;
+}
+
+void gm_file_sink_destroy(struct gm_file_sink *sink)
+{
+    if (sink == NULL)
+        return;
+    for (int i = 0; i < OPEN_MAX; i++)
+        if (sink->files[i].fd >= 0)
+            close(sink->files[i].fd);
+    gm_heap_free(sink->heap, sink->parts, sink->part_count * sizeof *sink->parts);
+    gm_heap_free(sink->heap, sink, sizeof *sink);
+}
+
+static int refuse(struct gm_file_sink *sink, uint32_t part, int rc)
+{
+    char name[GM_PART_NAME_BYTES_MAX];
+    gm_part_name(part, sink->plan->suffix, name, sizeof name);
+    const uint64_t bytes = sink->parts[part].bytes;
+    return gm_error_set(sink->error, GM_EJOB_OUTPUT,
+                        "cannot write %s of %s: %s (%" PRIu64 " bytes were written before)", name,
+                        sink->plan->target, gm_error_name(rc), bytes != UINT64_MAX ? bytes : 0);
+}
+
+static int close_file(struct gm_file_sink *sink, struct open_file *file)
+{
+    const int fd = file->fd;
+    file->fd = -1;
+    /* Some file systems tell of a full disk only here. */
+    return fd >= 0 && close(fd) < 0 && errno != EINTR ? refuse(sink, file->part, -errno) : 0;
+}
+
+/* Finds or opens the partition's file. */
+static int open_file(struct gm_file_sink *sink, uint32_t part, struct open_file **ret_file)
+{
+    struct open_file *oldest = &sink->files[0];
+    char name[GM_PART_NAME_BYTES_MAX], path[GM_PATH_BYTES_MAX + GM_PART_NAME_BYTES_MAX];
+    for (int i = 0; i < OPEN_MAX; i++) {
+        struct open_file *file = &sink->files[i];
+        if (file->fd >= 0 && file->part == part) {
+            *ret_file = file;
+            return 0;
+        }
+        if (oldest->fd >= 0 && (file->fd < 0 || file->used < oldest->used))
+            oldest = file;
+    }
+    int rc = close_file(sink, oldest);
+    if (rc < 0)
+        return rc;
+    gm_part_name(part, sink->plan->suffix, name, sizeof name);
+    snprintf(path, sizeof path, "%s/%s", sink->plan->directory, name);
+    const bool new = sink->parts[part].bytes == UINT64_MAX;
+    oldest->part = part;
+    oldest->fd =
+        open(path, O_WRONLY | O_APPEND | O_CLOEXEC | (new ? O_CREAT | O_EXCL : 0), 0666);
+    if (oldest->fd < 0)
+        return refuse(sink, part, -errno);
+    if (new)
+        sink->parts[part].bytes = 0;
+    *ret_file = oldest;
+    return 0;
+}
+
+static int write_all(struct gm_file_sink *sink, struct open_file *file, const uint8_t *data,
+                     size_t bytes)
+{
+    while (bytes > 0) {
+        const ssize_t written = write(file->fd, data, bytes);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return refuse(sink, file->part, -errno);
+        data += written;
+        bytes -= (size_t)written;
+        sink->parts[file->part].bytes += (uint64_t)written;
+    }
+    return 0;
+}
+
+static int sink_push(void *opaque, const struct gm_batch *batch, uint32_t partition)
+{
+    struct gm_file_sink *sink = opaque;
+    struct open_file *file;
+    GM_CHECK(partition < sink->part_count && batch->column_count == 2);
+    int rc = open_file(sink, partition, &file);
+    for (uint32_t row = 0; row < batch->row_count && rc == 0; row++) {
+        const struct gm_bytes *text = &batch->columns[0].bytes[row];
+        file->used = ++sink->pushes;
+        rc = write_all(sink, file, text->data, text->length);
+        sink->parts[partition].rows += (uint64_t)batch->columns[1].i64[row];
+    }
+    return rc;
+}
+
+/* The next rows for the driver. */
+static void pack(struct gm_file_sink *sink)
+{
+    sink->packed = 0;
+    sink->taken = 0;
+    for (; sink->next < sink->part_count && sink->packed < TOLD_MAX; sink->next++) {
+        const struct part *part = &sink->parts[sink->next];
+        if (part->bytes == UINT64_MAX)
+            continue;
+        sink->rows[sink->packed][0] = sink->next;
+        sink->rows[sink->packed][1] = (int64_t)part->rows;
+        sink->rows[sink->packed][2] = (int64_t)part->bytes;
+        sink->sizes[sink->packed++] = sizeof sink->rows[0];
+    }
+}
+
+static int sink_finish(void *opaque)
+{
+    struct gm_file_sink *sink = opaque;
+    for (int i = 0; i < OPEN_MAX && !sink->closed; i++) {
+        const int rc = close_file(sink, &sink->files[i]);
+        if (rc < 0)
+            return rc;
+    }
+    sink->closed = true;
+    for (;;) {
+        if (sink->taken == sink->packed) {
+            pack(sink);
+            if (sink->packed == 0)
+                return gm_sender_finish(sink->sender);
+        }
+        const int rc = gm_sender_rows(sink->sender, (const uint8_t *)sink->rows, sink->sizes, NULL,
+                                      sink->packed, 0, &sink->taken);
+        if (rc != 0)
+            return rc;
+    }
+}
+
+struct gm_chain_sink gm_file_sink_port(struct gm_file_sink *sink)
+{
+    return (struct gm_chain_sink){.self = sink, .push = sink_push, .finish = sink_finish};
+}
