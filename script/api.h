@@ -57,3 +57,23 @@ void gleam_printlnf(struct gleam_dataset *dataset, const char *format);
 void gleam_fprintf(struct gleam_dataset *dataset, FILE *file, const char *format);
 void gleam_fprintlnf(struct gleam_dataset *dataset, FILE *file, const char *format);
 void gleam_write_formatted(struct gleam_dataset *dataset, const char *path, const char *format);
+
+struct gleam_dataset *gleam_read_csv(struct gleam_flow *flow, const char *path,
+                                     uint32_t partition_count,
+                                     const struct gleam_csv_options *options);
+struct gleam_dataset *gleam_read_tsv(struct gleam_flow *flow, const char *path,
+                                     uint32_t partition_count,
+                                     const struct gleam_csv_options *options);
+struct gleam_dataset *gleam_pipe_with(struct gleam_dataset *dataset, const char *step,
+                                      const char *code, const struct gleam_pipe_options *options);
+struct gleam_dataset *gleam_pipe_as_args_with(struct gleam_dataset *dataset, const char *step,
+                                              const char *code,
+                                              const struct gleam_pipe_options *options);
+struct gleam_dataset *gleam_pipe_raw(struct gleam_dataset *dataset, const char *step,
+                                     const char *code, const struct gleam_pipe_options *options);
+void gleam_write_text(struct gleam_dataset *dataset, const char *path);
+void gleam_write_csv(struct gleam_dataset *dataset, const char *path,
+                     const struct gleam_write_options *options);
+void gleam_write_tsv(struct gleam_dataset *dataset, const char *path,
+                     const struct gleam_write_options *options);
+void gleam_write_jsonl(struct gleam_dataset *dataset, const char *path);

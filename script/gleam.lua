@@ -3,7 +3,7 @@
 -- Called with `core` (functions of script.c), values (engine/udf/values.lua) and the C declarations.
 -- A dataset is a table with the C pointer; every method remembers the line of the script that called
 -- it, so that errors name it.
-local core, values, declarations = ...
+local core, values, declarations, files = ...
 local ffi = require "ffi"
 ffi.cdef(([[
 typedef struct FILE FILE;
@@ -640,6 +640,10 @@ function gleam.Count() end
 
 values.name("gleam", gleam)
 values.name("gleam.Count", gleam.Count)
+
+files(core, {gleam = gleam, flow_methods = flow_methods, dataset_methods = dataset_methods,
+             here = here, need = need, whole = whole, complain = complain, dataset = dataset,
+             check_flow = check_flow, step_name = step_name})
 
 -- An int64_t from its bytes, for rows that reach the script.
 local function int64(bytes)

@@ -12,6 +12,7 @@
 #include "engine/udf/values.lua.h"
 #include "script/api.h"
 #include "script/api.lua.h"
+#include "script/files.lua.h"
 #include "script/gleam.lua.h"
 #include "script/orders.h"
 
@@ -175,10 +176,18 @@ static void push_core(struct script *script)
         lua_pushcclosure(state, entry->func, 1);
         lua_setfield(state, -2, entry->name);
     }
-    lua_pushinteger(state, sizeof(struct gleam_function));
-    lua_setfield(state, -2, "function_bytes");
-    lua_pushinteger(state, sizeof(struct gleam_order));
-    lua_setfield(state, -2, "order_bytes");
+    static const struct {
+        const char *name;
+        size_t bytes;
+    } sizes[] = {{"function_bytes", sizeof(struct gleam_function)},
+                 {"order_bytes", sizeof(struct gleam_order)},
+                 {"csv_options_bytes", sizeof(struct gleam_csv_options)},
+                 {"write_options_bytes", sizeof(struct gleam_write_options)},
+                 {"pipe_options_bytes", sizeof(struct gleam_pipe_options)}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        lua_pushinteger(state, (lua_Integer)sizes[i].bytes);
+        lua_setfield(state, -2, sizes[i].name);
+    }
     lua_pushstring(state, gm_script_orders);
     lua_setfield(state, -2, "orders");
     lua_pushlightuserdata(state, (void *)(uintptr_t)&gm_order_calls);
@@ -226,7 +235,8 @@ static int start(lua_State *state)
     load(state, gm_values_lua, sizeof gm_values_lua, "=gleam/values");
     lua_call(state, 0, 1);
     lua_pushlstring(state, gm_api_lua, sizeof gm_api_lua);
-    lua_call(state, 3, 2);
+    load(state, gm_files_lua, sizeof gm_files_lua, "=gleam/files");
+    lua_call(state, 4, 2);
     lua_setfield(state, LUA_REGISTRYINDEX, "gleam.int64");
     lua_getglobal(state, "package");
     lua_getfield(state, -1, "loaded");
