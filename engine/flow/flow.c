@@ -89,6 +89,7 @@ static void node_free(struct gleam_dataset *node)
     free(node->strings);
     free(node->columns);
     free(node->others);
+    free(node->constant);
     free((void *)(uintptr_t)node->function.name);
     free((void *)(uintptr_t)node->function.parameter);
     free(node);

@@ -24,6 +24,7 @@ enum gm_node_kind {
     GM_NODE_JOIN,
     GM_NODE_UNION,
     GM_NODE_SELECT,
+    GM_NODE_WHERE,
     GM_NODE_LIMIT,
     GM_NODE_MERGE,
     GM_NODE_ROUND_ROBIN,
@@ -32,6 +33,8 @@ enum gm_node_kind {
     GM_NODE_GROUP,
     GM_NODE_COGROUP,
     GM_NODE_REDUCE, /* all rows to one */
+    GM_NODE_AVG,
+    GM_NODE_COUNT_DISTINCT,
 };
 
 enum gm_output_kind { GM_OUTPUT_STREAM, GM_OUTPUT_PATH, GM_OUTPUT_ROW };
@@ -74,6 +77,10 @@ struct gleam_dataset {
     struct gleam_order right_keys; /* join; `order` has the left side's */
     uint32_t factor;               /* tree merge: partitions that become one at a time */
     bool sorted;                   /* merge: by `order` */
+    bool broadcast;                /* join: the right side goes to all */
+    enum gleam_comparison comparison;
+    uint8_t *constant; /* where: a packed list of the one value; owned */
+    size_t constant_bytes;
     char *columns;  /* as: the declaration; format: the text */
     uint32_t output;
 };

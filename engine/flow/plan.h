@@ -36,6 +36,10 @@ enum gm_step_kind {
     GM_STEP_LIMIT, /* the first rows by (origin, position) */
     GM_STEP_DISTINCT,
     GM_STEP_GROUP,
+    GM_STEP_WHERE,   /* column 1 of `order` against the list of one value in `parameter` */
+    GM_STEP_MARKS,      /* key columns, and 1 or 0 for a value or a null in each of the others */
+    GM_STEP_MEAN_PARTS, /* key columns, the others as f64, and their marks */
+    GM_STEP_MEAN,       /* of the sums of these */
     GM_STEP_COGROUP, /* of the two inputs of its chain, as a join's */
     GM_STEP_KINDS,
 };
@@ -46,6 +50,7 @@ enum gm_reduce_kind {
     GM_REDUCE_COUNT,
     GM_REDUCE_MIN,
     GM_REDUCE_MAX,
+    GM_REDUCE_SUM, /* i64 and f64 columns alike */
     GM_REDUCE_FUNCTION,
 };
 
@@ -72,6 +77,7 @@ struct gm_step {
     void *parameter;                       /* owned */
     uint32_t parameter_bytes;
     char *format; /* owned; format: the text */
+    enum gleam_comparison comparison; /* where */
     enum gleam_join_kind join;
     struct gleam_order right_keys; /* join, cogroup: of the second input; `order`: of the first */
     bool tagged;      /* join, cogroup: the keys are compared in their tagged form */

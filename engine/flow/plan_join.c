@@ -19,7 +19,7 @@ static bool is_number(uint8_t kind)
     return kind == GLEAM_I64 || kind == GLEAM_F64;
 }
 
-static bool may_be_equal(uint8_t left, uint8_t right)
+bool gm_planner_may_be_equal(uint8_t left, uint8_t right)
 {
     return left == right || left == GLEAM_ANY || right == GLEAM_ANY ||
            (is_number(left) && is_number(right));
@@ -38,7 +38,7 @@ static int check_kinds(struct planner *planner, const struct gleam_dataset *node
         const struct gm_field *left = &arms[0].schema.fields[node->order.columns[i].column - 1];
         const struct gm_field *right =
             &arms[1].schema.fields[node->right_keys.columns[i].column - 1];
-        if (may_be_equal(left->kind, right->kind))
+        if (gm_planner_may_be_equal(left->kind, right->kind))
             continue;
         snprintf(text, sizeof text,
                  "the left key '%s' is %s and the right key '%s' is %s: they are never equal; "
@@ -135,8 +135,10 @@ static int plan_arm(struct planner *planner, const struct gleam_dataset *node,
                     struct arm *ret_arm)
 {
     int rc = gm_planner_path(planner, input);
-    if (rc == 0 && exchange.kind == GM_EXCHANGE_HASH)
+    if (rc == 0 && (exchange.kind == GM_EXCHANGE_HASH || exchange.keys.count > 0))
         rc = gm_planner_check_keys(planner, node, &exchange.keys);
+    if (exchange.kind != GM_EXCHANGE_HASH)
+        exchange.keys.count = 0;
     if (rc < 0)
         return rc;
     ret_arm->partition_count = planner->partition_count;
@@ -187,8 +189,8 @@ static void begin_meeting(struct planner *planner, const struct arm *arms, uint3
 
 static int plan_join(struct planner *planner, struct gleam_dataset *node)
 {
-    const bool cross = node->order.count == 0;
-    const enum gm_exchange_kind kind = cross ? GM_EXCHANGE_MERGE : GM_EXCHANGE_HASH;
+    const bool to_all = node->order.count == 0 || node->broadcast;
+    const enum gm_exchange_kind kind = to_all ? GM_EXCHANGE_MERGE : GM_EXCHANGE_HASH;
     struct gm_schema schema;
     struct arm arms[2];
     struct gleam_dataset keyed = *node; /* its right_keys are those of what arrives */
@@ -199,7 +201,7 @@ static int plan_join(struct planner *planner, struct gleam_dataset *node)
     else if (rc == 0)
         rc = plan_arm(planner, node, node->others[0],
                       (struct gm_exchange_plan){
-                          .kind = cross ? GM_EXCHANGE_BROADCAST : GM_EXCHANGE_HASH,
+                          .kind = to_all ? GM_EXCHANGE_BROADCAST : GM_EXCHANGE_HASH,
                           .keys = node->right_keys},
                       &arms[1]);
     if (is_filter(node))
@@ -211,13 +213,13 @@ static int plan_join(struct planner *planner, struct gleam_dataset *node)
     if (rc < 0)
         return rc;
     uint32_t partition_count = larger(arms[0].partition_count, arms[1].partition_count);
-    if (cross)
+    if (to_all)
         partition_count = arms[0].partition_count < planner->executor_count
                               ? arms[0].partition_count
                               : planner->executor_count;
     const bool tagged = needs_tags(&keyed, arms);
     for (uint32_t i = 0; i < 2; i++)
-        planner->plan.exchanges[arms[i].exchange].tagged = tagged;
+        planner->plan.exchanges[arms[i].exchange].tagged = tagged && !to_all;
     begin_meeting(planner, arms, 2, partition_count);
     planner->schema = schema;
     struct gm_step *step = add_step(planner, GM_STEP_JOIN, node);

@@ -255,7 +255,8 @@ static int reduce_kind(struct planner *planner, const struct gleam_dataset *node
     static const struct {
         const char *name;
         enum gm_reduce_kind kind;
-    } kernels[] = {{"sum_int64", GM_REDUCE_SUM_I64},
+    } kernels[] = {{"sum", GM_REDUCE_SUM},
+                   {"sum_int64", GM_REDUCE_SUM_I64},
                    {"sum_float64", GM_REDUCE_SUM_F64},
                    {"count", GM_REDUCE_COUNT},
                    {"min", GM_REDUCE_MIN},
@@ -276,7 +277,8 @@ static int reduce_kind(struct planner *planner, const struct gleam_dataset *node
             return 0;
         }
     return refuse(planner, node,
-                  "this kernel does not reduce; sum_int64, sum_float64, count, min and max do");
+                  "this kernel does not reduce; sum, sum_int64, sum_float64, count, min and max "
+                  "do");
 }
 
 bool gm_planner_in_order(const struct gleam_order *order, uint32_t column)
@@ -293,9 +295,15 @@ static int check_reduced(struct planner *planner, const struct gleam_dataset *no
     const uint8_t want = kind == GM_REDUCE_SUM_I64 ? GLEAM_I64
                        : kind == GM_REDUCE_SUM_F64 ? GLEAM_F64
                                                    : field->kind;
-    if (field->kind == want)
+    if (field->kind == want && (kind != GM_REDUCE_SUM || want == GLEAM_I64 || want == GLEAM_F64))
         return 0;
     char text[200];
+    if (kind == GM_REDUCE_SUM) {
+        snprintf(text, sizeof text, "it sums i64 and f64, but column '%s' is %s%s", field->name,
+                 gm_kind_name(field->kind),
+                 field->kind == GLEAM_ANY ? ": declare it with gleam_as" : "");
+        return refuse(planner, node, text);
+    }
     snprintf(text, sizeof text, "it sums %s, but column '%s' is %s%s", gm_kind_name(want),
              field->name, gm_kind_name(field->kind),
              field->kind == GLEAM_ANY ? ": declare it with gleam_as" : "");
@@ -378,13 +386,19 @@ static int plan_reduce(struct planner *planner, const struct gleam_dataset *node
         copy_function(local, node);
         return 0;
     }
+    return gm_planner_fold(planner, node, &node->order, kind);
+}
+
+int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
+                    const struct gleam_order *from, enum gm_reduce_kind kind)
+{
     struct gm_step *combine = add_step(planner, GM_STEP_COMBINE, node);
-    combine->order = node->order;
+    combine->order = *from;
     combine->reduce = kind;
     copy_function(combine, node);
 
-    const struct gleam_order keys = leading_columns(node->order.count);
-    rc = cut(planner, node,
+    const struct gleam_order keys = leading_columns(from->count);
+    int rc = cut(planner, node,
              (struct gm_exchange_plan){
                  .kind = keys.count > 0 ? GM_EXCHANGE_HASH : GM_EXCHANGE_GATHER,
                  .keys = keys,
@@ -468,7 +482,8 @@ static bool shows_partitions(struct gleam_dataset *const *path, uint32_t count)
         const enum gm_node_kind kind = path[i]->kind;
         if (path[i]->local)
             return true;
-        if (kind != GM_NODE_AS && kind != GM_NODE_MAP && kind != GM_NODE_SELECT)
+        if (kind != GM_NODE_AS && kind != GM_NODE_MAP && kind != GM_NODE_SELECT &&
+            kind != GM_NODE_WHERE)
             return false;
     }
     return false;
@@ -552,6 +567,8 @@ static int plan_step(struct planner *planner, const struct gleam_dataset *node,
         return plan_map(planner, node, next, used_next);
     case GM_NODE_DISTINCT:
     case GM_NODE_GROUP:
+    case GM_NODE_AVG:
+    case GM_NODE_COUNT_DISTINCT:
         return gm_planner_group_step(planner, node);
     case GM_NODE_REDUCE:
     case GM_NODE_REDUCE_BY:

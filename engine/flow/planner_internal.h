@@ -49,7 +49,12 @@ void gm_planner_begin_chain(struct planner *planner, const uint32_t *exchanges, 
 /* The step where several datasets meet: plans what leads to each of them, and begins a chain. */
 int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node);
 
-/* plan_group.c: distinct or group. */
+/* Folds rows by a kernel or the node's function: combines, exchanges, reduces.  `from` are their
+ * key columns; the planner's schema is that of the result, keys first. */
+int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
+                    const struct gleam_order *from, enum gm_reduce_kind kind);
+
+/* plan_group.c: distinct, group, and what counts or averages by keys. */
 int gm_planner_group_step(struct planner *planner, const struct gleam_dataset *node);
 
 /* As check_order; also refuses a column that is named twice. */
@@ -63,6 +68,9 @@ int gm_planner_add_list(struct planner *planner, const struct gleam_dataset *nod
 
 /* plan_exchange.c: a step that moves, chooses or counts rows. */
 int gm_planner_exchange_step(struct planner *planner, const struct gleam_dataset *node);
+
+/* Whether values of two kinds of columns are ever the same. */
+bool gm_planner_may_be_equal(uint8_t left, uint8_t right);
 
 /* Appends a step that leaves these columns, which are there. */
 void gm_planner_select(struct planner *planner, const struct gleam_dataset *node,

@@ -86,5 +86,9 @@ extern const struct gm_op_ops gm_op_local_limit;
 extern const struct gm_op_ops gm_op_limit;
 extern const struct gm_op_ops gm_op_distinct;
 extern const struct gm_op_ops gm_op_group;
+extern const struct gm_op_ops gm_op_where;
+extern const struct gm_op_ops gm_op_marks;
+extern const struct gm_op_ops gm_op_mean_parts;
+extern const struct gm_op_ops gm_op_mean;
 
 #endif

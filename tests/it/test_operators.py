@@ -171,6 +171,14 @@ class Joins(OperatorCase):
             self.assertEqual(rows_of(out),
                              expect(one + other for one in left.rows for other in right.rows))
 
+    def test_small_side_to_all(self):
+        for number, (partitions, executors) in enumerate(self.turns()):
+            left = Rows(number, 300, ("isa", "fs", "as")[number % 3])
+            right = Rows(number + 100, 20, "is")
+            out = self.operators("hash_join", "1", self.input(left, partitions),
+                                 self.input(right, 3), executors=executors)
+            self.assertEqual(rows_of(out), expect(plain_join("inner", left, right, (1,), (1,))))
+
     def test_a_dataset_joined_with_itself(self):
         rows = Rows(3, 100, "is")
         out = self.operators("same", self.input(rows, 3), "then", "again")
@@ -263,6 +271,32 @@ class Moves(OperatorCase):
                          expect((row[3], row[1], row[0]) for row in rows.rows))
         self.refused([lib.binary("operators"), "same", spec, "then", "select", "5"], 1,
                      "there is no column 5", "operators.c:")
+
+    def test_where_is_the_plain_filter(self):
+        compare = {"=": lambda a, b: a == b, "<>": lambda a, b: a != b, "<": lambda a, b: a < b,
+                   "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b}
+
+        def like(value):
+            return "number" if type(value) in (int, float) else type(value)
+
+        rows = Rows(1, 2500, "isafb")
+        spec = self.input(rows, 3)
+        for column, bound in ((1, 3), (1, 2.5), (2, "word7"), (3, 2), (3, "word7"), (3, True),
+                              (4, 1.5), (4, -1), (5, False), (1, 99)):
+            for name, function in compare.items():
+                out = self.operators("same", spec, "then", "where", column, name, text_of(bound))
+                wanted = [row for row in rows.rows if like(row[column - 1]) == like(bound) and
+                          function(row[column - 1], bound)]
+                self.assertEqual(rows_of(out), expect(wanted), (column, name, bound))
+        for name, null in (("null", True), ("not_null", False)):
+            out = self.operators("same", spec, "then", "where", 3, name, "n")
+            self.assertEqual(rows_of(out),
+                             expect(row for row in rows.rows if (row[2] is None) == null))
+        for arguments, words in (((1, "=", "stext"), "is i64 and never compares with a value of"),
+                                 ((9, "=", "i1"), "no column 9"), ((1, "~", "i1"), "no such"),
+                                 ((1, "=", "n"), "GLEAM_IS_NULL")):
+            self.refused([lib.binary("operators"), "same", spec, "then", "where", *arguments], 1,
+                         words, "operators.c:")
 
     def test_every_way_to_move_rows_keeps_them(self):
         rows = Rows(1, 300, "is")
@@ -475,6 +509,78 @@ class Keys(OperatorCase):
             out = self.operators("same", spec, "then", "select", 1, "then", "reduce",
                                  "sum_int64", executors=executors)
             self.assertEqual(rows_of(out), expect([(sum(ints),)]))
+
+    def test_folds_are_the_plain_ones(self):
+        def mean(values):
+            return sum(map(float, values)) / len(values) if values else None
+
+        def least(values):
+            return min(values) if values else None
+
+        plain = {"sum": lambda values: sum(values) if values else None, "avg": mean,
+                 "min": least, "max": lambda values: max(values) if values else None}
+        for number, (partitions, executors) in enumerate(self.turns()):
+            rows = Rows(number, 400, "sif")
+            for keys in ((1,), (), (1, 2)):
+                name = ",".join(map(str, keys)) or 0
+                spec = self.input(rows, partitions)
+                groups = groups_of(rows, keys) if keys else {(): rows.rows}
+                source = ["same", spec] + ([] if keys else ["then", "select", "2,3"])
+                for fold, function in plain.items():
+                    out = self.operators(*source, "then", "fold", fold, name, executors=executors)
+                    first = len(keys) or 1
+                    wanted = [[group[0][k - 1] for k in keys] +
+                              [function([row[i] for row in group]) for i in range(first, 3)]
+                              for group in groups.values()]
+                    self.assertEqual(rows_of(out), expect(wanted), "%s by %s" % (fold, keys))
+                out = self.operators("same", spec, "then", "fold", "count", name,
+                                     executors=executors)
+                self.assertEqual(rows_of(out), expect(
+                    [group[0][k - 1] for k in keys] + [len(group)] for group in groups.values()))
+
+    def test_distinct_values_are_counted(self):
+        for number, (partitions, executors) in enumerate(self.turns()):
+            rows = Rows(number, 400, "sa")
+            spec = self.input(rows, partitions)
+            count = lambda group: len({key_of(row, (2,)) for row in group if row[1] is not None})
+            out = self.operators("same", spec, "then", "fold", "count_distinct", 1,
+                                 executors=executors)
+            self.assertEqual(rows_of(out), expect((group[0][0], count(group))
+                                                  for group in groups_of(rows, (1,)).values()))
+            out = self.operators("same", spec, "then", "select", 2, "then", "fold",
+                                 "count_distinct", 0, executors=executors)
+            self.assertEqual(rows_of(out), expect([(count(rows.rows),)]))
+
+    def test_folds_of_nulls_leave_them_out(self):
+        left, right = Rows(1, 60, "is"), Rows(2, 25, "if")
+        spec = ["join", "left", "1", "1", self.input(left, 2), self.input(right, 3), "then",
+                "select", "2,3"]
+        joined = Rows(0, 0, "sf")
+        joined.rows = [row[1:] for row in plain_join("left", left, right, (1,), (1,))]
+        self.assertTrue(any(row[1] is None for row in joined.rows))
+        groups = groups_of(joined, (1,)).values()
+        for fold, function in (("sum", sum), ("avg", lambda values: sum(values) / len(values)),
+                               ("min", min), ("max", max)):
+            out = self.operators(*spec, "then", "fold", fold, 1)
+            wanted = []
+            for group in groups:
+                values = [row[1] for row in group if row[1] is not None]
+                wanted.append((group[0][0], function(values) if values else None))
+            self.assertEqual(rows_of(out), expect(wanted), fold)
+        out = self.operators(*spec, "then", "fold", "count_distinct", 1)
+        self.assertEqual(rows_of(out), expect(
+            (group[0][0], len({row[1] for row in group if row[1] is not None}))
+            for group in groups))
+
+    def test_wrong_folds_are_refused(self):
+        spec = self.input(Rows(1, 3, "sia"), 1)
+        for arguments, words in ((("avg", 1), "averages i64 and f64, but column 'c3' is any"),
+                                 (("sum", 2), "sums i64 and f64, but column 'c1' is bytes"),
+                                 (("avg", "1,2,3"), "nothing is left to fold"),
+                                 (("avg", 4), "no column 4"), (("avg", "1,1"), "named twice"),
+                                 (("count_distinct", 1), "values of one column")):
+            self.refused([lib.binary("operators"), "same", spec, "then", "fold", *arguments], 1,
+                         words, "operators.c:")
 
     def test_too_much_to_group_names_the_step(self):
         rows = Rows(1, 0, "is")

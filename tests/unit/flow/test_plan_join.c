@@ -160,6 +160,25 @@ static void keys_of_one_kind_stay_plain(void **state)
     gleam_flow_free(flow);
 }
 
+/* The small side goes to every partition of the other, which is not spread by keys. */
+static void hash_join_broadcasts_the_right(void **state)
+{
+    (void)state;
+    struct gleam_flow *flow = gleam_flow_new("test");
+    struct gm_plan plan;
+    struct gleam_dataset *left = rows_with(flow, "k f64, n i64");
+    gleam_output_row(gleam_hash_join(left, "", gleam_ints(flow, 0, 9), gleam_field(1)),
+                     plan_rig_row, NULL);
+    assert_int_equal(gm_planner_make(flow, 2, plan_rig_files, &plan), 0);
+    assert_int_equal(plan.exchanges[0].kind, GM_EXCHANGE_MERGE);
+    assert_int_equal(plan.exchanges[1].kind, GM_EXCHANGE_BROADCAST);
+    assert_int_equal(plan.exchanges[0].partition_count, 2); /* 3, but 2 executors */
+    assert_int_equal(plan.exchanges[1].partition_count, 2);
+    assert_true(plan.chains[2].steps[0].tagged && plan.chains[2].steps[0].order.count == 1);
+    gm_plan_fini(&plan);
+    gleam_flow_free(flow);
+}
+
 /* What leads to a dataset is planned for each of its readers. */
 static void a_dataset_has_several_readers(void **state)
 {
@@ -244,6 +263,7 @@ int main(void)
         cmocka_unit_test(cross_join_and_union_read_well),
         cmocka_unit_test(columns_are_null_where_nobody_may_be),
         cmocka_unit_test(keys_of_one_kind_stay_plain),
+        cmocka_unit_test(hash_join_broadcasts_the_right),
         cmocka_unit_test(a_dataset_has_several_readers),
         cmocka_unit_test(wrong_meetings_are_refused),
         cmocka_unit_test(doubling_ends_at_the_exchanges),
