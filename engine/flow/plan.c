@@ -52,6 +52,7 @@ const char *gm_step_kind_name(enum gm_step_kind kind)
         [GM_STEP_FORMAT] = "format",         [GM_STEP_JOIN] = "join",
         [GM_STEP_SELECT] = "select",         [GM_STEP_LOCAL_LIMIT] = "local limit",
         [GM_STEP_LIMIT] = "limit",           [GM_STEP_DISTINCT] = "distinct",
+        [GM_STEP_PARTIAL_DISTINCT] = "partial distinct",
         [GM_STEP_GROUP] = "group",           [GM_STEP_COGROUP] = "cogroup",
         [GM_STEP_WHERE] = "where",           [GM_STEP_MARKS] = "marks",
         [GM_STEP_MEAN_PARTS] = "mean parts", [GM_STEP_MEAN] = "mean",
@@ -202,10 +203,10 @@ static void print_step(const struct gm_step *step, FILE *file)
     case GM_STEP_MARKS:
     case GM_STEP_MEAN_PARTS:
     case GM_STEP_MEAN:
+    case GM_STEP_PARTIAL_DISTINCT:
     case GM_STEP_DISTINCT:
     case GM_STEP_GROUP:
-        fprintf(file, "%s%s", step->partial ? " (partial)" : "",
-                step->order.count > 0 ? " by column " : "");
+        fprintf(file, "%s", step->order.count > 0 ? " by column " : "");
         print_order(&step->order, false, file);
         break;
     case GM_STEP_WHERE:

@@ -34,6 +34,7 @@ enum gm_step_kind {
     GM_STEP_SELECT,
     GM_STEP_LOCAL_LIMIT,
     GM_STEP_LIMIT, /* the first rows by (origin, position) */
+    GM_STEP_PARTIAL_DISTINCT, /* before an exchange, per executor; some rows may pass twice */
     GM_STEP_DISTINCT,
     GM_STEP_GROUP,
     GM_STEP_WHERE,   /* column 1 of `order` against the list of one value in `parameter` */
@@ -81,7 +82,6 @@ struct gm_step {
     enum gleam_join_kind join;
     struct gleam_order right_keys; /* join, cogroup: of the second input; `order`: of the first */
     bool tagged;      /* join, cogroup: the keys are compared in their tagged form */
-    bool partial;     /* distinct: before an exchange; some rows may pass twice */
     bool seeks_first; /* distinct: the first row by (origin, position), known at the end */
 };
 

@@ -85,7 +85,6 @@ static void write_step(struct gm_writer *writer, const struct gm_step *step)
     gm_writer_u8(writer, (uint8_t)step->join);
     write_order(writer, &step->right_keys);
     gm_writer_bool(writer, step->tagged);
-    gm_writer_bool(writer, step->partial);
     gm_writer_bool(writer, step->seeks_first);
 }
 
@@ -254,6 +253,7 @@ static bool has_order(const struct gm_step *step)
     case GM_STEP_COMBINE:
     case GM_STEP_REDUCE:
         return step->order.count > 0;
+    case GM_STEP_PARTIAL_DISTINCT:
     case GM_STEP_DISTINCT:
     case GM_STEP_WHERE:
     case GM_STEP_GROUP:
@@ -292,7 +292,6 @@ static void read_step(struct gm_cursor *cursor, struct gm_step *step,
     expect(cursor, step->join <= GLEAM_JOIN_LEFT_ANTI);
     read_order(cursor, &step->right_keys);
     step->tagged = gm_cursor_bool(cursor);
-    step->partial = gm_cursor_bool(cursor);
     step->seeks_first = gm_cursor_bool(cursor);
     if (has_order(step))
         check_order(cursor, &step->order, input);

@@ -19,15 +19,14 @@ int gm_planner_check_keys(struct planner *planner, const struct gleam_dataset *n
 
 /* ---- distinct -------------------------------------------------------------------------------- */
 
-static struct gm_step *add_distinct(struct planner *planner, const struct gleam_dataset *node,
-                                    const struct gleam_order *keys)
+static void add_distinct(struct planner *planner, const struct gleam_dataset *node,
+                         const struct gleam_order *keys)
 {
     struct gm_step *step = add_step(planner, GM_STEP_DISTINCT, node);
     step->order = *keys;
     /* Rows of one origin come in order, those of several do not. */
     step->seeks_first = keys->count < planner->schema.field_count &&
                         planner->chain->source.kind == GM_SOURCE_EXCHANGE;
-    return step;
 }
 
 static int plan_distinct(struct planner *planner, const struct gleam_dataset *node)
@@ -39,9 +38,7 @@ static int plan_distinct(struct planner *planner, const struct gleam_dataset *no
     if (rc < 0)
         return rc;
     if (!node->local && planner->chain->source.partition_count > 1) {
-        struct gm_step *partial = add_distinct(planner, node, &keys);
-        partial->partial = true;
-        partial->seeks_first = false;
+        add_step(planner, GM_STEP_PARTIAL_DISTINCT, node)->order = keys;
         rc = cut(planner, node,
                  (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
                                            .keys = keys,
@@ -151,14 +148,6 @@ static int plan_avg(struct planner *planner, const struct gleam_dataset *node)
 
 /* ---- number of distinct values --------------------------------------------------------------- */
 
-static void add_all_distinct(struct planner *planner, const struct gleam_dataset *node,
-                             bool partial)
-{
-    struct gm_step *step = add_step(planner, GM_STEP_DISTINCT, node);
-    step->order = leading_columns(planner->schema.field_count);
-    step->partial = partial;
-}
-
 /* Distinct rows of keys and value; a null is no value.  Rows of one key are in one partition then,
  * but without a key they are spread by their values, and the counts added up. */
 static int plan_count_distinct(struct planner *planner, const struct gleam_dataset *node)
@@ -175,7 +164,8 @@ static int plan_count_distinct(struct planner *planner, const struct gleam_datas
         if (!in_order(&node->order, i + 1))
             columns = gleam_then_by(columns, i + 1, true);
     gm_planner_select(planner, node, &columns);
-    add_all_distinct(planner, node, true);
+    const struct gleam_order all = leading_columns(key_count + 1);
+    add_step(planner, GM_STEP_PARTIAL_DISTINCT, node)->order = all;
     const struct gleam_order keys = leading_columns(key_count);
     rc = cut(planner, node,
              (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
@@ -183,7 +173,7 @@ static int plan_count_distinct(struct planner *planner, const struct gleam_datas
                                        .partition_count = planner->partition_count});
     if (rc < 0)
         return rc;
-    add_all_distinct(planner, node, false);
+    add_distinct(planner, node, &all);
     struct gm_schema schema = key_fields(&planner->schema, &keys);
     gm_schema_add(&schema, "count", GLEAM_I64, false);
     planner->schema = schema;

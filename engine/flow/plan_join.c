@@ -1,5 +1,6 @@
 /* plan_join.c - the steps where several datasets meet: joins, cogroups and unions. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/check.h"
@@ -301,31 +302,42 @@ static int unite(struct planner *planner, const struct gleam_dataset *node,
     return 0;
 }
 
-/* No step: a column that is `any` may hold vectors of every kind, so batches pass as they are. */
-static int plan_union(struct planner *planner, struct gleam_dataset *node)
+/* Plans all datasets of a union, and settles the columns of the result. */
+static int plan_arms(struct planner *planner, const struct gleam_dataset *node, struct arm *arms,
+                     struct gm_schema *schema, uint32_t *partition_count)
 {
-    struct arm arms[GM_EXCHANGES_MAX];
-    struct gm_schema schema = {0};
-    uint32_t partition_count = 1;
     int rc = 0;
     for (uint32_t i = 0; i <= node->other_count && rc == 0; i++) {
         rc = plan_arm(planner, node, i == 0 ? node->input : node->others[i - 1],
                       (struct gm_exchange_plan){.kind = GM_EXCHANGE_MERGE}, &arms[i]);
         if (rc == 0 && i == 0)
-            schema = arms[0].schema;
+            *schema = arms[0].schema;
         else if (rc == 0)
-            rc = unite(planner, node, &arms[i].schema, &schema);
+            rc = unite(planner, node, &arms[i].schema, schema);
         if (rc == 0)
-            partition_count = larger(partition_count, arms[i].partition_count);
+            *partition_count = larger(*partition_count, arms[i].partition_count);
     }
-    if (rc < 0)
-        return rc;
-    begin_meeting(planner, arms, node->other_count + 1, partition_count);
-    struct gm_source *source = &planner->chain->source;
-    source->schema = schema;
-    snprintf(source->name, sizeof source->name, "%s", node->name);
-    planner->schema = schema;
-    return 0;
+    return rc;
+}
+
+/* No step: a column that is `any` may hold vectors of every kind, so batches pass as they are. */
+static int plan_union(struct planner *planner, struct gleam_dataset *node)
+{
+    struct gm_schema schema = {0};
+    uint32_t partition_count = 1;
+    /* Unions of unions are planned inside of each other: not on the stack. */
+    struct arm *arms = calloc(node->other_count + 1, sizeof *arms);
+    GM_CHECK(arms != NULL);
+    int rc = plan_arms(planner, node, arms, &schema, &partition_count);
+    if (rc == 0) {
+        begin_meeting(planner, arms, node->other_count + 1, partition_count);
+        struct gm_source *source = &planner->chain->source;
+        source->schema = schema;
+        snprintf(source->name, sizeof source->name, "%s", node->name);
+        planner->schema = schema;
+    }
+    free(arms);
+    return rc;
 }
 
 int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node)

@@ -84,6 +84,7 @@ extern const struct gm_op_ops gm_op_join;
 extern const struct gm_op_ops gm_op_select;
 extern const struct gm_op_ops gm_op_local_limit;
 extern const struct gm_op_ops gm_op_limit;
+extern const struct gm_op_ops gm_op_partial_distinct;
 extern const struct gm_op_ops gm_op_distinct;
 extern const struct gm_op_ops gm_op_group;
 extern const struct gm_op_ops gm_op_where;

@@ -128,7 +128,6 @@ static inline void random_step(uint64_t *random, const struct gm_schema *input,
     step->join = (enum gleam_join_kind)random_below(random, GLEAM_JOIN_LEFT_ANTI + 1);
     random_plan_order(random, input, &step->right_keys);
     step->tagged = random_below(random, 2);
-    step->partial = random_below(random, 2);
     step->seeks_first = random_below(random, 2);
 }
 

@@ -87,7 +87,6 @@ static void assert_step_equal(const struct gm_step *a, const struct gm_step *b)
     assert_int_equal(a->join, b->join);
     assert_order_equal(&a->right_keys, &b->right_keys);
     assert_int_equal(a->tagged, b->tagged);
-    assert_int_equal(a->partial, b->partial);
     assert_int_equal(a->seeks_first, b->seeks_first);
 }
 

@@ -26,7 +26,7 @@ static void distinct_and_group_read_well(void **state)
                 "  read text rows.txt, 1 file, 2.9 MiB, 3 partitions claimed by free executors -> "
                 "(line bytes)\n"
                 "  map 'parse' with function parse -> (w bytes, n i64, x f64)   # keys.c:7\n"
-                "  distinct 'once' (partial) by column 2 -> (w bytes, n i64, x f64)   # keys.c:7\n"
+                "  partial distinct 'once' by column 2 -> (w bytes, n i64, x f64)   # keys.c:7\n"
                 "  => exchange 0: hash of column 2 to 3 partitions\n"
                 "chain 1\n"
                 "  from exchange 0, 3 partitions -> (w bytes, n i64, x f64)\n"
@@ -95,7 +95,7 @@ static void folds_of_several_steps_read_well(void **state)
                 "  reduce 'avg' by column 1 with sum -> (one i64, n f64, count i64)   # fold.c:7\n"
                 "  mean 'avg' by column 1 -> (one i64, n f64)   # fold.c:7\n"
                 "  select 'values' column 1, 2 -> (one i64, n f64)   # fold.c:7\n"
-                "  distinct 'values' (partial) by column 1, 2 -> (one i64, n f64)   # fold.c:7\n"
+                "  partial distinct 'values' by column 1, 2 -> (one i64, n f64)   # fold.c:7\n"
                 "  => exchange 1: hash of column 1 to 2 partitions\n"
                 "chain 2\n"
                 "  from exchange 1, 2 partitions -> (one i64, n f64)\n"
@@ -148,7 +148,9 @@ static void one_partition_needs_no_exchange(void **state)
         assert_int_equal(gm_planner_make(flow, 2, plan_rig_files, &plan), 0);
         assert_int_equal(plan.chain_count, 1);
         assert_int_equal(plan.chains[0].step_count, 2);
-        assert_false(plan.chains[0].steps[1].partial || plan.chains[0].steps[1].seeks_first);
+        assert_int_equal(plan.chains[0].steps[1].kind,
+                         which == 0 ? GM_STEP_DISTINCT : GM_STEP_GROUP);
+        assert_false(plan.chains[0].steps[1].seeks_first);
         gm_plan_fini(&plan);
         gleam_flow_free(flow);
     }
@@ -164,8 +166,9 @@ static void first_rows_are_sought_behind_an_exchange(void **state)
     gleam_output_row(gleam_distinct(rows, "", gleam_field(1)), plan_rig_row, NULL);
     gleam_output_row(gleam_distinct(rows, "", (struct gleam_order){0}), plan_rig_row, NULL);
     assert_int_equal(gm_planner_make(flow, 2, plan_rig_files, &plan), 0);
-    assert_true(plan.chains[0].steps[1].partial && !plan.chains[0].steps[1].seeks_first);
-    assert_true(plan.chains[1].steps[0].seeks_first && !plan.chains[1].steps[0].partial);
+    assert_int_equal(plan.chains[0].steps[1].kind, GM_STEP_PARTIAL_DISTINCT);
+    assert_int_equal(plan.chains[1].steps[0].kind, GM_STEP_DISTINCT);
+    assert_true(plan.chains[1].steps[0].seeks_first);
     assert_false(plan.chains[3].steps[0].seeks_first);
     gm_plan_fini(&plan);
     gleam_flow_free(flow);

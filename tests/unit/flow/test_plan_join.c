@@ -253,6 +253,12 @@ static void doubling_ends_at_the_exchanges(void **state)
     for (uint32_t i = 0; i < 60; i++)
         rows = gleam_join_by_key(rows, "again", rows);
     assert_refused(flow, rows, "more than 64 exchanges");
+
+    flow = gleam_flow_new("test");
+    rows = gleam_ints(flow, 0, 9);
+    for (uint32_t i = 0; i < 240; i++)
+        rows = gleam_union(rows, "more", &rows, 1);
+    assert_refused(flow, rows, "more than 64 exchanges");
 }
 
 int main(void)

@@ -24,6 +24,7 @@ static void every_kind_of_step_has_its_operator(void **state)
         [GM_STEP_FORMAT] = &gm_op_format,     [GM_STEP_JOIN] = &gm_op_join,
         [GM_STEP_SELECT] = &gm_op_select,     [GM_STEP_LOCAL_LIMIT] = &gm_op_local_limit,
         [GM_STEP_LIMIT] = &gm_op_limit,       [GM_STEP_DISTINCT] = &gm_op_distinct,
+        [GM_STEP_PARTIAL_DISTINCT] = &gm_op_partial_distinct,
         [GM_STEP_GROUP] = &gm_op_group,       [GM_STEP_COGROUP] = &gm_op_group,
         [GM_STEP_WHERE] = &gm_op_where,       [GM_STEP_MARKS] = &gm_op_marks,
         [GM_STEP_MEAN_PARTS] = &gm_op_mean_parts,
