@@ -281,14 +281,6 @@ static int reduce_kind(struct planner *planner, const struct gleam_dataset *node
                   "do");
 }
 
-bool gm_planner_in_order(const struct gleam_order *order, uint32_t column)
-{
-    for (uint32_t i = 0; i < order->count; i++)
-        if (order->columns[i].column == column)
-            return true;
-    return false;
-}
-
 static int check_reduced(struct planner *planner, const struct gleam_dataset *node,
                          enum gm_reduce_kind kind, const struct gm_field *field)
 {

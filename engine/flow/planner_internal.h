@@ -10,6 +10,7 @@
 #include "engine/flow/flow.h"
 #include "engine/flow/plan.h"
 #include "engine/flow/planner.h"
+#include "engine/row/row.h"
 
 struct planner {
     struct gleam_flow *flow;
@@ -90,9 +91,6 @@ int gm_planner_gather(struct planner *planner, const struct gleam_dataset *node)
 /* The columns 1..count, ascending. */
 struct gleam_order gm_planner_leading_columns(uint32_t count);
 
-/* Whether the order names the column (from 1). */
-bool gm_planner_in_order(const struct gleam_order *order, uint32_t column);
-
 void gm_planner_copy_function(struct gm_step *step, const struct gleam_dataset *node);
 
 /* Short names, for these files alone. */
@@ -103,7 +101,7 @@ void gm_planner_copy_function(struct gm_step *step, const struct gleam_dataset *
 #define check_order gm_planner_check_order
 #define gather gm_planner_gather
 #define leading_columns gm_planner_leading_columns
-#define in_order gm_planner_in_order
+#define in_order gm_order_names
 #define copy_function gm_planner_copy_function
 
 #endif

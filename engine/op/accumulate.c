@@ -8,14 +8,6 @@
 #include "engine/row/list.h"
 #include "engine/udf/registry.h"
 
-static bool is_key(const struct gm_step *step, uint32_t column)
-{
-    for (uint32_t i = 0; i < step->order.count; i++)
-        if (step->order.columns[i].column == column)
-            return true;
-    return false;
-}
-
 int gm_accumulator_init(struct gm_accumulator *accumulator, const struct gm_step *step,
                         const struct gm_schema *input, struct gm_heap *heap,
                         struct gm_error *error)
@@ -35,7 +27,7 @@ int gm_accumulator_init(struct gm_accumulator *accumulator, const struct gm_step
         return 0;
     }
     for (uint32_t i = 0; i < input->field_count; i++) {
-        if (is_key(step, i + 1))
+        if (gm_order_names(&step->order, i + 1))
             continue;
         GM_CHECK(accumulator->value_count < GM_REDUCE_VALUES_MAX);
         accumulator->columns[accumulator->value_count] = i;

@@ -13,8 +13,6 @@
 #include "engine/op/table.h"
 #include "engine/row/codec.h"
 
-/* Position: 20 bits of origin (GM_PARTITIONS_MAX needs 17) above 44 bits of arrival. */
-#define ORIGIN_SHIFT 44
 
 /* Accumulators of a slot, when the first row is sought. */
 enum { ROW = 0, POSITION = 1, VALUES = 2 };
@@ -108,7 +106,7 @@ static int keep_first(struct gm_op *op, struct distinct_state *state, struct gm_
                       const struct gm_batch *in, uint32_t row)
 {
     struct distinct *self = op->self;
-    const uint64_t position = (uint64_t)in->origin << ORIGIN_SHIFT | state->arrived++;
+    const uint64_t position = gm_op_position(in->origin, state->arrived++);
     uint32_t size;
     if (slot->values[ROW] != 0 && slot->values[POSITION] < position)
         return 0;

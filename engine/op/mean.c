@@ -5,14 +5,7 @@
 
 #include "engine/base/check.h"
 #include "engine/op/op.h"
-
-static bool names(const struct gleam_order *order, uint32_t column)
-{
-    for (uint32_t i = 0; i < order->count; i++)
-        if (order->columns[i].column == column + 1)
-            return true;
-    return false;
-}
+#include "engine/row/row.h"
 
 static int mean_open(struct gm_op *op)
 {
@@ -62,7 +55,7 @@ static int parts_process(struct gm_op *op, void *state, const struct gm_batch *i
     for (uint32_t i = 0; i < keys->count; i++)
         out->columns[i] = in->columns[keys->columns[i].column - 1];
     for (uint32_t c = 0; c < in->column_count; c++) {
-        if (names(keys, c))
+        if (gm_order_names(keys, c + 1))
             continue;
         const uint32_t marks = with_numbers ? at + value_count : at;
         if (with_numbers) {

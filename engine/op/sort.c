@@ -11,8 +11,6 @@
 #define ENTRIES_MIN 16
 /* Runs this long are sorted by insertion before the first merge. */
 #define RUN_ROWS 16
-/* Position: 20 bits of origin (GM_PARTITIONS_MAX needs 17) above 44 bits of arrival. */
-#define ORIGIN_SHIFT 44
 
 struct sort_state {
     struct gm_arena rows;
@@ -90,7 +88,7 @@ static int sort_process(struct gm_op *op, void *opaque, const struct gm_batch *i
     if (gm_row_codec_pack(op->self, in, &state->rows, entries) < 0)
         return refuse_memory(op);
     for (uint32_t i = 0; i < in->row_count; i++)
-        entries[i].position = (uint64_t)in->origin << ORIGIN_SHIFT | (state->count + i);
+        entries[i].position = gm_op_position(in->origin, state->count + i);
     state->count += in->row_count;
     return GM_OP_NEED_INPUT;
 }

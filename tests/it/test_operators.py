@@ -115,6 +115,7 @@ class OperatorCase(driver.DriverCase):
     def turns(self):
         """(partitions, executors) to try."""
         pairs = [(partitions, executors) for partitions in PARTITIONS for executors in (1, 2)]
+        pairs.append((8, 5))
         return pairs if lib.SANITIZER == "none" else pairs[::3]
 
 
