@@ -13,7 +13,6 @@
 #include "engine/op/table.h"
 #include "engine/row/codec.h"
 
-
 /* Accumulators of a slot, when the first row is sought. */
 enum { ROW = 0, POSITION = 1, VALUES = 2 };
 
