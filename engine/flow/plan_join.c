@@ -340,7 +340,7 @@ static int plan_union(struct planner *planner, struct gleam_dataset *node)
     return rc;
 }
 
-int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node)
+static int plan_meeting(struct planner *planner, struct gleam_dataset *node)
 {
     switch (node->kind) {
     case GM_NODE_UNION:
@@ -351,4 +351,16 @@ int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node)
         GM_CHECK(node->kind == GM_NODE_JOIN);
         return plan_join(planner, node);
     }
+}
+
+/* Each of them has an exchange for every dataset: what is nested deeper has too many in any case,
+ * and is refused before it takes more stack. */
+int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node)
+{
+    if (planner->depth == GM_EXCHANGES_MAX / 2)
+        return refuse(planner, node, "the flow needs more than 64 exchanges; split it");
+    planner->depth++;
+    const int rc = plan_meeting(planner, node);
+    planner->depth--;
+    return rc;
 }

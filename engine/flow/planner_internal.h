@@ -20,6 +20,7 @@ struct planner {
     struct gm_plan plan;
     struct gm_chain_plan *chain; /* the one that grows */
     struct gm_schema schema;     /* at its end */
+    uint32_t depth; /* meetings that are being planned inside of each other */
     /* Of the dataset at its end, as the person counts: a text source may have been cut finer. */
     uint32_t partition_count;
 };
