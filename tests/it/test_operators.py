@@ -205,6 +205,15 @@ class Joins(OperatorCase):
                       "join", "inner", "1", "1", spec, spec], 1,
                      "step 'meet'", "rows to join", "--memory", "operators.c:")
 
+    def test_wide_sides_fit_the_least_memory(self):
+        rows = Rows(1, 20, "i" + "a" * 31)
+        args = ["same", self.input(rows, 2), "then", "again"]
+        done = self.refused([lib.binary("operators"), "--executors", 2, "--memory", "20M"] + args,
+                            1, "give --memory ")
+        least = done.err.split("give --memory ")[1].split(",")[0]
+        out = self.operators(*args, options=("--memory", least))
+        self.assertEqual(rows_of(out), expect(plain_join("inner", rows, rows, (1,), (1,))))
+
     def test_wrong_joins_are_refused(self):
         left, right = self.input(Rows(1, 3, "is"), 1), self.input(Rows(2, 3, "sb"), 1)
         for arguments, words in (
