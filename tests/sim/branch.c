@@ -193,6 +193,8 @@ static struct gleam_dataset *build_ints(const struct sim_branch *branch, struct 
         ints = gleam_map(gleam_group_by_key(ints, "group"), "sum", gleam_mapper("sim_sum_list"));
         return gleam_as(ints, "key i64, sum i64");
     }
+    if (branch->shape == SIM_JOIN_INTS && branch->partitions % 3 == 0)
+        return gleam_hash_join(ints, "join", build_right(branch, flow), gleam_field(1));
     if (branch->shape == SIM_JOIN_INTS)
         return gleam_join_by_key(ints, "join", build_right(branch, flow));
     return gleam_reduce_by_key(ints, "fold", fold_function(branch));
