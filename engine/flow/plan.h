@@ -37,11 +37,11 @@ enum gm_step_kind {
     GM_STEP_PARTIAL_DISTINCT, /* before an exchange, per executor; some rows may pass twice */
     GM_STEP_DISTINCT,
     GM_STEP_GROUP,
-    GM_STEP_WHERE,   /* column 1 of `order` against the list of one value in `parameter` */
+    GM_STEP_WHERE,      /* column 1 of `order` against the list of one value in `parameter` */
     GM_STEP_MARKS,      /* key columns, and 1 or 0 for a value or a null in each of the others */
     GM_STEP_MEAN_PARTS, /* key columns, the others as f64, and their marks */
     GM_STEP_MEAN,       /* of the sums of these */
-    GM_STEP_COGROUP, /* of the two inputs of its chain, as a join's */
+    GM_STEP_COGROUP,    /* of the two inputs of its chain, as a join's */
     GM_STEP_KINDS,
 };
 
@@ -67,17 +67,17 @@ struct gm_step {
     char name[GM_STEP_NAME_BYTES_MAX]; /* what the person called it, or the kernel's name */
     char where[GM_WHERE_BYTES_MAX];    /* file:line in the driver */
     struct gm_schema schema;           /* of its output */
-    struct gleam_order order; /* sort, top: the order; combine, reduce, join, distinct and
-                               * group: the key columns;
-                               * select: the columns; reduce of all rows: none */
-    uint64_t count;           /* top, limits */
-    uint64_t offset;          /* local limit: rows to leave out first */
-    bool stops_source;        /* local limit: enough rows for all are enough */
+    /* Sort, top: the order.  Select, where: the columns.  Others: the key columns, none in a reduce
+     * of all rows and in a cross join. */
+    struct gleam_order order;
+    uint64_t count;    /* top, limits */
+    uint64_t offset;   /* local limit: rows to leave out first */
+    bool stops_source; /* local limit: enough rows for all are enough */
     enum gm_reduce_kind reduce;
     char function[GM_STEP_NAME_BYTES_MAX]; /* of a mapper or reducer */
     void *parameter;                       /* owned */
     uint32_t parameter_bytes;
-    char *format; /* owned; format: the text */
+    char *format;                     /* owned; format: the text */
     enum gleam_comparison comparison; /* where */
     enum gleam_join_kind join;
     struct gleam_order right_keys; /* join, cogroup: of the second input; `order`: of the first */

@@ -134,12 +134,13 @@ static int parse_columns(struct planner *planner, const struct gleam_dataset *no
     return 0;
 }
 
-/* Other names for the columns that a chain begins with. */
+/* Other names for the columns that a chain begins with.  Inputs of a union keep their own: what
+ * arrives may have other kinds than the whole. */
 static void rename_source(struct planner *planner, const struct gm_schema *schema)
 {
     struct gm_source *source = &planner->chain->source;
     source->schema = *schema;
-    if (source->kind == GM_SOURCE_EXCHANGE)
+    if (source->input_count == 1)
         source->inputs[0].schema = *schema;
 }
 
@@ -390,11 +391,12 @@ int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
     copy_function(combine, node);
 
     const struct gleam_order keys = leading_columns(from->count);
+    const bool keyed = keys.count > 0;
     int rc = cut(planner, node,
-             (struct gm_exchange_plan){
-                 .kind = keys.count > 0 ? GM_EXCHANGE_HASH : GM_EXCHANGE_GATHER,
-                 .keys = keys,
-                 .partition_count = keys.count > 0 ? planner->partition_count : 1});
+                 (struct gm_exchange_plan){
+                     .kind = keyed ? GM_EXCHANGE_HASH : GM_EXCHANGE_GATHER,
+                     .keys = keys,
+                     .partition_count = keyed ? planner->partition_count : 1});
     if (rc < 0)
         return rc;
     struct gm_step *reduce = add_step(planner, GM_STEP_REDUCE, node);

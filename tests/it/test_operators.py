@@ -266,6 +266,24 @@ class Moves(OperatorCase):
         self.assertEqual(sorted(map(same_number, rows_of(out))),
                          sorted(map(same_number, expect(pairs))))
 
+    def test_union_is_renamed_and_narrowed(self):
+        left, right, third = Rows(1, 60, "is"), Rows(2, 25, "if"), Rows(3, 30, "a")
+        parts = [Rows(1, 50, "i"), Rows(2, 60, "f")]
+        specs = [self.input(part, 2) for part in parts]
+        out = self.operators("union", *specs, "then", "as", "x any", "then", "partition", 3, 1)
+        self.assertEqual(rows_of(out), expect(parts[0].rows + parts[1].rows))
+        # A narrowed column is checked, also where it arrives as what it is to become.
+        ints = [self.input(Rows(1, 50, "i"), 2), self.input(Rows(4, 9, "i"), 1)]
+        out = self.operators("union", *ints, "then", "as", "x any", "then", "as", "x i64")
+        self.assertEqual(len(rows_of(out)), 59)
+        self.refused([lib.binary("operators"), "union", *specs, "then", "as", "x i64"], 1,
+                     "column 'x' is declared i64, but a row has f64")
+        self.refused([lib.binary("operators"), "join", "left", "1", "1", self.input(left, 1),
+                      self.input(right, 1), "then", "select", 3, "then", "as", "x any", "then",
+                      "as", "x f64"], 1, "column 'x' is declared f64, but a row has null")
+        self.refused([lib.binary("operators"), "union", specs[0], self.input(third, 1), "then",
+                      "as", "x i64"], 1, "column 'x' is declared i64, but a row has")
+
     def test_union_of_other_widths_is_refused(self):
         specs = [self.input(Rows(1, 3, "is"), 1), self.input(Rows(2, 3, "i"), 1)]
         self.refused([lib.binary("operators"), "union"] + specs, 1,

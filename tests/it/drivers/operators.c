@@ -19,7 +19,7 @@
  *     broadcast N, local_sort ORDER, sort ORDER, top COUNT ORDER, again (joins the dataset with
  *     itself, by column 1), count (rows by column 1), distinct KEYS, local_distinct KEYS (0: whole
  *     rows), group KEYS, local_group KEYS, reduce KERNEL, local_reduce KERNEL KEYS, pairs (the list
- *     of column 2 inside another one, by a mapper).  fold NAME KEYS (count sum min
+ *     of column 2 inside another one, by a mapper).  as COLUMNS, fold NAME KEYS (count sum min
  *     max avg count_distinct), where COLUMN COMPARISON VALUE (= <> < <= > >= null not_null).  An
  *     order: 1,-2 (descending). */
 #include <inttypes.h>
@@ -312,6 +312,8 @@ static bool gather(struct gleam_dataset *rows, const char *name, struct gleam_da
         *ret = fold(rows);
     else if (strcmp(name, "where") == 0)
         *ret = where(rows);
+    else if (strcmp(name, "as") == 0)
+        *ret = gleam_as(rows, take());
     else if (strcmp(name, "pairs") == 0)
         *ret = gleam_as(gleam_map(rows, "repack", gleam_mapper("repack")), "key any, list any");
     else

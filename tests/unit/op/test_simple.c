@@ -195,6 +195,36 @@ static void nulls_pass_a_cast_of_a_nullable_column(void **state)
     }
 }
 
+/* An `any` column of a union arrives as a vector of one kind: that it is the wanted one does not
+ * excuse its nulls. */
+static void nulls_of_a_typed_vector_are_refused_too(void **state)
+{
+    (void)state;
+    for (uint32_t nulls = 0; nulls < 2; nulls++) {
+        struct rig rig = cast_rig(GLEAM_ANY, GLEAM_I64, false);
+        struct rows in = {0}, got = {0};
+        struct gm_schema arrives = {0};
+        struct input input;
+        gm_schema_add(&arrives, "a", GLEAM_I64, true);
+        for (int i = 0; i < 9; i++) {
+            const struct gleam_value value = nulls && i == 4 ? gleam_null() : gleam_i64(i);
+            rows_add(&in, &value, 1);
+        }
+        assert_int_equal(rig_open(&rig, UINT64_MAX, 0), 0);
+        input_make(&input, &arrives, &in, 0, 9);
+        const int rc = rig_push_batch(&rig, &input.batch, &got);
+        assert_int_equal(rc, nulls ? GM_EJOB_FLOW : 0);
+        if (nulls)
+            assert_non_null(strstr(rig.error.text, "has null there"));
+        else
+            assert_rows_equal(&got, &in);
+        input_free(&input);
+        rows_free(&in);
+        rows_free(&got);
+        rig_close(&rig);
+    }
+}
+
 static void operators_without_room_are_refused(void **state)
 {
     (void)state;
@@ -226,6 +256,7 @@ int main(void)
         cmocka_unit_test(append_one_keeps_the_columns),
         cmocka_unit_test(any_becomes_what_is_declared_or_is_refused),
         cmocka_unit_test(nulls_pass_a_cast_of_a_nullable_column),
+        cmocka_unit_test(nulls_of_a_typed_vector_are_refused_too),
         cmocka_unit_test(operators_without_room_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
