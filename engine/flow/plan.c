@@ -84,7 +84,11 @@ static const char *reduce_name(enum gm_reduce_kind kind)
 static void print_inputs(const struct gm_source *source, FILE *file)
 {
     char schema[512], whole[512];
-    fprintf(file, "  from exchange ");
+    /* A union is no step: its chain's source has its name. */
+    if (strncmp(source->name, "exchange ", strlen("exchange ")) == 0)
+        fprintf(file, "  from exchange ");
+    else
+        fprintf(file, "  '%s' of exchange ", source->name);
     for (uint32_t i = 0; i < source->input_count; i++)
         fprintf(file, "%s%u", i > 0 ? ", " : "", source->inputs[i].exchange);
     fprintf(file, ", %u partition%s ->", source->partition_count,
