@@ -171,13 +171,14 @@ static uint64_t read_clock(void *self)
     return gm_clock_now_ns(self);
 }
 
-/* At least 1. */
+/* Steps that can give back what they hold; at least 1. */
 static uint32_t combiner_count(const struct gm_plan *plan)
 {
     uint32_t count = 0;
     for (uint32_t c = 0; c < plan->chain_count; c++)
         for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
-            count += plan->chains[c].steps[s].kind == GM_STEP_COMBINE;
+            count += plan->chains[c].steps[s].kind == GM_STEP_COMBINE ||
+                     plan->chains[c].steps[s].kind == GM_STEP_PARTIAL_DISTINCT;
     return count > 0 ? count : 1;
 }
 

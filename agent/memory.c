@@ -7,6 +7,7 @@
 #include "agent/reader.h"
 #include "agent/unpack_disk.h"
 #include "engine/base/text.h"
+#include "engine/row/batch.h"
 
 /* A process beside its heap: program, libraries, stack, jemalloc's own; measured as Pss. */
 #define PROCESS_BYTES (3u << 20)
@@ -70,12 +71,35 @@ static uint64_t write_bytes(const struct gm_chain_plan *chain)
     return WRITE_BYTES + compressors[compression] + (uint64_t)chain->source.partition_count * 256;
 }
 
+/* A batch of this schema (gm_batch_init). */
+static uint64_t batch_bytes(const struct gm_schema *schema)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < schema->field_count; i++)
+        bytes += (uint64_t)GM_BATCH_ROWS_MAX * (gm_vector_stride(schema->fields[i].kind) + 1) +
+                 GM_LINE_BYTES;
+    return bytes;
+}
+
+/* A chain of several inputs has a batch of each to receive, another to read what it kept, and one
+ * of the result. */
+static uint64_t meeting_bytes(const struct gm_chain_plan *chain)
+{
+    uint64_t bytes = 0;
+    if (chain->source.input_count < 2)
+        return 0;
+    for (uint32_t i = 0; i < chain->source.input_count; i++)
+        bytes += 2 * batch_bytes(&chain->source.inputs[i].schema);
+    return bytes + (chain->step_count > 0 ? batch_bytes(&chain->steps[0].schema) : 0);
+}
+
 /* The least that a heap needs, be it an executor's or the driver's. */
 static uint64_t least_heap(const struct gm_plan *plan, uint32_t executor_count)
 {
     uint64_t executor = HEAP_BYTES_MIN, driver = HEAP_BYTES_MIN;
     uint32_t texts = 0, outputs = 0;
     for (uint32_t i = 0; i < plan->chain_count; i++) {
+        executor += meeting_bytes(&plan->chains[i]);
         if (plan->chains[i].source.kind == GM_SOURCE_TEXT && texts++ > 0)
             executor += TEXT_BYTES;
         if (plan->chains[i].source.kind == GM_SOURCE_CSV)

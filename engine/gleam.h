@@ -144,6 +144,7 @@ struct gleam_function {
 #define GLEAM_TOKENIZE gleam_kernel("tokenize")     /* (bytes) -> a row per run of [A-Za-z0-9] */
 #define GLEAM_APPEND_ONE gleam_kernel("append_one") /* (columns...) -> (columns..., 1) */
 /* Kernels for reduce_by and reduce_by_key. */
+#define GLEAM_SUM gleam_kernel("sum") /* i64 and f64 columns; as the next two do it */
 #define GLEAM_SUM_INT64 gleam_kernel("sum_int64") /* a running sum beyond i64 fails the job */
 #define GLEAM_SUM_FLOAT64 gleam_kernel("sum_float64")
 #define GLEAM_COUNT gleam_kernel("count") /* replaces the value columns by the number of rows */
@@ -428,6 +429,10 @@ struct gleam_dataset *gleam_semi_join(struct gleam_dataset *left, const char *st
                                       struct gleam_dataset *right, struct gleam_order keys);
 struct gleam_dataset *gleam_anti_join(struct gleam_dataset *left, const char *step,
                                       struct gleam_dataset *right, struct gleam_order keys);
+/* gleam_join where the right side is small: it goes whole to each partition of the left, at most
+ * one per executor, and the left side is not spread by its keys. */
+struct gleam_dataset *gleam_hash_join(struct gleam_dataset *left, const char *step,
+                                      struct gleam_dataset *smaller, struct gleam_order keys);
 /* Every row of the left beside every row of the right, which goes to each partition of the left: at
  * most one per executor. */
 struct gleam_dataset *gleam_cross_join(struct gleam_dataset *left, const char *step,
@@ -465,6 +470,22 @@ struct gleam_dataset *gleam_reduce(struct gleam_dataset *dataset, const char *st
 struct gleam_dataset *gleam_local_reduce_by(struct gleam_dataset *dataset, const char *step,
                                             struct gleam_function function,
                                             struct gleam_order keys);
+/* For each key, or for all rows with keys of no columns: the number of rows; of the other columns
+ * the sum, the least and the largest value, the mean (f64); the number of distinct values of the
+ * one other column.  Nulls are left out of all but the first; of nulls alone the result is null,
+ * and the last 0. */
+struct gleam_dataset *gleam_count_by(struct gleam_dataset *dataset, const char *step,
+                                     struct gleam_order keys);
+struct gleam_dataset *gleam_sum_by(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_order keys);
+struct gleam_dataset *gleam_min_by(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_order keys);
+struct gleam_dataset *gleam_max_by(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_order keys);
+struct gleam_dataset *gleam_avg_by(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_order keys);
+struct gleam_dataset *gleam_count_distinct_by(struct gleam_dataset *dataset, const char *step,
+                                              struct gleam_order keys);
 /* gleam_sort by column 1. */
 struct gleam_dataset *gleam_sort_by_key(struct gleam_dataset *dataset, const char *step);
 
@@ -476,6 +497,23 @@ struct gleam_dataset *gleam_select(struct gleam_dataset *dataset, const char *st
 /* The keys, then the values. */
 struct gleam_dataset *gleam_select_kv(struct gleam_dataset *dataset, const char *step,
                                       struct gleam_order keys, struct gleam_order values);
+
+/* Rows whose value in a column compares with `value` as said.  Values compare as in a sort, numbers
+ * with numbers, others with their own kind; a null compares with nothing.  A value of a kind that
+ * the column never has is refused when the flow is planned. */
+enum gleam_comparison {
+    GLEAM_EQUAL = 0,
+    GLEAM_NOT_EQUAL = 1,
+    GLEAM_LESS = 2,
+    GLEAM_LESS_OR_EQUAL = 3,
+    GLEAM_GREATER = 4,
+    GLEAM_GREATER_OR_EQUAL = 5,
+    GLEAM_IS_NULL = 6, /* `value` is of no interest */
+    GLEAM_IS_NOT_NULL = 7,
+};
+struct gleam_dataset *gleam_where(struct gleam_dataset *dataset, const char *step,
+                                  uint32_t column, enum gleam_comparison comparison,
+                                  struct gleam_value value);
 
 /* All rows of all of them, each as often as it is there.  They have the same number of columns; a
  * column whose kinds differ becomes `any`, and values stay what they are. */
@@ -703,6 +741,15 @@ void gleam_here(const char *file, int line);
 #define gleam_local_reduce_by(...)                                                                 \
     (gleam_here(__FILE__, __LINE__), gleam_local_reduce_by(__VA_ARGS__))
 #define gleam_sort_by_key(...) (gleam_here(__FILE__, __LINE__), gleam_sort_by_key(__VA_ARGS__))
+#define gleam_count_by(...) (gleam_here(__FILE__, __LINE__), gleam_count_by(__VA_ARGS__))
+#define gleam_sum_by(...) (gleam_here(__FILE__, __LINE__), gleam_sum_by(__VA_ARGS__))
+#define gleam_min_by(...) (gleam_here(__FILE__, __LINE__), gleam_min_by(__VA_ARGS__))
+#define gleam_max_by(...) (gleam_here(__FILE__, __LINE__), gleam_max_by(__VA_ARGS__))
+#define gleam_avg_by(...) (gleam_here(__FILE__, __LINE__), gleam_avg_by(__VA_ARGS__))
+#define gleam_count_distinct_by(...)                                                               \
+    (gleam_here(__FILE__, __LINE__), gleam_count_distinct_by(__VA_ARGS__))
+#define gleam_where(...) (gleam_here(__FILE__, __LINE__), gleam_where(__VA_ARGS__))
+#define gleam_hash_join(...) (gleam_here(__FILE__, __LINE__), gleam_hash_join(__VA_ARGS__))
 #define gleam_select(...) (gleam_here(__FILE__, __LINE__), gleam_select(__VA_ARGS__))
 #define gleam_select_kv(...) (gleam_here(__FILE__, __LINE__), gleam_select_kv(__VA_ARGS__))
 #define gleam_union(...) (gleam_here(__FILE__, __LINE__), gleam_union(__VA_ARGS__))

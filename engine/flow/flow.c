@@ -117,6 +117,7 @@ static void node_free(struct gleam_dataset *node)
     free(node->others);
     gm_csv_options_free(node->csv);
     free(node->write);
+    free(node->constant);
     free((void *)(uintptr_t)node->function.name);
     free((void *)(uintptr_t)node->function.parameter);
     free((void *)(uintptr_t)node->function.library);

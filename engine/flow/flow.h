@@ -25,6 +25,7 @@ enum gm_node_kind {
     GM_NODE_JOIN,
     GM_NODE_UNION,
     GM_NODE_SELECT,
+    GM_NODE_WHERE,
     GM_NODE_LIMIT,
     GM_NODE_MERGE,
     GM_NODE_ROUND_ROBIN,
@@ -36,6 +37,8 @@ enum gm_node_kind {
     GM_NODE_PIPE,
     GM_NODE_READ_CSV,
     GM_NODE_WRITE,
+    GM_NODE_AVG,
+    GM_NODE_COUNT_DISTINCT,
 };
 
 enum gm_pipe_mode { GM_PIPE_ROWS, GM_PIPE_ARGS, GM_PIPE_RAW };
@@ -93,6 +96,10 @@ struct gleam_dataset {
     struct gleam_order right_keys; /* join; `order` has the left side's */
     uint32_t factor;               /* tree merge: partitions that become one at a time */
     bool sorted;                   /* merge: by `order` */
+    bool broadcast;                /* join: the right side goes to all */
+    enum gleam_comparison comparison;
+    uint8_t *constant; /* where: a packed list of the one value; owned */
+    size_t constant_bytes;
     char *columns;  /* as: the declaration; format: the text; pipe: the code */
     enum gm_pipe_mode pipe_mode;
     struct gleam_pipe_options pipe;

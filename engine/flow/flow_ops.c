@@ -2,6 +2,10 @@
 #define GLEAM_NO_PLACES
 #include "engine/flow/flow_internal.h"
 
+#include <stdlib.h>
+
+#include "engine/base/check.h"
+
 /* ---- joins ----------------------------------------------------------------------------------- */
 
 static struct gleam_dataset *add_join(struct gleam_dataset *left, const char *step,
@@ -83,6 +87,16 @@ struct gleam_dataset *gleam_anti_join(struct gleam_dataset *left, const char *st
                                       struct gleam_dataset *right, struct gleam_order keys)
 {
     return gleam_join_on(left, step, right, keys, keys, GLEAM_JOIN_LEFT_ANTI);
+}
+
+struct gleam_dataset *gleam_hash_join(struct gleam_dataset *left, const char *step,
+                                      struct gleam_dataset *smaller, struct gleam_order keys)
+{
+    struct gleam_dataset *node =
+        gleam_join_on(left, step, smaller, keys, keys, GLEAM_JOIN_INNER);
+    if (node != NULL)
+        node->broadcast = true;
+    return node;
 }
 
 struct gleam_dataset *gleam_cross_join(struct gleam_dataset *left, const char *step,
@@ -178,6 +192,52 @@ struct gleam_dataset *gleam_local_reduce_by(struct gleam_dataset *dataset, const
         add_keyed(dataset, GM_NODE_REDUCE_BY, step, function.name, keys, true), function);
 }
 
+/* A reduce by keys, or of all rows when there are none. */
+static struct gleam_dataset *fold_by(struct gleam_dataset *dataset, const char *step,
+                                     struct gleam_function function, struct gleam_order keys)
+{
+    return gm_flow_add_function(
+        add_keyed(dataset, keys.count > 0 ? GM_NODE_REDUCE_BY : GM_NODE_REDUCE, step,
+                  function.name, keys, false),
+        function);
+}
+
+struct gleam_dataset *gleam_count_by(struct gleam_dataset *dataset, const char *step,
+                                     struct gleam_order keys)
+{
+    return fold_by(dataset, step, GLEAM_COUNT, keys);
+}
+
+struct gleam_dataset *gleam_sum_by(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_order keys)
+{
+    return fold_by(dataset, step, GLEAM_SUM, keys);
+}
+
+struct gleam_dataset *gleam_min_by(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_order keys)
+{
+    return fold_by(dataset, step, GLEAM_MIN, keys);
+}
+
+struct gleam_dataset *gleam_max_by(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_order keys)
+{
+    return fold_by(dataset, step, GLEAM_MAX, keys);
+}
+
+struct gleam_dataset *gleam_avg_by(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_order keys)
+{
+    return add_keyed(dataset, GM_NODE_AVG, step, "avg", keys, false);
+}
+
+struct gleam_dataset *gleam_count_distinct_by(struct gleam_dataset *dataset, const char *step,
+                                              struct gleam_order keys)
+{
+    return add_keyed(dataset, GM_NODE_COUNT_DISTINCT, step, "count distinct", keys, false);
+}
+
 struct gleam_dataset *gleam_sort_by_key(struct gleam_dataset *dataset, const char *step)
 {
     return gleam_sort(dataset, step, gleam_field(1));
@@ -200,6 +260,32 @@ struct gleam_dataset *gleam_select_kv(struct gleam_dataset *dataset, const char 
     for (uint32_t i = 0; i < values.count && i < GLEAM_ORDER_COLUMNS_MAX; i++)
         keys = gleam_then_by(keys, values.columns[i].column, true);
     return gleam_select(dataset, step, keys);
+}
+
+struct gleam_dataset *gleam_where(struct gleam_dataset *dataset, const char *step,
+                                  uint32_t column, enum gleam_comparison comparison,
+                                  struct gleam_value value)
+{
+    const bool only_null = comparison == GLEAM_IS_NULL || comparison == GLEAM_IS_NOT_NULL;
+    if (dataset != NULL && (unsigned)comparison > GLEAM_IS_NOT_NULL)
+        return gm_flow_mistake(dataset->flow, "there is no such comparison");
+    if (dataset != NULL && !only_null && (value.kind == GLEAM_NULL || value.kind > GLEAM_BYTES))
+        return gm_flow_mistake(dataset->flow,
+                               "rows are compared with an i64, f64, bool or bytes value; for nulls "
+                               "there is GLEAM_IS_NULL");
+    if (only_null)
+        value = gleam_null();
+    if (dataset != NULL && gleam_list_bytes(&value, 1) > GM_PARAM_BYTES_MAX)
+        return gm_flow_mistake(dataset->flow, "the value to compare with is larger than 1 MiB");
+    struct gleam_dataset *node = gm_flow_add_step(dataset, GM_NODE_WHERE, step, "where");
+    if (node == NULL)
+        return NULL;
+    node->order = gleam_field(column);
+    node->comparison = comparison;
+    node->constant = malloc(gleam_list_bytes(&value, 1));
+    GM_CHECK(node->constant != NULL);
+    node->constant_bytes = gleam_list_pack(&value, 1, node->constant).bytes.length;
+    return node;
 }
 
 static struct gleam_dataset *add_limit(struct gleam_dataset *dataset, const char *step,

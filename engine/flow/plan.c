@@ -9,6 +9,7 @@
 #include "engine/flow/pipe_spec.h"
 #include "engine/flow/plan_csv.h"
 #include "engine/flow/plan_write.h"
+#include "engine/sink/format.h"
 
 static void source_fini(struct gm_source *source)
 {
@@ -81,10 +82,13 @@ const char *gm_step_kind_name(enum gm_step_kind kind)
         [GM_STEP_JOIN] = "join",
         [GM_STEP_SELECT] = "select",         [GM_STEP_LOCAL_LIMIT] = "local limit",
         [GM_STEP_LIMIT] = "limit",           [GM_STEP_DISTINCT] = "distinct",
+        [GM_STEP_PARTIAL_DISTINCT] = "partial distinct",
         [GM_STEP_GROUP] = "group",           [GM_STEP_COGROUP] = "cogroup",
         [GM_STEP_PIPE] = "pipe",
         [GM_STEP_PIPE_ARGS] = "pipe as args",
         [GM_STEP_WRITE] = "write",
+        [GM_STEP_WHERE] = "where",           [GM_STEP_MARKS] = "marks",
+        [GM_STEP_MEAN_PARTS] = "mean parts", [GM_STEP_MEAN] = "mean",
     };
     return (unsigned)kind < GM_STEP_KINDS ? names[kind] : "?";
 }
@@ -105,6 +109,7 @@ static const char *reduce_name(enum gm_reduce_kind kind)
         [GM_REDUCE_COUNT] = "count",       [GM_REDUCE_MIN] = "min",
         [GM_REDUCE_MAX] = "max",           [GM_REDUCE_FUNCTION] = "function",
         [GM_REDUCE_LUA] = "a Lua function",
+        [GM_REDUCE_SUM] = "sum",
     };
     return names[kind];
 }
@@ -113,7 +118,11 @@ static const char *reduce_name(enum gm_reduce_kind kind)
 static void print_inputs(const struct gm_source *source, FILE *file)
 {
     char schema[512], whole[512];
-    fprintf(file, "  from exchange ");
+    /* A union is no step: its chain's source has its name. */
+    if (strncmp(source->name, "exchange ", strlen("exchange ")) == 0)
+        fprintf(file, "  from exchange ");
+    else
+        fprintf(file, "  '%s' of exchange ", source->name);
     for (uint32_t i = 0; i < source->input_count; i++)
         fprintf(file, "%s%u", i > 0 ? ", " : "", source->inputs[i].exchange);
     fprintf(file, ", %u partition%s ->", source->partition_count,
@@ -193,6 +202,20 @@ static void print_join(const struct gm_step *step, FILE *file)
     print_order(&step->right_keys, false, file);
 }
 
+static void print_where(const struct gm_step *step, FILE *file)
+{
+    static const char *const names[] = {"=", "<>", "<", "<=", ">", ">=", "is null", "is not null"};
+    struct gleam_value list = gleam_bytes(step->parameter, step->parameter_bytes), value;
+    char text[60];
+    size_t offset = 0;
+    list.kind = GLEAM_LIST;
+    fprintf(file, " column %u %s", step->order.columns[0].column, names[step->comparison]);
+    if (step->comparison < GLEAM_IS_NULL && gleam_list_next(&list, &offset, &value)) {
+        gm_format_value(&value, text, sizeof text);
+        fprintf(file, value.kind == GLEAM_BYTES ? " '%s'" : " %s", text);
+    }
+}
+
 static void print_step(const struct gm_step *step, FILE *file)
 {
     char schema[512];
@@ -233,10 +256,17 @@ static void print_step(const struct gm_step *step, FILE *file)
     case GM_STEP_COGROUP:
         print_join(step, file);
         break;
+    case GM_STEP_MARKS:
+    case GM_STEP_MEAN_PARTS:
+    case GM_STEP_MEAN:
+    case GM_STEP_PARTIAL_DISTINCT:
     case GM_STEP_DISTINCT:
     case GM_STEP_GROUP:
-        fprintf(file, "%s by column ", step->partial ? " (partial)" : "");
+        fprintf(file, "%s", step->order.count > 0 ? " by column " : "");
         print_order(&step->order, false, file);
+        break;
+    case GM_STEP_WHERE:
+        print_where(step, file);
         break;
     case GM_STEP_SELECT:
         fprintf(file, " column ");

@@ -39,9 +39,14 @@ enum gm_step_kind {
     GM_STEP_SELECT,
     GM_STEP_LOCAL_LIMIT,
     GM_STEP_LIMIT, /* the first rows by (origin, position) */
+    GM_STEP_PARTIAL_DISTINCT, /* before an exchange, per executor; some rows may pass twice */
     GM_STEP_DISTINCT,
     GM_STEP_GROUP,
-    GM_STEP_COGROUP, /* of the two inputs of its chain, as a join's */
+    GM_STEP_WHERE,      /* column 1 of `order` against the list of one value in `parameter` */
+    GM_STEP_MARKS,      /* key columns, and 1 or 0 for a value or a null in each of the others */
+    GM_STEP_MEAN_PARTS, /* key columns, the others as f64, and their marks */
+    GM_STEP_MEAN,       /* of the sums of these */
+    GM_STEP_COGROUP,    /* of the two inputs of its chain, as a join's */
     GM_STEP_PIPE,      /* a command per partition; the parameter is a spec of pipe_spec.h */
     GM_STEP_PIPE_ARGS, /* a command per row; likewise */
     GM_STEP_WRITE, /* rows to the text of files */
@@ -54,6 +59,7 @@ enum gm_reduce_kind {
     GM_REDUCE_COUNT,
     GM_REDUCE_MIN,
     GM_REDUCE_MAX,
+    GM_REDUCE_SUM, /* i64 and f64 columns alike */
     GM_REDUCE_FUNCTION,
     GM_REDUCE_LUA,
 };
@@ -70,23 +76,23 @@ struct gm_step {
     char name[GM_STEP_NAME_BYTES_MAX]; /* what the person called it, or the kernel's name */
     char where[GM_WHERE_BYTES_MAX];    /* file:line in the driver */
     struct gm_schema schema;           /* of its output */
-    struct gleam_order order; /* sort, top: the order; combine, reduce, join, distinct and
-                               * group: the key columns;
-                               * select: the columns; reduce of all rows: none */
-    uint64_t count;           /* top, limits */
-    uint64_t offset;          /* local limit: rows to leave out first */
-    bool stops_source;        /* local limit: enough rows for all are enough */
+    /* Sort, top: the order.  Select, where: the columns.  Others: the key columns, none in a reduce
+     * of all rows and in a cross join. */
+    struct gleam_order order;
+    uint64_t count;    /* top, limits */
+    uint64_t offset;   /* local limit: rows to leave out first */
+    bool stops_source; /* local limit: enough rows for all are enough */
     enum gm_reduce_kind reduce;
     enum gm_lua_mode lua_mode;             /* lua: what the function is called for */
     char function[GM_STEP_NAME_BYTES_MAX]; /* of a mapper or reducer */
     char *library;                         /* owned; the shared object of function, or NULL */
     void *parameter;                       /* owned; of a Lua step, the function */
     uint32_t parameter_bytes;
-    char *format; /* owned; format: the text */
+    char *format;                     /* owned; format: the text */
+    enum gleam_comparison comparison; /* where */
     enum gleam_join_kind join;
     struct gleam_order right_keys; /* join, cogroup: of the second input; `order`: of the first */
     bool tagged;      /* join, cogroup: the keys are compared in their tagged form */
-    bool partial;     /* distinct: before an exchange; some rows may pass twice */
     bool seeks_first; /* distinct: the first row by (origin, position), known at the end */
     struct gm_write_plan *write; /* owned; write */
 };

@@ -8,6 +8,7 @@
 #include "engine/base/cursor.h"
 #include "engine/flow/plan_csv.h"
 #include "engine/flow/plan_write.h"
+#include "engine/row/list.h"
 
 /* Changes with every change of the encoding: driver and executor are the same program, but an
  * agent's may not be. */
@@ -87,10 +88,10 @@ static void write_step(struct gm_writer *writer, const struct gm_step *step)
     gm_writer_string(writer, step->library != NULL ? step->library : "");
     gm_writer_blob(writer, step->parameter, step->parameter_bytes);
     gm_writer_string(writer, step->format != NULL ? step->format : "");
+    gm_writer_u8(writer, (uint8_t)step->comparison);
     gm_writer_u8(writer, (uint8_t)step->join);
     write_order(writer, &step->right_keys);
     gm_writer_bool(writer, step->tagged);
-    gm_writer_bool(writer, step->partial);
     gm_writer_bool(writer, step->seeks_first);
     if (step->kind == GM_STEP_WRITE)
         gm_plan_write_write(writer, step->write);
@@ -272,6 +273,27 @@ static void read_source(struct gm_cursor *cursor, struct gm_source *source)
         source->csv = gm_plan_csv_read(cursor, &source->schema);
 }
 
+/* Steps whose order names columns; a reduce of all rows has none. */
+static bool has_order(const struct gm_step *step)
+{
+    switch (step->kind) {
+    case GM_STEP_COMBINE:
+    case GM_STEP_REDUCE:
+        return step->order.count > 0;
+    case GM_STEP_PARTIAL_DISTINCT:
+    case GM_STEP_DISTINCT:
+    case GM_STEP_WHERE:
+    case GM_STEP_GROUP:
+    case GM_STEP_SORT:
+    case GM_STEP_TOP:
+    case GM_STEP_SELECT:
+    case GM_STEP_LIMIT:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void read_step(struct gm_cursor *cursor, struct gm_step *step,
                       const struct gm_schema *input)
 {
@@ -294,21 +316,59 @@ static void read_step(struct gm_cursor *cursor, struct gm_step *step,
     step->parameter = read_text(cursor, GM_PARAM_BYTES_MAX, &bytes);
     step->parameter_bytes = (uint32_t)bytes;
     step->format = read_text(cursor, GM_PARAM_BYTES_MAX, NULL);
+    step->comparison = gm_cursor_u8(cursor);
+    expect(cursor, step->comparison <= GLEAM_IS_NOT_NULL);
     step->join = gm_cursor_u8(cursor);
     expect(cursor, step->join <= GLEAM_JOIN_LEFT_ANTI);
     read_order(cursor, &step->right_keys);
     step->tagged = gm_cursor_bool(cursor);
-    step->partial = gm_cursor_bool(cursor);
     step->seeks_first = gm_cursor_bool(cursor);
     if (step->kind == GM_STEP_WRITE && !cursor->failed)
         step->write = gm_plan_write_read(cursor, &step->schema);
-    /* A reduce of all rows has no key. */
-    if (((step->kind == GM_STEP_COMBINE || step->kind == GM_STEP_REDUCE) &&
-         step->order.count > 0) ||
-        step->kind == GM_STEP_DISTINCT || step->kind == GM_STEP_GROUP ||
-        step->kind == GM_STEP_SORT || step->kind == GM_STEP_TOP || step->kind == GM_STEP_SELECT ||
-        step->kind == GM_STEP_LIMIT)
+    if (has_order(step))
         check_order(cursor, &step->order, input);
+}
+
+/* Columns that these steps count on: their schema's, and of what kinds. */
+static void check_means(struct gm_cursor *cursor, const struct gm_step *step,
+                        const struct gm_schema *input)
+{
+    const uint32_t keys = step->order.count;
+    if (cursor->failed || (step->kind != GM_STEP_MARKS && step->kind != GM_STEP_MEAN_PARTS &&
+                           step->kind != GM_STEP_MEAN))
+        return;
+    if (keys > 0)
+        check_order(cursor, &step->order, input);
+    expect(cursor, keys < input->field_count);
+    if (cursor->failed)
+        return;
+    const uint32_t values = input->field_count - keys;
+    const uint32_t made = step->kind == GM_STEP_MARKS        ? values
+                          : step->kind == GM_STEP_MEAN_PARTS ? 2 * values
+                                                             : values / 2;
+    expect(cursor, step->schema.field_count == keys + made);
+    for (uint32_t i = keys; i < step->schema.field_count; i++) {
+        const bool number = step->kind == GM_STEP_MEAN ||
+                            (step->kind == GM_STEP_MEAN_PARTS && i < keys + values);
+        expect(cursor, step->schema.fields[i].kind == (number ? GLEAM_F64 : GLEAM_I64));
+    }
+    for (uint32_t i = 0; i < keys; i++) /* named once, so that the others are as many */
+        for (uint32_t j = 0; j < i; j++)
+            expect(cursor, step->order.columns[i].column != step->order.columns[j].column);
+    for (uint32_t i = keys; i < input->field_count && step->kind == GM_STEP_MEAN; i++)
+        expect(cursor, values % 2 == 0 && input->fields[i].kind ==
+                                              (i < keys + values / 2 ? GLEAM_F64 : GLEAM_I64));
+}
+
+/* What a where compares with: a list of one value. */
+static void check_constant(struct gm_cursor *cursor, const struct gm_step *step)
+{
+    if (cursor->failed || step->kind != GM_STEP_WHERE)
+        return;
+    struct gleam_value list = gleam_bytes(step->parameter, step->parameter_bytes);
+    list.kind = GLEAM_LIST;
+    expect(cursor, gm_list_check(step->parameter, step->parameter_bytes) &&
+                       gleam_list_count(&list) == 1);
 }
 
 /* A step that reads several inputs begins a chain that has them. */
@@ -335,6 +395,8 @@ static void read_chain(struct gm_cursor *cursor, struct gm_chain_plan *chain)
     for (uint32_t s = 0; s < step_count && !cursor->failed; s++) {
         chain->step_count = s + 1;
         read_step(cursor, &chain->steps[s], gm_plan_input_schema(chain, s));
+        check_constant(cursor, &chain->steps[s]);
+        check_means(cursor, &chain->steps[s], gm_plan_input_schema(chain, s));
         check_inputs(cursor, &chain->source, &chain->steps[s], s);
     }
     chain->exchange = gm_cursor_u32(cursor);

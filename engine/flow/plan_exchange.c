@@ -1,4 +1,6 @@
 /* plan_exchange.c - steps that move rows between partitions, or choose columns or some rows. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/check.h"
@@ -20,6 +22,35 @@ static int plan_select(struct planner *planner, const struct gleam_dataset *node
     if (rc == 0)
         gm_planner_select(planner, node, &node->order);
     return rc;
+}
+
+static int plan_where(struct planner *planner, const struct gleam_dataset *node)
+{
+    char text[200];
+    struct gleam_value list = gleam_bytes((const char *)node->constant, node->constant_bytes);
+    struct gleam_value value = gleam_null();
+    size_t offset = 0;
+    int rc = check_order(planner, node, &node->order);
+    if (rc < 0)
+        return rc;
+    struct gm_field *field = &planner->schema.fields[node->order.columns[0].column - 1];
+    list.kind = GLEAM_LIST;
+    gleam_list_next(&list, &offset, &value);
+    if (value.kind != GLEAM_NULL && !gm_planner_may_be_equal(field->kind, value.kind)) {
+        snprintf(text, sizeof text, "column '%s' is %s and never compares with a value of %s",
+                 field->name, gm_kind_name(field->kind), gm_kind_name(value.kind));
+        return refuse(planner, node, text);
+    }
+    if (node->comparison != GLEAM_IS_NULL)
+        field->nullable = false;
+    struct gm_step *step = add_step(planner, GM_STEP_WHERE, node);
+    step->order = node->order;
+    step->comparison = node->comparison;
+    step->parameter = malloc(node->constant_bytes);
+    GM_CHECK(step->parameter != NULL);
+    memcpy(step->parameter, node->constant, node->constant_bytes);
+    step->parameter_bytes = (uint32_t)node->constant_bytes;
+    return 0;
 }
 
 static int plan_partition(struct planner *planner, const struct gleam_dataset *node)
@@ -93,6 +124,8 @@ int gm_planner_exchange_step(struct planner *planner, const struct gleam_dataset
     switch (node->kind) {
     case GM_NODE_SELECT:
         return plan_select(planner, node);
+    case GM_NODE_WHERE:
+        return plan_where(planner, node);
     case GM_NODE_PARTITION:
         return plan_partition(planner, node);
     case GM_NODE_MERGE:

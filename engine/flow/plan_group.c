@@ -1,4 +1,5 @@
-/* plan_group.c - steps that bring the rows of a key together: distinct and group. */
+/* plan_group.c - steps that bring the rows of a key together: distinct, group, and the folds that
+ * are made of several steps. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,15 +19,14 @@ int gm_planner_check_keys(struct planner *planner, const struct gleam_dataset *n
 
 /* ---- distinct -------------------------------------------------------------------------------- */
 
-static struct gm_step *add_distinct(struct planner *planner, const struct gleam_dataset *node,
-                                    const struct gleam_order *keys)
+static void add_distinct(struct planner *planner, const struct gleam_dataset *node,
+                         const struct gleam_order *keys)
 {
     struct gm_step *step = add_step(planner, GM_STEP_DISTINCT, node);
     step->order = *keys;
     /* Rows of one origin come in order, those of several do not. */
     step->seeks_first = keys->count < planner->schema.field_count &&
                         planner->chain->source.kind == GM_SOURCE_EXCHANGE;
-    return step;
 }
 
 static int plan_distinct(struct planner *planner, const struct gleam_dataset *node)
@@ -38,9 +38,7 @@ static int plan_distinct(struct planner *planner, const struct gleam_dataset *no
     if (rc < 0)
         return rc;
     if (!node->local && planner->chain->source.partition_count > 1) {
-        struct gm_step *partial = add_distinct(planner, node, &keys);
-        partial->partial = true;
-        partial->seeks_first = false;
+        add_step(planner, GM_STEP_PARTIAL_DISTINCT, node)->order = keys;
         rc = cut(planner, node,
                  (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
                                            .keys = keys,
@@ -90,8 +88,115 @@ static int plan_group(struct planner *planner, const struct gleam_dataset *node)
     return 0;
 }
 
+/* ---- mean ------------------------------------------------------------------------------------ */
+
+/* Keys may be none: then all rows are one group. */
+static int check_fold(struct planner *planner, const struct gleam_dataset *node)
+{
+    int rc = node->order.count > 0 ? gm_planner_check_keys(planner, node, &node->order) : 0;
+    if (rc == 0 && node->order.count >= planner->schema.field_count)
+        return refuse(planner, node, "every column is a key: nothing is left to fold");
+    return rc;
+}
+
+/* The key columns of a schema, in their order. */
+static struct gm_schema key_fields(const struct gm_schema *from, const struct gleam_order *keys)
+{
+    struct gm_schema schema = {0};
+    for (uint32_t i = 0; i < keys->count; i++)
+        schema.fields[schema.field_count++] = from->fields[keys->columns[i].column - 1];
+    return schema;
+}
+
+static int plan_avg(struct planner *planner, const struct gleam_dataset *node)
+{
+    int rc = check_fold(planner, node);
+    if (rc < 0)
+        return rc;
+    const struct gm_schema from = planner->schema;
+    struct gm_schema parts = key_fields(&from, &node->order), means = parts;
+    const uint32_t value_count = from.field_count - node->order.count;
+    if (2 * value_count > GM_REDUCE_VALUES_MAX ||
+        node->order.count + 2 * value_count > GM_FIELDS_MAX)
+        return refuse(planner, node, "it averages more than 16 columns, or beside too many keys");
+    for (uint32_t i = 0; i < from.field_count; i++) {
+        const struct gm_field *field = &from.fields[i];
+        if (in_order(&node->order, i + 1))
+            continue;
+        if (field->kind != GLEAM_I64 && field->kind != GLEAM_F64) {
+            char text[200];
+            snprintf(text, sizeof text, "it averages i64 and f64, but column '%s' is %s%s",
+                     field->name, gm_kind_name(field->kind),
+                     field->kind == GLEAM_ANY ? ": declare it with gleam_as" : "");
+            return refuse(planner, node, text);
+        }
+        gm_schema_add(&parts, field->name, GLEAM_F64, false);
+        gm_schema_add(&means, field->name, GLEAM_F64, field->nullable);
+    }
+    for (uint32_t v = 0; v < value_count; v++)
+        gm_schema_add(&parts, "count", GLEAM_I64, false);
+    planner->schema = parts;
+    add_step(planner, GM_STEP_MEAN_PARTS, node)->order = node->order;
+    const struct gleam_order keys = leading_columns(node->order.count);
+    rc = gm_planner_fold(planner, node, &keys, GM_REDUCE_SUM);
+    if (rc < 0)
+        return rc;
+    planner->schema = means;
+    add_step(planner, GM_STEP_MEAN, node)->order = keys;
+    return 0;
+}
+
+/* ---- number of distinct values --------------------------------------------------------------- */
+
+/* Distinct rows of keys and value; a null is no value.  Rows of one key are in one partition then,
+ * but without a key they are spread by their values, and the counts added up. */
+static int plan_count_distinct(struct planner *planner, const struct gleam_dataset *node)
+{
+    const uint32_t key_count = node->order.count;
+    struct gleam_order columns = node->order;
+    int rc = check_fold(planner, node);
+    if (rc < 0)
+        return rc;
+    if (planner->schema.field_count != key_count + 1)
+        return refuse(planner, node, "it counts the values of one column: select the keys and "
+                                     "that column before");
+    for (uint32_t i = 0; i < planner->schema.field_count; i++)
+        if (!in_order(&node->order, i + 1))
+            columns = gleam_then_by(columns, i + 1, true);
+    gm_planner_select(planner, node, &columns);
+    const struct gleam_order all = leading_columns(key_count + 1);
+    add_step(planner, GM_STEP_PARTIAL_DISTINCT, node)->order = all;
+    const struct gleam_order keys = leading_columns(key_count);
+    rc = cut(planner, node,
+             (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
+                                       .keys = leading_columns(key_count > 0 ? key_count : 1),
+                                       .partition_count = planner->partition_count});
+    if (rc < 0)
+        return rc;
+    add_distinct(planner, node, &all);
+    struct gm_schema schema = key_fields(&planner->schema, &keys);
+    gm_schema_add(&schema, "count", GLEAM_I64, false);
+    planner->schema = schema;
+    add_step(planner, GM_STEP_MARKS, node)->order = keys;
+    if (key_count == 0)
+        return gm_planner_fold(planner, node, &keys, GM_REDUCE_SUM_I64);
+    struct gm_step *reduce = add_step(planner, GM_STEP_REDUCE, node);
+    reduce->order = keys;
+    reduce->reduce = GM_REDUCE_SUM_I64;
+    return 0;
+}
+
 int gm_planner_group_step(struct planner *planner, const struct gleam_dataset *node)
 {
-    return node->kind == GM_NODE_DISTINCT ? plan_distinct(planner, node)
-                                          : plan_group(planner, node);
+    switch (node->kind) {
+    case GM_NODE_DISTINCT:
+        return plan_distinct(planner, node);
+    case GM_NODE_AVG:
+        return plan_avg(planner, node);
+    case GM_NODE_COUNT_DISTINCT:
+        return plan_count_distinct(planner, node);
+    default:
+        GM_CHECK(node->kind == GM_NODE_GROUP);
+        return plan_group(planner, node);
+    }
 }

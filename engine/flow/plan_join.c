@@ -1,5 +1,6 @@
 /* plan_join.c - the steps where several datasets meet: joins, cogroups and unions. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/check.h"
@@ -19,7 +20,7 @@ static bool is_number(uint8_t kind)
     return kind == GLEAM_I64 || kind == GLEAM_F64;
 }
 
-static bool may_be_equal(uint8_t left, uint8_t right)
+bool gm_planner_may_be_equal(uint8_t left, uint8_t right)
 {
     return left == right || left == GLEAM_ANY || right == GLEAM_ANY ||
            (is_number(left) && is_number(right));
@@ -38,7 +39,7 @@ static int check_kinds(struct planner *planner, const struct gleam_dataset *node
         const struct gm_field *left = &arms[0].schema.fields[node->order.columns[i].column - 1];
         const struct gm_field *right =
             &arms[1].schema.fields[node->right_keys.columns[i].column - 1];
-        if (may_be_equal(left->kind, right->kind))
+        if (gm_planner_may_be_equal(left->kind, right->kind))
             continue;
         snprintf(text, sizeof text,
                  "the left key '%s' is %s and the right key '%s' is %s: they are never equal; "
@@ -135,8 +136,10 @@ static int plan_arm(struct planner *planner, const struct gleam_dataset *node,
                     struct arm *ret_arm)
 {
     int rc = gm_planner_path(planner, input);
-    if (rc == 0 && exchange.kind == GM_EXCHANGE_HASH)
+    if (rc == 0 && (exchange.kind == GM_EXCHANGE_HASH || exchange.keys.count > 0))
         rc = gm_planner_check_keys(planner, node, &exchange.keys);
+    if (exchange.kind != GM_EXCHANGE_HASH)
+        exchange.keys.count = 0;
     if (rc < 0)
         return rc;
     ret_arm->partition_count = planner->partition_count;
@@ -187,8 +190,8 @@ static void begin_meeting(struct planner *planner, const struct arm *arms, uint3
 
 static int plan_join(struct planner *planner, struct gleam_dataset *node)
 {
-    const bool cross = node->order.count == 0;
-    const enum gm_exchange_kind kind = cross ? GM_EXCHANGE_MERGE : GM_EXCHANGE_HASH;
+    const bool to_all = node->order.count == 0 || node->broadcast;
+    const enum gm_exchange_kind kind = to_all ? GM_EXCHANGE_MERGE : GM_EXCHANGE_HASH;
     struct gm_schema schema;
     struct arm arms[2];
     struct gleam_dataset keyed = *node; /* its right_keys are those of what arrives */
@@ -199,7 +202,7 @@ static int plan_join(struct planner *planner, struct gleam_dataset *node)
     else if (rc == 0)
         rc = plan_arm(planner, node, node->others[0],
                       (struct gm_exchange_plan){
-                          .kind = cross ? GM_EXCHANGE_BROADCAST : GM_EXCHANGE_HASH,
+                          .kind = to_all ? GM_EXCHANGE_BROADCAST : GM_EXCHANGE_HASH,
                           .keys = node->right_keys},
                       &arms[1]);
     if (is_filter(node))
@@ -211,13 +214,13 @@ static int plan_join(struct planner *planner, struct gleam_dataset *node)
     if (rc < 0)
         return rc;
     uint32_t partition_count = larger(arms[0].partition_count, arms[1].partition_count);
-    if (cross)
+    if (to_all)
         partition_count = arms[0].partition_count < planner->executor_count
                               ? arms[0].partition_count
                               : planner->executor_count;
     const bool tagged = needs_tags(&keyed, arms);
     for (uint32_t i = 0; i < 2; i++)
-        planner->plan.exchanges[arms[i].exchange].tagged = tagged;
+        planner->plan.exchanges[arms[i].exchange].tagged = tagged && !to_all;
     begin_meeting(planner, arms, 2, partition_count);
     planner->schema = schema;
     struct gm_step *step = add_step(planner, GM_STEP_JOIN, node);
@@ -299,34 +302,45 @@ static int unite(struct planner *planner, const struct gleam_dataset *node,
     return 0;
 }
 
-/* No step: a column that is `any` may hold vectors of every kind, so batches pass as they are. */
-static int plan_union(struct planner *planner, struct gleam_dataset *node)
+/* Plans all datasets of a union, and settles the columns of the result. */
+static int plan_arms(struct planner *planner, const struct gleam_dataset *node, struct arm *arms,
+                     struct gm_schema *schema, uint32_t *partition_count)
 {
-    struct arm arms[GM_EXCHANGES_MAX];
-    struct gm_schema schema = {0};
-    uint32_t partition_count = 1;
     int rc = 0;
     for (uint32_t i = 0; i <= node->other_count && rc == 0; i++) {
         rc = plan_arm(planner, node, i == 0 ? node->input : node->others[i - 1],
                       (struct gm_exchange_plan){.kind = GM_EXCHANGE_MERGE}, &arms[i]);
         if (rc == 0 && i == 0)
-            schema = arms[0].schema;
+            *schema = arms[0].schema;
         else if (rc == 0)
-            rc = unite(planner, node, &arms[i].schema, &schema);
+            rc = unite(planner, node, &arms[i].schema, schema);
         if (rc == 0)
-            partition_count = larger(partition_count, arms[i].partition_count);
+            *partition_count = larger(*partition_count, arms[i].partition_count);
     }
-    if (rc < 0)
-        return rc;
-    begin_meeting(planner, arms, node->other_count + 1, partition_count);
-    struct gm_source *source = &planner->chain->source;
-    source->schema = schema;
-    snprintf(source->name, sizeof source->name, "%s", node->name);
-    planner->schema = schema;
-    return 0;
+    return rc;
 }
 
-int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node)
+/* No step: a column that is `any` may hold vectors of every kind, so batches pass as they are. */
+static int plan_union(struct planner *planner, struct gleam_dataset *node)
+{
+    struct gm_schema schema = {0};
+    uint32_t partition_count = 1;
+    /* Unions of unions are planned inside of each other: not on the stack. */
+    struct arm *arms = calloc(node->other_count + 1, sizeof *arms);
+    GM_CHECK(arms != NULL);
+    int rc = plan_arms(planner, node, arms, &schema, &partition_count);
+    if (rc == 0) {
+        begin_meeting(planner, arms, node->other_count + 1, partition_count);
+        struct gm_source *source = &planner->chain->source;
+        source->schema = schema;
+        snprintf(source->name, sizeof source->name, "%s", node->name);
+        planner->schema = schema;
+    }
+    free(arms);
+    return rc;
+}
+
+static int plan_meeting(struct planner *planner, struct gleam_dataset *node)
 {
     switch (node->kind) {
     case GM_NODE_UNION:
@@ -337,4 +351,16 @@ int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node)
         GM_CHECK(node->kind == GM_NODE_JOIN);
         return plan_join(planner, node);
     }
+}
+
+/* Each of them has an exchange for every dataset: what is nested deeper has too many in any case,
+ * and is refused before it takes more stack. */
+int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node)
+{
+    if (planner->depth == GM_EXCHANGES_MAX / 2)
+        return refuse(planner, node, "the flow needs more than 64 exchanges; split it");
+    planner->depth++;
+    const int rc = plan_meeting(planner, node);
+    planner->depth--;
+    return rc;
 }

@@ -143,12 +143,13 @@ int gm_planner_parse_columns(struct planner *planner, const struct gleam_dataset
     return 0;
 }
 
-/* Other names for the columns that a chain begins with. */
+/* Other names for the columns that a chain begins with.  Inputs of a union keep their own: what
+ * arrives may have other kinds than the whole. */
 static void rename_source(struct planner *planner, const struct gm_schema *schema)
 {
     struct gm_source *source = &planner->chain->source;
     source->schema = *schema;
-    if (source->kind == GM_SOURCE_EXCHANGE)
+    if (source->input_count == 1)
         source->inputs[0].schema = *schema;
 }
 
@@ -299,7 +300,8 @@ static int reduce_kind(struct planner *planner, const struct gleam_dataset *node
     static const struct {
         const char *name;
         enum gm_reduce_kind kind;
-    } kernels[] = {{"sum_int64", GM_REDUCE_SUM_I64},
+    } kernels[] = {{"sum", GM_REDUCE_SUM},
+                   {"sum_int64", GM_REDUCE_SUM_I64},
                    {"sum_float64", GM_REDUCE_SUM_F64},
                    {"count", GM_REDUCE_COUNT},
                    {"min", GM_REDUCE_MIN},
@@ -332,15 +334,8 @@ static int reduce_kind(struct planner *planner, const struct gleam_dataset *node
             return 0;
         }
     return refuse(planner, node,
-                  "this kernel does not reduce; sum_int64, sum_float64, count, min and max do");
-}
-
-bool gm_planner_in_order(const struct gleam_order *order, uint32_t column)
-{
-    for (uint32_t i = 0; i < order->count; i++)
-        if (order->columns[i].column == column)
-            return true;
-    return false;
+                  "this kernel does not reduce; sum, sum_int64, sum_float64, count, min and max "
+                  "do");
 }
 
 static int check_reduced(struct planner *planner, const struct gleam_dataset *node,
@@ -349,9 +344,15 @@ static int check_reduced(struct planner *planner, const struct gleam_dataset *no
     const uint8_t want = kind == GM_REDUCE_SUM_I64 ? GLEAM_I64
                        : kind == GM_REDUCE_SUM_F64 ? GLEAM_F64
                                                    : field->kind;
-    if (field->kind == want)
+    if (field->kind == want && (kind != GM_REDUCE_SUM || want == GLEAM_I64 || want == GLEAM_F64))
         return 0;
     char text[200];
+    if (kind == GM_REDUCE_SUM) {
+        snprintf(text, sizeof text, "it sums i64 and f64, but column '%s' is %s%s", field->name,
+                 gm_kind_name(field->kind),
+                 field->kind == GLEAM_ANY ? ": declare it with gleam_as" : "");
+        return refuse(planner, node, text);
+    }
     snprintf(text, sizeof text, "it sums %s, but column '%s' is %s%s", gm_kind_name(want),
              field->name, gm_kind_name(field->kind),
              field->kind == GLEAM_ANY ? ": declare it with gleam_as" : "");
@@ -440,17 +441,24 @@ static int plan_reduce(struct planner *planner, const struct gleam_dataset *node
         copy_function(local, node);
         return 0;
     }
+    return gm_planner_fold(planner, node, &node->order, kind);
+}
+
+int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
+                    const struct gleam_order *from, enum gm_reduce_kind kind)
+{
     struct gm_step *combine = add_step(planner, GM_STEP_COMBINE, node);
-    combine->order = node->order;
+    combine->order = *from;
     combine->reduce = kind;
     copy_function(combine, node);
 
-    const struct gleam_order keys = leading_columns(node->order.count);
-    rc = cut(planner, node,
-             (struct gm_exchange_plan){
-                 .kind = keys.count > 0 ? GM_EXCHANGE_HASH : GM_EXCHANGE_GATHER,
-                 .keys = keys,
-                 .partition_count = keys.count > 0 ? planner->partition_count : 1});
+    const struct gleam_order keys = leading_columns(from->count);
+    const bool keyed = keys.count > 0;
+    int rc = cut(planner, node,
+                 (struct gm_exchange_plan){
+                     .kind = keyed ? GM_EXCHANGE_HASH : GM_EXCHANGE_GATHER,
+                     .keys = keys,
+                     .partition_count = keyed ? planner->partition_count : 1});
     if (rc < 0)
         return rc;
     struct gm_step *reduce = add_step(planner, GM_STEP_REDUCE, node);
@@ -568,7 +576,7 @@ static bool shows_partitions(struct gleam_dataset *const *path, uint32_t count)
         if (kind == GM_NODE_PIPE && path[i]->pipe_mode != GM_PIPE_ARGS)
             return true;
         if (kind != GM_NODE_AS && kind != GM_NODE_MAP && kind != GM_NODE_SELECT &&
-            kind != GM_NODE_FILTER && kind != GM_NODE_PIPE)
+            kind != GM_NODE_FILTER && kind != GM_NODE_WHERE && kind != GM_NODE_PIPE)
             return false;
     }
     return false;
@@ -690,6 +698,8 @@ static int plan_step(struct planner *planner, const struct gleam_dataset *node,
         return gm_planner_filter(planner, node);
     case GM_NODE_DISTINCT:
     case GM_NODE_GROUP:
+    case GM_NODE_AVG:
+    case GM_NODE_COUNT_DISTINCT:
         return gm_planner_group_step(planner, node);
     case GM_NODE_REDUCE:
     case GM_NODE_REDUCE_BY:

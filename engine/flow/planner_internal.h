@@ -10,6 +10,7 @@
 #include "engine/flow/flow.h"
 #include "engine/flow/plan.h"
 #include "engine/flow/planner.h"
+#include "engine/row/row.h"
 
 struct planner {
     struct gleam_flow *flow;
@@ -19,6 +20,7 @@ struct planner {
     struct gm_plan plan;
     struct gm_chain_plan *chain; /* the one that grows */
     struct gm_schema schema;     /* at its end */
+    uint32_t depth; /* meetings that are being planned inside of each other */
     /* Of the dataset at its end, as the person counts: a text source may have been cut finer. */
     uint32_t partition_count;
     struct gleam_dataset *const *path; /* of the output that is planned, from its source on */
@@ -52,7 +54,12 @@ void gm_planner_begin_chain(struct planner *planner, const uint32_t *exchanges, 
 /* The step where several datasets meet: plans what leads to each of them, and begins a chain. */
 int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node);
 
-/* plan_group.c: distinct or group. */
+/* Folds rows by a kernel or the node's function: combines, exchanges, reduces.  `from` are their
+ * key columns; the planner's schema is that of the result, keys first. */
+int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
+                    const struct gleam_order *from, enum gm_reduce_kind kind);
+
+/* plan_group.c: distinct, group, and what counts or averages by keys. */
 int gm_planner_group_step(struct planner *planner, const struct gleam_dataset *node);
 
 /* As check_order; also refuses a column that is named twice. */
@@ -66,6 +73,9 @@ int gm_planner_add_list(struct planner *planner, const struct gleam_dataset *nod
 
 /* plan_exchange.c: a step that moves, chooses or counts rows. */
 int gm_planner_exchange_step(struct planner *planner, const struct gleam_dataset *node);
+
+/* Whether values of two kinds of columns are ever the same. */
+bool gm_planner_may_be_equal(uint8_t left, uint8_t right);
 
 /* Appends a step that leaves these columns, which are there. */
 void gm_planner_select(struct planner *planner, const struct gleam_dataset *node,
@@ -84,9 +94,6 @@ int gm_planner_gather(struct planner *planner, const struct gleam_dataset *node)
 
 /* The columns 1..count, ascending. */
 struct gleam_order gm_planner_leading_columns(uint32_t count);
-
-/* Whether the order names the column (from 1). */
-bool gm_planner_in_order(const struct gleam_order *order, uint32_t column);
 
 void gm_planner_copy_function(struct gm_step *step, const struct gleam_dataset *node);
 
@@ -114,7 +121,7 @@ void gm_planner_share(struct planner *planner);
 #define check_order gm_planner_check_order
 #define gather gm_planner_gather
 #define leading_columns gm_planner_leading_columns
-#define in_order gm_planner_in_order
+#define in_order gm_order_names
 #define copy_function gm_planner_copy_function
 
 #endif

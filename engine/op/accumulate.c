@@ -10,14 +10,6 @@
 #include "engine/row/list.h"
 #include "engine/udf/registry.h"
 
-static bool is_key(const struct gm_step *step, uint32_t column)
-{
-    for (uint32_t i = 0; i < step->order.count; i++)
-        if (step->order.columns[i].column == column)
-            return true;
-    return false;
-}
-
 static int slot_store(struct gm_table *table, struct gm_slot *slot, uint32_t value, uint8_t kind,
                       const struct gleam_value *number);
 
@@ -76,15 +68,20 @@ int gm_accumulator_init(struct gm_accumulator *accumulator, const struct gm_op *
     if (step->reduce == GM_REDUCE_COUNT) {
         accumulator->value_count = 1;
         accumulator->kinds[0] = GLEAM_I64;
+        accumulator->folds[0] = GM_REDUCE_COUNT;
         return 0;
     }
     for (uint32_t i = 0; i < input->field_count; i++) {
-        if (is_key(step, i + 1))
+        if (gm_order_names(&step->order, i + 1))
             continue;
         GM_CHECK(accumulator->value_count < GM_REDUCE_VALUES_MAX);
         accumulator->columns[accumulator->value_count] = i;
         accumulator->kinds[accumulator->value_count] = input->fields[i].kind;
         accumulator->nullable[accumulator->value_count] = input->fields[i].nullable;
+        accumulator->folds[accumulator->value_count] =
+            step->reduce != GM_REDUCE_SUM             ? step->reduce
+            : input->fields[i].kind == GLEAM_I64 ? GM_REDUCE_SUM_I64
+                                                 : GM_REDUCE_SUM_F64;
         accumulator->value_count++;
     }
     if (step->reduce == GM_REDUCE_LUA)
@@ -248,7 +245,7 @@ static int fold_general(struct gm_accumulator *accumulator, struct gm_table *tab
     if (!(slot->seen >> value & 1))
         return slot_store(table, slot, value, kind, next);
     struct gleam_value total = slot_load(slot, value, kind);
-    switch (accumulator->kind) {
+    switch (accumulator->folds[value]) {
     case GM_REDUCE_SUM_I64:
         if (__builtin_add_overflow(total.i64, next->i64, &total.i64))
             return overflow(accumulator);
@@ -267,7 +264,7 @@ static int min_max_i64(const struct gm_accumulator *accumulator, struct gm_slot 
                        const struct gm_vector *vector, uint32_t value, uint32_t first,
                        uint32_t count)
 {
-    const bool smallest = accumulator->kind == GM_REDUCE_MIN;
+    const bool smallest = accumulator->folds[value] == GM_REDUCE_MIN;
     const uint32_t bit = UINT32_C(1) << value;
     for (uint32_t i = 0; i < count; i++) {
         const int64_t next = vector->i64[vector->constant ? 0 : first + i];
@@ -285,9 +282,9 @@ static int fold_column(struct gm_accumulator *accumulator, struct gm_table *tabl
 {
     const uint8_t kind = accumulator->kinds[value];
     if (!accumulator->nullable[value]) {
-        if (accumulator->kind == GM_REDUCE_SUM_I64)
+        if (accumulator->folds[value] == GM_REDUCE_SUM_I64)
             return sum_i64(accumulator, slots, vector, value, first, count);
-        if (accumulator->kind == GM_REDUCE_SUM_F64) {
+        if (accumulator->folds[value] == GM_REDUCE_SUM_F64) {
             sum_f64(slots, vector, value, first, count);
             return 0;
         }
@@ -434,8 +431,9 @@ int gm_accumulator_fold(struct gm_accumulator *accumulator, struct gm_table *tab
 /* Sums of columns without nulls and counts keep no `seen` bit: they always hold a value. */
 static bool always_seen(const struct gm_accumulator *accumulator, uint32_t value)
 {
-    return accumulator->kind == GM_REDUCE_COUNT ||
-           ((accumulator->kind == GM_REDUCE_SUM_I64 || accumulator->kind == GM_REDUCE_SUM_F64) &&
+    const enum gm_reduce_kind fold = accumulator->folds[value];
+    return fold == GM_REDUCE_COUNT ||
+           ((fold == GM_REDUCE_SUM_I64 || fold == GM_REDUCE_SUM_F64) &&
             !accumulator->nullable[value]);
 }
 

@@ -20,6 +20,7 @@ struct gm_box {
 
 struct gm_accumulator {
     enum gm_reduce_kind kind;
+    enum gm_reduce_kind folds[GM_REDUCE_VALUES_MAX]; /* of each column: a sum's is its kind's */
     uint32_t value_count;
     uint32_t columns[GM_REDUCE_VALUES_MAX]; /* of the input batch, from 0 */
     uint8_t kinds[GM_REDUCE_VALUES_MAX];    /* of those columns */

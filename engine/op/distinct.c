@@ -1,9 +1,8 @@
 /* distinct.c - one row of each key: the first that comes, or the first by (origin, arrival).
  *
  * Where rows of several origins come mixed and hold more than their key, the first one is known
- * only at the end; in all other cases a row is handed on as soon as its key is new.  One that is
- * only to make the data smaller before an exchange (`partial`) forgets its keys when they pass the
- * budget.
+ * only at the end; in all other cases a row is handed on as soon as its key is new.  The partial
+ * one, which makes the data smaller before an exchange, forgets its keys when they pass the budget.
  */
 #include <string.h>
 
@@ -13,9 +12,6 @@
 #include "engine/op/op.h"
 #include "engine/op/table.h"
 #include "engine/row/codec.h"
-
-/* Position: 20 bits of origin (GM_PARTITIONS_MAX needs 17) above 44 bits of arrival. */
-#define ORIGIN_SHIFT 44
 
 /* Accumulators of a slot, when the first row is sought. */
 enum { ROW = 0, POSITION = 1, VALUES = 2 };
@@ -93,11 +89,12 @@ static int find_slots(struct gm_op *op, struct distinct_state *state, const stru
                       uint32_t count, struct gm_slot **slots, uint64_t *new_slots)
 {
     struct gm_table *table = &state->table;
-    if (op->step->partial && table->count > 0 &&
+    const bool partial = op->ops->executor_scope;
+    if (partial && table->count > 0 &&
         gm_table_bytes_with(table, count) > op->budget_bytes)
         gm_table_clear(table);
     int rc = gm_table_block(table, keys, count, slots, new_slots);
-    if (rc == 0 || !op->step->partial || table->count == 0)
+    if (rc == 0 || !partial || table->count == 0)
         return rc;
     gm_table_clear(table);
     return gm_table_block(table, keys, count, slots, new_slots);
@@ -108,7 +105,7 @@ static int keep_first(struct gm_op *op, struct distinct_state *state, struct gm_
                       const struct gm_batch *in, uint32_t row)
 {
     struct distinct *self = op->self;
-    const uint64_t position = (uint64_t)in->origin << ORIGIN_SHIFT | state->arrived++;
+    const uint64_t position = gm_op_position(in->origin, state->arrived++);
     uint32_t size;
     if (slot->values[ROW] != 0 && slot->values[POSITION] < position)
         return 0;
@@ -195,4 +192,14 @@ const struct gm_op_ops gm_op_distinct = {
     .end = distinct_end,
     .process = distinct_process,
     .finish = distinct_finish,
+};
+
+const struct gm_op_ops gm_op_partial_distinct = {
+    .name = "partial distinct",
+    .executor_scope = true,
+    .open = distinct_open,
+    .close = distinct_close,
+    .begin = distinct_begin,
+    .end = distinct_end,
+    .process = distinct_process,
 };

@@ -11,9 +11,8 @@
 #include "engine/op/op.h"
 #include "engine/op/table.h"
 #include "engine/row/list.h"
+#include "engine/row/row.h"
 
-/* Position: 20 bits of origin (GM_PARTITIONS_MAX needs 17) above 44 bits of arrival. */
-#define ORIGIN_SHIFT 44
 /* Lists made for one batch of the result, beyond its first row. */
 #define LISTS_BYTES_MAX (256u << 10)
 
@@ -53,14 +52,6 @@ struct group_state {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static bool names(const struct gleam_order *order, uint32_t column)
-{
-    for (uint32_t i = 0; i < order->count; i++)
-        if (order->columns[i].column == column + 1)
-            return true;
-    return false;
-}
-
 static void open_input(struct gm_op *op, uint32_t index, const struct gm_schema *schema,
                        const struct gleam_order *keys)
 {
@@ -69,7 +60,7 @@ static void open_input(struct gm_op *op, uint32_t index, const struct gm_schema 
     if (op->step->tagged)
         gm_key_reader_tag(&shape->keys);
     for (uint32_t c = 0; c < schema->field_count; c++)
-        if (!names(keys, c))
+        if (!gm_order_names(keys, c + 1))
             shape->values[shape->value_count++] = c;
     GM_CHECK(shape->value_count > 0); /* the planner refuses it */
 }
@@ -169,7 +160,7 @@ static struct entry *make_entry(struct gm_op *op, struct group_state *state,
         out = gm_list_write_value(&values[i], out);
     GM_DCHECK(out == entry->data + bytes);
     entry->bytes = bytes;
-    entry->position = (uint64_t)in->origin << ORIGIN_SHIFT | state->arrived++;
+    entry->position = gm_op_position(in->origin, state->arrived++);
     return entry;
 }
 

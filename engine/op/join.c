@@ -93,14 +93,6 @@ static int open_side(struct gm_op *op, uint32_t index, const struct gleam_order 
     return gm_batch_init(&side->batch, schema, op->heap);
 }
 
-static bool names(const struct gleam_order *order, uint32_t column)
-{
-    for (uint32_t i = 0; i < order->count; i++)
-        if (order->columns[i].column == column + 1)
-            return true;
-    return false;
-}
-
 /* Keys, the left side's other columns, the right side's: as the planner made the schema. */
 static void list_columns(struct gm_op *op)
 {
@@ -115,10 +107,10 @@ static void list_columns(struct gm_op *op)
             .left = op->step->order.columns[i].column - 1,
             .right = op->step->right_keys.columns[i].column - 1};
     for (uint32_t c = 0; c < op->inputs[LEFT].schema.field_count; c++)
-        if (!names(&op->step->order, c))
+        if (!gm_order_names(&op->step->order, c + 1))
             self->columns[count++] = (struct result_column){.side = LEFT, .left = c};
     for (uint32_t c = 0; !is_filter(op) && c < op->inputs[RIGHT].schema.field_count; c++)
-        if (!names(&op->step->right_keys, c))
+        if (!gm_order_names(&op->step->right_keys, c + 1))
             self->columns[count++] = (struct result_column){.side = RIGHT, .right = c};
     GM_CHECK(count == op->step->schema.field_count);
 }

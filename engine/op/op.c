@@ -15,10 +15,14 @@ const struct gm_op_ops *gm_op_find(enum gm_step_kind kind)
         [GM_STEP_JOIN] = &gm_op_join,
         [GM_STEP_SELECT] = &gm_op_select,     [GM_STEP_LOCAL_LIMIT] = &gm_op_local_limit,
         [GM_STEP_LIMIT] = &gm_op_limit,       [GM_STEP_DISTINCT] = &gm_op_distinct,
+        [GM_STEP_PARTIAL_DISTINCT] = &gm_op_partial_distinct,
         [GM_STEP_GROUP] = &gm_op_group,       [GM_STEP_COGROUP] = &gm_op_group,
         [GM_STEP_PIPE] = &gm_op_pipe,
         [GM_STEP_PIPE_ARGS] = &gm_op_pipe_args,
         [GM_STEP_WRITE] = &gm_op_write,
+        [GM_STEP_WHERE] = &gm_op_where,       [GM_STEP_MARKS] = &gm_op_marks,
+        [GM_STEP_MEAN_PARTS] = &gm_op_mean_parts,
+        [GM_STEP_MEAN] = &gm_op_mean,
     };
     GM_CHECK((unsigned)kind < GM_STEP_KINDS);
     return table[kind];

@@ -92,6 +92,13 @@ struct gm_op {
     void *self;                           /* made by open */
 };
 
+/* Orders rows by where they come from: by origin (20 bits; GM_PARTITIONS_MAX needs 17), then by
+ * arrival (44 bits).  Rows of one origin arrive in its order. */
+static inline uint64_t gm_op_position(uint32_t origin, uint64_t arrival)
+{
+    return (uint64_t)origin << 44 | arrival;
+}
+
 /* The operator of a step's kind. */
 const struct gm_op_ops *gm_op_find(enum gm_step_kind kind);
 
@@ -110,10 +117,15 @@ extern const struct gm_op_ops gm_op_join;
 extern const struct gm_op_ops gm_op_select;
 extern const struct gm_op_ops gm_op_local_limit;
 extern const struct gm_op_ops gm_op_limit;
+extern const struct gm_op_ops gm_op_partial_distinct;
 extern const struct gm_op_ops gm_op_distinct;
 extern const struct gm_op_ops gm_op_group;
 extern const struct gm_op_ops gm_op_pipe;
 extern const struct gm_op_ops gm_op_pipe_args;
 extern const struct gm_op_ops gm_op_write;
+extern const struct gm_op_ops gm_op_where;
+extern const struct gm_op_ops gm_op_marks;
+extern const struct gm_op_ops gm_op_mean_parts;
+extern const struct gm_op_ops gm_op_mean;
 
 #endif

@@ -183,7 +183,9 @@ static int cast_process(struct gm_op *op, void *state, const struct gm_batch *in
     out->row_count = in->row_count;
     out->column_count = in->column_count;
     for (uint32_t c = 0; c < in->column_count; c++) {
-        if (in->columns[c].kind == own->columns[c].kind) {
+        /* An `any` column may come as a vector of the wanted kind, but with nulls. */
+        if (in->columns[c].kind == own->columns[c].kind &&
+            (!in->columns[c].has_nulls || op->step->schema.fields[c].nullable)) {
             out->columns[c] = in->columns[c];
             continue;
         }

@@ -16,9 +16,6 @@ struct top {
     struct gm_row_entry entries[GM_BATCH_ROWS_MAX];
 };
 
-/* A limit's prefix: 20 bits of origin (GM_PARTITIONS_MAX needs 17) above 44 of arrival. */
-#define ORIGIN_SHIFT 44
-
 struct top_state {
     struct gm_row_entry *heap; /* `position` holds the bytes of the row's block */
     uint64_t count;
@@ -183,7 +180,7 @@ static int top_process(struct gm_op *op, void *opaque, const struct gm_batch *in
         return refuse_memory(op);
     if (op->step->kind == GM_STEP_LIMIT)
         for (uint32_t i = 0; i < in->row_count; i++)
-            self->entries[i].prefix = (uint64_t)in->origin << ORIGIN_SHIFT | state->arrived++;
+            self->entries[i].prefix = gm_op_position(in->origin, state->arrived++);
     for (uint32_t i = 0; i < in->row_count; i++) {
         int rc = add(op, state, &self->entries[i]);
         if (rc < 0)

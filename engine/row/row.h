@@ -26,6 +26,15 @@ int gm_value_compare(const struct gleam_value *a, const struct gleam_value *b);
 int gm_row_compare(const struct gm_layout *layout, const struct gleam_order *order,
                    const uint8_t *a, const uint8_t *b);
 
+/* Whether the order names the column (from 1). */
+static inline bool gm_order_names(const struct gleam_order *order, uint32_t column)
+{
+    for (uint32_t i = 0; i < order->count; i++)
+        if (order->columns[i].column == column)
+            return true;
+    return false;
+}
+
 /* By every column, ascending: the last tie-break of Top. */
 int gm_row_compare_whole(const struct gm_layout *layout, const uint8_t *a, const uint8_t *b);
 

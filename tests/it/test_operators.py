@@ -115,6 +115,7 @@ class OperatorCase(driver.DriverCase):
     def turns(self):
         """(partitions, executors) to try."""
         pairs = [(partitions, executors) for partitions in PARTITIONS for executors in (1, 2)]
+        pairs.append((8, 5))
         return pairs if lib.SANITIZER == "none" else pairs[::3]
 
 
@@ -171,6 +172,14 @@ class Joins(OperatorCase):
             self.assertEqual(rows_of(out),
                              expect(one + other for one in left.rows for other in right.rows))
 
+    def test_small_side_to_all(self):
+        for number, (partitions, executors) in enumerate(self.turns()):
+            left = Rows(number, 300, ("isa", "fs", "as")[number % 3])
+            right = Rows(number + 100, 20, "is")
+            out = self.operators("hash_join", "1", self.input(left, partitions),
+                                 self.input(right, 3), executors=executors)
+            self.assertEqual(rows_of(out), expect(plain_join("inner", left, right, (1,), (1,))))
+
     def test_a_dataset_joined_with_itself(self):
         rows = Rows(3, 100, "is")
         out = self.operators("same", self.input(rows, 3), "then", "again")
@@ -195,6 +204,15 @@ class Joins(OperatorCase):
         self.refused([lib.binary("operators"), "--executors", 1, "--memory", "32M",
                       "join", "inner", "1", "1", spec, spec], 1,
                      "step 'meet'", "rows to join", "--memory", "operators.c:")
+
+    def test_wide_sides_fit_the_least_memory(self):
+        rows = Rows(1, 20, "i" + "a" * 31)
+        args = ["same", self.input(rows, 2), "then", "again"]
+        done = self.refused([lib.binary("operators"), "--executors", 2, "--memory", "20M"] + args,
+                            1, "give --memory ")
+        least = done.err.split("give --memory ")[1].split(",")[0]
+        out = self.operators(*args, options=("--memory", least))
+        self.assertEqual(rows_of(out), expect(plain_join("inner", rows, rows, (1,), (1,))))
 
     def test_wrong_joins_are_refused(self):
         left, right = self.input(Rows(1, 3, "is"), 1), self.input(Rows(2, 3, "sb"), 1)
@@ -248,6 +266,24 @@ class Moves(OperatorCase):
         self.assertEqual(sorted(map(same_number, rows_of(out))),
                          sorted(map(same_number, expect(pairs))))
 
+    def test_union_is_renamed_and_narrowed(self):
+        left, right, third = Rows(1, 60, "is"), Rows(2, 25, "if"), Rows(3, 30, "a")
+        parts = [Rows(1, 50, "i"), Rows(2, 60, "f")]
+        specs = [self.input(part, 2) for part in parts]
+        out = self.operators("union", *specs, "then", "as", "x any", "then", "partition", 3, 1)
+        self.assertEqual(rows_of(out), expect(parts[0].rows + parts[1].rows))
+        # A narrowed column is checked, also where it arrives as what it is to become.
+        ints = [self.input(Rows(1, 50, "i"), 2), self.input(Rows(4, 9, "i"), 1)]
+        out = self.operators("union", *ints, "then", "as", "x any", "then", "as", "x i64")
+        self.assertEqual(len(rows_of(out)), 59)
+        self.refused([lib.binary("operators"), "union", *specs, "then", "as", "x i64"], 1,
+                     "column 'x' is declared i64, but a row has f64")
+        self.refused([lib.binary("operators"), "join", "left", "1", "1", self.input(left, 1),
+                      self.input(right, 1), "then", "select", 3, "then", "as", "x any", "then",
+                      "as", "x f64"], 1, "column 'x' is declared f64, but a row has null")
+        self.refused([lib.binary("operators"), "union", specs[0], self.input(third, 1), "then",
+                      "as", "x i64"], 1, "column 'x' is declared i64, but a row has")
+
     def test_union_of_other_widths_is_refused(self):
         specs = [self.input(Rows(1, 3, "is"), 1), self.input(Rows(2, 3, "i"), 1)]
         self.refused([lib.binary("operators"), "union"] + specs, 1,
@@ -263,6 +299,32 @@ class Moves(OperatorCase):
                          expect((row[3], row[1], row[0]) for row in rows.rows))
         self.refused([lib.binary("operators"), "same", spec, "then", "select", "5"], 1,
                      "there is no column 5", "operators.c:")
+
+    def test_where_is_the_plain_filter(self):
+        compare = {"=": lambda a, b: a == b, "<>": lambda a, b: a != b, "<": lambda a, b: a < b,
+                   "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b}
+
+        def like(value):
+            return "number" if type(value) in (int, float) else type(value)
+
+        rows = Rows(1, 2500, "isafb")
+        spec = self.input(rows, 3)
+        for column, bound in ((1, 3), (1, 2.5), (2, "word7"), (3, 2), (3, "word7"), (3, True),
+                              (4, 1.5), (4, -1), (5, False), (1, 99)):
+            for name, function in compare.items():
+                out = self.operators("same", spec, "then", "where", column, name, text_of(bound))
+                wanted = [row for row in rows.rows if like(row[column - 1]) == like(bound) and
+                          function(row[column - 1], bound)]
+                self.assertEqual(rows_of(out), expect(wanted), (column, name, bound))
+        for name, null in (("null", True), ("not_null", False)):
+            out = self.operators("same", spec, "then", "where", 3, name, "n")
+            self.assertEqual(rows_of(out),
+                             expect(row for row in rows.rows if (row[2] is None) == null))
+        for arguments, words in (((1, "=", "stext"), "is i64 and never compares with a value of"),
+                                 ((9, "=", "i1"), "no column 9"), ((1, "~", "i1"), "no such"),
+                                 ((1, "=", "n"), "GLEAM_IS_NULL")):
+            self.refused([lib.binary("operators"), "same", spec, "then", "where", *arguments], 1,
+                         words, "operators.c:")
 
     def test_every_way_to_move_rows_keeps_them(self):
         rows = Rows(1, 300, "is")
@@ -476,6 +538,78 @@ class Keys(OperatorCase):
                                  "sum_int64", executors=executors)
             self.assertEqual(rows_of(out), expect([(sum(ints),)]))
 
+    def test_folds_are_the_plain_ones(self):
+        def mean(values):
+            return sum(map(float, values)) / len(values) if values else None
+
+        def least(values):
+            return min(values) if values else None
+
+        plain = {"sum": lambda values: sum(values) if values else None, "avg": mean,
+                 "min": least, "max": lambda values: max(values) if values else None}
+        for number, (partitions, executors) in enumerate(self.turns()):
+            rows = Rows(number, 400, "sif")
+            for keys in ((1,), (), (1, 2)):
+                name = ",".join(map(str, keys)) or 0
+                spec = self.input(rows, partitions)
+                groups = groups_of(rows, keys) if keys else {(): rows.rows}
+                source = ["same", spec] + ([] if keys else ["then", "select", "2,3"])
+                for fold, function in plain.items():
+                    out = self.operators(*source, "then", "fold", fold, name, executors=executors)
+                    first = len(keys) or 1
+                    wanted = [[group[0][k - 1] for k in keys] +
+                              [function([row[i] for row in group]) for i in range(first, 3)]
+                              for group in groups.values()]
+                    self.assertEqual(rows_of(out), expect(wanted), "%s by %s" % (fold, keys))
+                out = self.operators("same", spec, "then", "fold", "count", name,
+                                     executors=executors)
+                self.assertEqual(rows_of(out), expect(
+                    [group[0][k - 1] for k in keys] + [len(group)] for group in groups.values()))
+
+    def test_distinct_values_are_counted(self):
+        for number, (partitions, executors) in enumerate(self.turns()):
+            rows = Rows(number, 400, "sa")
+            spec = self.input(rows, partitions)
+            count = lambda group: len({key_of(row, (2,)) for row in group if row[1] is not None})
+            out = self.operators("same", spec, "then", "fold", "count_distinct", 1,
+                                 executors=executors)
+            self.assertEqual(rows_of(out), expect((group[0][0], count(group))
+                                                  for group in groups_of(rows, (1,)).values()))
+            out = self.operators("same", spec, "then", "select", 2, "then", "fold",
+                                 "count_distinct", 0, executors=executors)
+            self.assertEqual(rows_of(out), expect([(count(rows.rows),)]))
+
+    def test_folds_of_nulls_leave_them_out(self):
+        left, right = Rows(1, 60, "is"), Rows(2, 25, "if")
+        spec = ["join", "left", "1", "1", self.input(left, 2), self.input(right, 3), "then",
+                "select", "2,3"]
+        joined = Rows(0, 0, "sf")
+        joined.rows = [row[1:] for row in plain_join("left", left, right, (1,), (1,))]
+        self.assertTrue(any(row[1] is None for row in joined.rows))
+        groups = groups_of(joined, (1,)).values()
+        for fold, function in (("sum", sum), ("avg", lambda values: sum(values) / len(values)),
+                               ("min", min), ("max", max)):
+            out = self.operators(*spec, "then", "fold", fold, 1)
+            wanted = []
+            for group in groups:
+                values = [row[1] for row in group if row[1] is not None]
+                wanted.append((group[0][0], function(values) if values else None))
+            self.assertEqual(rows_of(out), expect(wanted), fold)
+        out = self.operators(*spec, "then", "fold", "count_distinct", 1)
+        self.assertEqual(rows_of(out), expect(
+            (group[0][0], len({row[1] for row in group if row[1] is not None}))
+            for group in groups))
+
+    def test_wrong_folds_are_refused(self):
+        spec = self.input(Rows(1, 3, "sia"), 1)
+        for arguments, words in ((("avg", 1), "averages i64 and f64, but column 'c3' is any"),
+                                 (("sum", 2), "sums i64 and f64, but column 'c1' is bytes"),
+                                 (("avg", "1,2,3"), "nothing is left to fold"),
+                                 (("avg", 4), "no column 4"), (("avg", "1,1"), "named twice"),
+                                 (("count_distinct", 1), "values of one column")):
+            self.refused([lib.binary("operators"), "same", spec, "then", "fold", *arguments], 1,
+                         words, "operators.c:")
+
     def test_too_much_to_group_names_the_step(self):
         rows = Rows(1, 0, "is")
         rows.rows = [(i % 10, "a text of some length %d" % i) for i in range(300000)]
@@ -484,6 +618,72 @@ class Keys(OperatorCase):
                      "--memory", "operators.c:")
         self.refused([lib.binary("operators"), "same", self.input(rows, 2), "then", "group",
                       "1,2"], 1, "nothing is left", "step 'lists'")
+
+
+class Pipelines(OperatorCase):
+    """Operators behind each other: what one makes, nulls, mixed kinds and all, the next one takes."""
+
+    STEPS = ("select", "distinct", "move", "count", "again", "sort", "where", "move")
+
+    def step(self, dice, rows, width):
+        """A random step: its arguments, and what becomes of the rows."""
+        kind = dice.choice(self.STEPS)
+        column = dice.randrange(width)
+        if kind == "select":
+            columns = [dice.randrange(width) for _ in range(dice.randrange(1, 5))]
+            return (("select", ",".join(str(c + 1) for c in columns)),
+                    [[row[c] for c in columns] for row in rows])
+        if kind == "distinct":
+            keys = range(1, width + 1)
+            return ("distinct", 0), list({key_of(row, keys): row for row in rows}.values())
+        if kind == "count":
+            groups = {}
+            for row in rows:
+                groups.setdefault(key_of(row, (1,)), []).append(row)
+            return ("fold", "count", 1), [[group[0][0], len(group)] for group in groups.values()]
+        if kind == "again" and width < 5:
+            pairs = [[one[0]] + one[1:] + other[1:] for one in rows for other in rows
+                     if meet(one[0], other[0])]
+            if len(pairs) < 1500:
+                return ("again",), pairs
+        if kind == "where":
+            return (("where", column + 1, "not_null", "n"),
+                    [row for row in rows if row[column] is not None])
+        if kind == "sort":
+            return ("sort", column + 1), rows
+        count = dice.choice((1, 2, 7, 40))
+        return dice.choice((("round_robin", count), ("partition", count, column + 1),
+                            ("merge", count))), rows
+
+    def test_random_ones_are_the_plain_computation(self):
+        for seed in range(scaled(250)):
+            dice = random.Random(seed)
+            left = Rows(seed, dice.choice((0, 1, 30, 90)), dice.choice(("is", "fa", "aa", "si")))
+            right = Rows(seed + 5000, dice.choice((0, 5, 60)), dice.choice(("ia", "af", "sa")))
+            specs = [self.input(left, dice.choice(PARTITIONS)),
+                     self.input(right, dice.choice(PARTITIONS))]
+            kind = dice.choice(("left", "right", "full", "union"))
+            if kind == "union" or {left.kinds[0], right.kinds[0]} in ({"i", "s"}, {"f", "s"}):
+                arguments = ["union"] + specs
+                rows = [list(row) for row in left.rows + right.rows]
+            else:
+                arguments = ["join", kind, "1", "1"] + specs
+                rows = plain_join(kind, left, right, (1,), (1,))
+            width = 2 if arguments[0] == "union" else 3
+            for _ in range(dice.randrange(1, 5)):
+                step, rows = self.step(dice, rows, width)
+                arguments += ["then", *step]
+                width = {"select": lambda: step[1].count(",") + 1, "fold": lambda: 2,
+                         "again": lambda: 2 * width - 1}.get(step[0], lambda: width)()
+            out = self.operators(*arguments, executors=dice.choice((1, 2, 3)))
+            # 2 and 2.0 are the same key: either may stand where rows of a key meet.
+            wanted = sorted("\t".join(text_of(canonical(value)) for value in row) for row in rows)
+            got = sorted("\t".join(self.canonical_text(text) for text in line.split("\t"))
+                         for line in out.split("\n")[:-1])
+            self.assertEqual(got, wanted, "seed %d: %s" % (seed, arguments))
+
+    def canonical_text(self, text):
+        return text_of(canonical(float(text[1:]))) if text[0] == "f" else text
 
 
 if __name__ == "__main__":

@@ -34,6 +34,17 @@ GLEAM_MAPPER(sim_modulo_float)
     return gleam_emit(call, out, 2);
 }
 
+/* (key, list) -> (key, the sum of the list's values) */
+GLEAM_MAPPER(sim_sum_list)
+{
+    struct gleam_value value, out[] = {row[0], gleam_i64(0)};
+    size_t offset = 0;
+    (void)column_count;
+    while (gleam_list_next(&row[1], &offset, &value))
+        out[1].i64 += value.i64;
+    return gleam_emit(call, out, 2);
+}
+
 /* line -> (length mod 16, line): many rows with one key. */
 GLEAM_MAPPER(sim_measure)
 {
@@ -69,7 +80,7 @@ static const char *const shape_names[SIM_SHAPES] = {
     "count words",     "count lines",    "fold ints",     "sum floats", "sort lines",
     "top lines",       "local sort",     "local top",     "partition",  "partition, sort",
     "extreme words",   "count, sort",    "count, top",    "count strings", "join ints",
-    "union lines",     "limit lines"};
+    "union lines",     "limit lines",    "distinct lines", "group ints"};
 
 const char *sim_branch_name(const struct sim_branch *branch)
 {
@@ -111,7 +122,8 @@ void sim_branch_free(struct sim_branch *branch)
 bool sim_branch_needs_order(const struct sim_branch *branch)
 {
     return branch->shape == SIM_SORT_LINES || branch->shape == SIM_LOCAL_SORT ||
-           branch->shape == SIM_LOCAL_TOP || branch->shape == SIM_LIMIT_LINES;
+           branch->shape == SIM_LOCAL_TOP || branch->shape == SIM_LIMIT_LINES ||
+           branch->shape == SIM_DISTINCT_LINES;
 }
 
 static int collect(void *argument, const struct gleam_value *row, uint32_t column_count)
@@ -177,6 +189,12 @@ static struct gleam_dataset *build_ints(const struct sim_branch *branch, struct 
                      gleam_mapper_with("sim_modulo", &branch->key_modulus,
                                        sizeof branch->key_modulus));
     ints = gleam_as(ints, "key i64, n i64");
+    if (branch->shape == SIM_GROUP_INTS) {
+        ints = gleam_map(gleam_group_by_key(ints, "group"), "sum", gleam_mapper("sim_sum_list"));
+        return gleam_as(ints, "key i64, sum i64");
+    }
+    if (branch->shape == SIM_JOIN_INTS && branch->partitions % 3 == 0)
+        return gleam_hash_join(ints, "join", build_right(branch, flow), gleam_field(1));
     if (branch->shape == SIM_JOIN_INTS)
         return gleam_join_by_key(ints, "join", build_right(branch, flow));
     return gleam_reduce_by_key(ints, "fold", fold_function(branch));
@@ -236,6 +254,8 @@ static struct gleam_dataset *build_lines(const struct sim_branch *branch,
         return gleam_reduce_by_key(lines, "extreme", branch->fold == '<' ? GLEAM_MIN : GLEAM_MAX);
     case SIM_LIMIT_LINES:
         return gleam_limit(lines, "limit", branch->top_count);
+    case SIM_DISTINCT_LINES: /* the first line of each length */
+        return gleam_distinct(measured(lines), "distinct", gleam_field(1));
     case SIM_UNION_LINES:
         other = gleam_merge_to(lines, "merge", branch->partitions);
         return gleam_union(lines, "union", &other, 1);
@@ -252,7 +272,7 @@ void sim_branch_build(struct sim_branch *branch, struct gleam_flow *flow, const 
 {
     struct gleam_dataset *rows;
     if (branch->shape == SIM_FOLD_INTS || branch->shape == SIM_SUM_FLOATS ||
-        branch->shape == SIM_JOIN_INTS)
+        branch->shape == SIM_JOIN_INTS || branch->shape == SIM_GROUP_INTS)
         rows = build_ints(branch, flow);
     else if (branch->shape == SIM_COUNT_STRINGS)
         rows = build_strings(branch, flow);
@@ -363,6 +383,20 @@ static void cut_top(struct sim_table *table, uint32_t top_count)
     table->count = kept;
 }
 
+/* The first row of each key of 0..15. */
+static void keep_first(struct sim_table *table)
+{
+    bool seen[16] = {false};
+    uint64_t kept = 0;
+    for (uint64_t i = 0; i < table->count; i++) {
+        bool *known = &seen[table->rows[i].values[0].i64];
+        if (!*known)
+            table->rows[kept++] = table->rows[i];
+        *known = true;
+    }
+    table->count = kept;
+}
+
 static void expect(const struct sim_branch *branch, const struct sim_text *text,
                    struct sim_table *table)
 {
@@ -376,6 +410,10 @@ static void expect(const struct sim_branch *branch, const struct sim_text *text,
     case SIM_SUM_FLOATS:
         expect_ints(branch, table);
         sim_table_reduce(table, branch->shape == SIM_SUM_FLOATS ? 's' : branch->fold);
+        break;
+    case SIM_GROUP_INTS:
+        expect_ints(branch, table);
+        sim_table_reduce(table, 's');
         break;
     case SIM_JOIN_INTS:
         expect_join(branch, table);
@@ -404,6 +442,8 @@ static void expect(const struct sim_branch *branch, const struct sim_text *text,
             sim_table_reduce(table, 's');
         if (branch->shape == SIM_SORT_LINES || branch->shape == SIM_LOCAL_SORT)
             sim_table_sort(table, &stable);
+        if (branch->shape == SIM_DISTINCT_LINES)
+            keep_first(table);
         if (branch->shape == SIM_TOP_LINES || branch->shape == SIM_LOCAL_TOP) {
             sim_table_sort(table, &top);
             cut_top(table, branch->top_count);

@@ -25,6 +25,8 @@ enum sim_shape {
     SIM_JOIN_INTS,
     SIM_UNION_LINES,
     SIM_LIMIT_LINES,
+    SIM_DISTINCT_LINES,
+    SIM_GROUP_INTS,
     SIM_SHAPES,
 };
 

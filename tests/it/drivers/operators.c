@@ -9,6 +9,7 @@
  *
  *     join KIND LEFT_KEYS RIGHT_KEYS INPUT INPUT      keys: 1 or 1,2
  *     cross INPUT INPUT
+ *     hash_join KEYS INPUT INPUT
  *     union INPUT INPUT...
  *     cogroup LEFT_KEYS RIGHT_KEYS INPUT INPUT
  *     same INPUT                                      the rows themselves, for `then`
@@ -18,7 +19,9 @@
  *     broadcast N, local_sort ORDER, sort ORDER, top COUNT ORDER, again (joins the dataset with
  *     itself, by column 1), count (rows by column 1), distinct KEYS, local_distinct KEYS (0: whole
  *     rows), group KEYS, local_group KEYS, reduce KERNEL, local_reduce KERNEL KEYS, pairs (the list
- *     of column 2 inside another one, by a mapper).  An order: 1,-2 (descending). */
+ *     of column 2 inside another one, by a mapper).  as COLUMNS, fold NAME KEYS (count sum min
+ *     max avg count_distinct), where COLUMN COMPARISON VALUE (= <> < <= > >= null not_null).  An
+ *     order: 1,-2 (descending). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,6 +226,11 @@ static struct gleam_dataset *build(struct gleam_flow *flow)
         return build_join(flow);
     if (strcmp(name, "union") == 0)
         return build_union(flow);
+    if (strcmp(name, "hash_join") == 0) {
+        const struct gleam_order keys = take_order();
+        struct gleam_dataset *left = take_input(flow);
+        return gleam_hash_join(left, "meet", take_input(flow), keys);
+    }
     if (strcmp(name, "cogroup") == 0) {
         const struct gleam_order left_keys = take_order();
         const struct gleam_order right_keys = take_order();
@@ -256,26 +264,61 @@ static struct gleam_dataset *spread(struct gleam_dataset *rows, const char *name
     return gleam_tree_merge_sorted_to(rows, "merge", partitions, factor, take_order());
 }
 
-/* Steps that bring the rows of a key together; NULL for another name. */
-static struct gleam_dataset *gather(struct gleam_dataset *rows, const char *name)
+static struct gleam_dataset *fold(struct gleam_dataset *rows)
+{
+    static const struct {
+        const char *name;
+        struct gleam_dataset *(*function)(struct gleam_dataset *, const char *,
+                                          struct gleam_order);
+    } folds[] = {{"count", gleam_count_by}, {"sum", gleam_sum_by}, {"min", gleam_min_by},
+                 {"max", gleam_max_by},     {"avg", gleam_avg_by},
+                 {"count_distinct", gleam_count_distinct_by}};
+    const char *name = take();
+    for (size_t i = 0; i < sizeof folds / sizeof folds[0]; i++)
+        if (strcmp(folds[i].name, name) == 0)
+            return folds[i].function(rows, "fold", take_order());
+    return NULL;
+}
+
+static struct gleam_dataset *where(struct gleam_dataset *rows)
+{
+    static const char *const names[] = {"=", "<>", "<", "<=", ">", ">=", "null", "not_null"};
+    const uint32_t column = take_number();
+    const char *name = take(), *text = take();
+    int comparison = 0;
+    while (comparison < 8 && strcmp(names[comparison], name) != 0)
+        comparison++;
+    return gleam_where(rows, "some", column, (enum gleam_comparison)comparison,
+                       parse_value(text, strlen(text)));
+}
+
+/* Steps that bring the rows of a key together, or leave some out.  False for another name. */
+static bool gather(struct gleam_dataset *rows, const char *name, struct gleam_dataset **ret)
 {
     if (strcmp(name, "distinct") == 0)
-        return gleam_distinct(rows, "once", take_order());
-    if (strcmp(name, "local_distinct") == 0)
-        return gleam_local_distinct(rows, "once", take_order());
-    if (strcmp(name, "group") == 0)
-        return gleam_group_by(rows, "lists", take_order());
-    if (strcmp(name, "local_group") == 0)
-        return gleam_local_group_by(rows, "lists", take_order());
-    if (strcmp(name, "reduce") == 0)
-        return gleam_reduce(rows, "fold", gleam_kernel(take()));
-    if (strcmp(name, "local_reduce") == 0) {
+        *ret = gleam_distinct(rows, "once", take_order());
+    else if (strcmp(name, "local_distinct") == 0)
+        *ret = gleam_local_distinct(rows, "once", take_order());
+    else if (strcmp(name, "group") == 0)
+        *ret = gleam_group_by(rows, "lists", take_order());
+    else if (strcmp(name, "local_group") == 0)
+        *ret = gleam_local_group_by(rows, "lists", take_order());
+    else if (strcmp(name, "reduce") == 0)
+        *ret = gleam_reduce(rows, "fold", gleam_kernel(take()));
+    else if (strcmp(name, "local_reduce") == 0) {
         const char *kernel = take();
-        return gleam_local_reduce_by(rows, "fold", gleam_kernel(kernel), take_order());
-    }
-    if (strcmp(name, "pairs") == 0)
-        return gleam_as(gleam_map(rows, "repack", gleam_mapper("repack")), "key any, list any");
-    return NULL;
+        *ret = gleam_local_reduce_by(rows, "fold", gleam_kernel(kernel), take_order());
+    } else if (strcmp(name, "fold") == 0)
+        *ret = fold(rows);
+    else if (strcmp(name, "where") == 0)
+        *ret = where(rows);
+    else if (strcmp(name, "as") == 0)
+        *ret = gleam_as(rows, take());
+    else if (strcmp(name, "pairs") == 0)
+        *ret = gleam_as(gleam_map(rows, "repack", gleam_mapper("repack")), "key any, list any");
+    else
+        return false;
+    return true;
 }
 
 static struct gleam_dataset *then(struct gleam_dataset *rows)
@@ -283,8 +326,8 @@ static struct gleam_dataset *then(struct gleam_dataset *rows)
     const char *name = take();
     uint32_t count;
     struct gleam_order order;
-    struct gleam_dataset *gathered = gather(rows, name);
-    if (gathered != NULL)
+    struct gleam_dataset *gathered;
+    if (gather(rows, name, &gathered))
         return gathered;
     if (strcmp(name, "select") == 0)
         return gleam_select(rows, "columns", take_order());

@@ -86,7 +86,8 @@ static void parts_fit_and_the_advice_is_right(void **state)
             }
 }
 
-/* Readers of several texts, and staging for many partitions, are part of the least heap. */
+/* Readers of several texts, staging for many partitions, and the batches of chains with several
+ * inputs, are part of the least heap. */
 static void what_a_plan_holds_is_counted(void **state)
 {
     (void)state;
@@ -96,9 +97,16 @@ static void what_a_plan_holds_is_counted(void **state)
     const struct gm_options options = {
         .executor_count = 2, .core_count = 2, .memory_bytes = 1 << 20, .pages = GM_PAGES_OFF};
     const uint32_t partitions = 40000;
-    for (int many = 0; many < 3; many++) {
+    static struct gm_input inputs[3];
+    for (uint32_t i = 0; i < 3; i++)
+        for (uint32_t c = 0; c < GM_FIELDS_MAX; c++)
+            gm_schema_add(&inputs[i].schema, "c", GLEAM_ANY, false);
+    for (int many = 0; many < 4; many++) {
         for (uint32_t i = 0; i < 12; i++)
-            chains[i].source.kind = many == 1 ? GM_SOURCE_TEXT : GM_SOURCE_EXCHANGE;
+            chains[i].source = (struct gm_source){
+                .kind = many == 1 ? GM_SOURCE_TEXT : GM_SOURCE_EXCHANGE,
+                .inputs = inputs,
+                .input_count = many == 3 && i < 4 ? 3 : 1};
         exchanges[0].partition_count = many == 2 ? partitions : 4;
         plan.chains = chains;
         struct gm_options enough = options;
@@ -114,6 +122,10 @@ static void what_a_plan_holds_is_counted(void **state)
         assert_int_equal(gm_region_footprint(&spec), split.region_bytes);
         if (many == 1)
             assert_true(split.heap_bytes >= 12 * GM_READER_BYTES);
+        if (many == 3)
+            assert_true(split.heap_bytes >=
+                        24 * (uint64_t)GM_FIELDS_MAX * sizeof(struct gleam_value) *
+                            GM_BATCH_ROWS_MAX);
         if (many == 2)
             assert_true(split.heap_bytes >= (uint64_t)partitions * 448);
     }

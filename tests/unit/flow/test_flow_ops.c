@@ -44,6 +44,12 @@ static struct gleam_dataset *mistake(struct gleam_flow *flow, int which)
         return gleam_merge_to(rows, "m", 0);
     case 9:
         return gleam_merge_sorted_to(rows, "m", 0, key);
+    case 10:
+        return gleam_where(rows, "w", 1, (enum gleam_comparison)8, gleam_i64(1));
+    case 11:
+        return gleam_where(rows, "w", 1, GLEAM_LESS, gleam_null());
+    case 12:
+        return gleam_where(rows, "w", 1, GLEAM_LESS, gleam_bytes("", GM_PARAM_BYTES_MAX));
     default:
         return gleam_tree_merge_sorted_to(rows, "m", 1, 1, key);
     }
@@ -56,8 +62,9 @@ static void mistakes_are_kept_with_their_place(void **state)
         "no such kind of a join", "at least one key column", "gleam_cross_join",
         "between 2 and 64 datasets", "between 2 and 64 datasets", "between 1 and 65536",
         "between 1 and 65536", "between 1 and 65536", "between 1 and 65536",
-        "between 1 and 65536", "at least 2 partitions into one"};
-    for (int i = 0; i < 11; i++) {
+        "between 1 and 65536", "no such comparison", "GLEAM_IS_NULL", "larger than 1 MiB",
+        "at least 2 partitions into one"};
+    for (int i = 0; i < 14; i++) {
         struct gleam_flow *flow = gleam_flow_new("f");
         assert_null(mistake(flow, i));
         assert_true(flow->broken);
@@ -85,6 +92,24 @@ static void null_datasets_are_passed_on(void **state)
     assert_null(gleam_cross_join(rows, "j", NULL));
     assert_null(gleam_union(NULL, "u", &rows, 1));
     assert_null(gleam_union(rows, "u", &null, 1));
+    assert_null(gleam_hash_join(rows, "j", NULL, key));
+    assert_null(gleam_cogroup(NULL, "g", rows, key));
+    assert_null(gleam_cogroup_on(rows, "g", NULL, key, key));
+    assert_null(gleam_distinct(NULL, "d", key));
+    assert_null(gleam_local_distinct(NULL, "d", key));
+    assert_null(gleam_group_by(NULL, "g", key));
+    assert_null(gleam_group_by_key(NULL, "g"));
+    assert_null(gleam_local_group_by(NULL, "g", key));
+    assert_null(gleam_reduce(NULL, "r", GLEAM_COUNT));
+    assert_null(gleam_local_reduce_by(NULL, "r", GLEAM_COUNT, key));
+    assert_null(gleam_sort_by_key(NULL, "s"));
+    assert_null(gleam_count_by(NULL, "c", key));
+    assert_null(gleam_sum_by(NULL, "c", key));
+    assert_null(gleam_min_by(NULL, "c", key));
+    assert_null(gleam_max_by(NULL, "c", key));
+    assert_null(gleam_avg_by(NULL, "c", key));
+    assert_null(gleam_count_distinct_by(NULL, "c", key));
+    assert_null(gleam_where(NULL, "w", 1, GLEAM_EQUAL, gleam_i64(1)));
     assert_null(gleam_select(NULL, "s", key));
     assert_null(gleam_select_kv(NULL, "s", key, key));
     assert_null(gleam_local_limit(NULL, "l", 1, 1));
@@ -147,6 +172,20 @@ static void numbers_and_columns_are_kept(void **state)
     struct gleam_dataset *tree = gleam_tree_merge_sorted_to(rows, "", 4, 10, gleam_field(1));
     assert_true(tree->sorted && tree->factor == 10 && tree->partition_count == 4);
     assert_false(gleam_merge_to(rows, "", 4)->sorted);
+    /* The constant is a copy. */
+    char text[] = "text";
+    struct gleam_dataset *where = gleam_where(rows, "", 2, GLEAM_EQUAL, gleam_bytes(text, 4));
+    text[0] = '?';
+    struct gleam_value list = gleam_bytes((const char *)where->constant, where->constant_bytes);
+    struct gleam_value value;
+    size_t offset = 0;
+    list.kind = GLEAM_LIST;
+    assert_true(gleam_list_next(&list, &offset, &value));
+    assert_memory_equal(value.bytes.data, "text", 4);
+    assert_true(gleam_group_by_key(rows, "")->order.columns[0].column == 1);
+    assert_true(gleam_local_group_by(rows, "", gleam_field(2))->local);
+    assert_string_equal(gleam_sum_by(rows, "", gleam_field(1))->function.name, "sum");
+    assert_string_equal(gleam_reduce(rows, "", GLEAM_MAX)->function.name, "max");
     gleam_flow_free(flow);
 }
 

@@ -95,10 +95,10 @@ static void assert_step_equal(const struct gm_step *a, const struct gm_step *b)
     if (a->parameter_bytes > 0)
         assert_memory_equal(a->parameter, b->parameter, a->parameter_bytes);
     assert_string_equal(a->format, b->format);
+    assert_int_equal(a->comparison, b->comparison);
     assert_int_equal(a->join, b->join);
     assert_order_equal(&a->right_keys, &b->right_keys);
     assert_int_equal(a->tagged, b->tagged);
-    assert_int_equal(a->partial, b->partial);
     assert_int_equal(a->seeks_first, b->seeks_first);
     if (a->kind == GM_STEP_WRITE)
         assert_memory_equal(a->write, b->write, sizeof *a->write);
@@ -264,6 +264,23 @@ static void wrong_kinds_and_counts_are_refused(void **state)
         assert_int_equal(gm_plan_encode(&plan, &data, &bytes), 0);
         assert_int_equal(gm_plan_decode(data, bytes, &back, NULL), GM_EPEER_PROTOCOL);
         free(data);
+        plan.broadcast_count = count;
+        step->kind = GM_STEP_FORMAT;
+        gm_plan_fini(&plan);
+    }
+}
+
+/* A text source with segments feeds an exchange that another chain with steps may read. */
+static struct gm_plan plan_with_links(void)
+{
+    uint64_t random = 4;
+    for (;;) {
+        struct gm_plan plan;
+        random_plan(&random, &plan);
+        if (plan.chain_count > 1 && plan.chains[0].source.kind == GM_SOURCE_TEXT &&
+            plan.chains[0].source.segment_count > 2 &&
+            plan.chains[1].source.kind == GM_SOURCE_EXCHANGE && plan.chains[1].step_count > 0)
+            return plan;
         gm_plan_fini(&plan);
     }
 }
@@ -272,19 +289,10 @@ static void wrong_kinds_and_counts_are_refused(void **state)
 static void wrong_links_are_refused(void **state)
 {
     (void)state;
-    for (uint32_t which = 0; which < 11; which++) {
-        uint64_t random = 4;
-        struct gm_plan plan, back;
+    for (uint32_t which = 0; which < 12; which++) {
+        struct gm_plan plan = plan_with_links(), back;
         uint8_t *data;
         size_t bytes;
-        do {
-            random_plan(&random, &plan);
-            if (plan.chain_count > 1 && plan.chains[0].source.kind == GM_SOURCE_TEXT &&
-                plan.chains[0].source.segment_count > 2 &&
-                plan.chains[1].source.kind == GM_SOURCE_EXCHANGE && plan.chains[1].step_count > 0)
-                break;
-            gm_plan_fini(&plan);
-        } while (true);
         plan.chains[1].steps[0].kind = GM_STEP_SORT;
         plan.exchanges[0].kind = GM_EXCHANGE_HASH;
         const uint32_t fields = plan.chains[1].source.schema.field_count;
@@ -322,6 +330,12 @@ static void wrong_links_are_refused(void **state)
             plan.chains[0].source.inputs[0].schema = plan.chains[0].source.schema;
             break;
         case 9:
+            plan.chains[1].steps[0].kind = GM_STEP_WHERE; /* its parameter is no list */
+            free(plan.chains[1].steps[0].parameter);
+            plan.chains[1].steps[0].parameter = random_table(8, 1);
+            plan.chains[1].steps[0].parameter_bytes = 8;
+            break;
+        case 10:
             plan.chains[1].steps[0].order.columns[0].column = fields + 1;
             break;
         default:
@@ -335,12 +349,63 @@ static void wrong_links_are_refused(void **state)
     }
 }
 
+/* A plan of ints, and one step of a mean or of marks, changed in the way of `which`. */
+static int decode_mean(enum gm_step_kind kind, int which)
+{
+    struct gm_step step = {.kind = kind, .order = gleam_field(1)};
+    struct gm_chain_plan chain = {.source = {.kind = GM_SOURCE_INTS, .partition_count = 1},
+                                  .steps = &step,
+                                  .step_count = 1};
+    struct gm_exchange_plan exchange = {.kind = GM_EXCHANGE_GATHER, .partition_count = 1};
+    struct gm_plan plan = {
+        .chains = &chain, .chain_count = 1, .exchanges = &exchange, .exchange_count = 1};
+    struct gm_schema *in = &chain.source.schema, *out = &step.schema;
+    struct gm_plan back;
+    uint8_t *data;
+    size_t bytes;
+    gm_schema_add(in, "k", GLEAM_BYTES, false);
+    gm_schema_add(out, "k", GLEAM_BYTES, false);
+    gm_schema_add(in, "f", GLEAM_F64, false);
+    if (kind == GM_STEP_MEAN)
+        gm_schema_add(in, "n", which == 4 ? GLEAM_F64 : GLEAM_I64, false);
+    if (kind != GM_STEP_MARKS)
+        gm_schema_add(out, "f", which == 1 ? GLEAM_BYTES : GLEAM_F64, false);
+    if (kind != GM_STEP_MEAN)
+        gm_schema_add(out, "n", which == 1 ? GLEAM_BYTES : GLEAM_I64, false);
+    if (which == 2)
+        gm_schema_add(out, "more", GLEAM_I64, false);
+    if (which == 3)
+        step.order = gleam_then_by(step.order, 1, true);
+    if (which == 5)
+        step.order = gleam_then_by(gleam_then_by(step.order, 2, true), 3, true);
+    exchange.schema = *out;
+    assert_int_equal(gm_plan_encode(&plan, &data, &bytes), 0);
+    const int rc = gm_plan_decode(data, bytes, &back, NULL);
+    if (rc == 0)
+        gm_plan_fini(&back);
+    free(data);
+    return rc;
+}
+
+static void columns_of_means_must_fit(void **state)
+{
+    (void)state;
+    static const enum gm_step_kind kinds[] = {GM_STEP_MARKS, GM_STEP_MEAN_PARTS, GM_STEP_MEAN};
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(decode_mean(kinds[i], 0), 0);
+        for (int which = 1; which < 6; which++)
+            if (which != 4 || kinds[i] == GM_STEP_MEAN)
+                assert_int_equal(decode_mean(kinds[i], which), GM_EPEER_PROTOCOL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plans_come_out_as_they_went_in),
         cmocka_unit_test(cut_off_plans_are_refused),
         cmocka_unit_test(changed_plans_are_refused_or_whole),
+        cmocka_unit_test(columns_of_means_must_fit),
         cmocka_unit_test(other_version_says_both),
         cmocka_unit_test(wrong_kinds_and_counts_are_refused),
         cmocka_unit_test(wrong_links_are_refused),

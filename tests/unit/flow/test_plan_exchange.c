@@ -20,6 +20,8 @@ static void moves_read_well(void **state)
     rows = (gleam_partition)(rows, "", 6, gleam_then_by(gleam_field(2), 1, true));
     rows = (gleam_merge_to)(rows, "", 4);
     rows = (gleam_broadcast)(rows, "", 3);
+    rows = (gleam_where)(rows, "", 1, GLEAM_LESS_OR_EQUAL, gleam_f64(2.5));
+    rows = (gleam_where)(rows, "there", 1, GLEAM_IS_NOT_NULL, gleam_null());
     rows = (gleam_select_kv)(rows, "pick", gleam_field(2), gleam_field(1));
     assert_plan(rows, "flow 'test': 1 region, 5 chains, 5 exchanges, 2 executors\n"
                       "chain 0\n"
@@ -37,6 +39,8 @@ static void moves_read_well(void **state)
                       "  => exchange 3: broadcast to 3 partitions\n"
                       "chain 4\n"
                       "  from exchange 3, 3 partitions -> (n i64, one i64)\n"
+                      "  where column 1 <= 2.5 -> (n i64, one i64)   # move.c:7\n"
+                      "  where 'there' column 1 is not null -> (n i64, one i64)   # move.c:7\n"
                       "  select 'pick' column 2, 1 -> (one i64, n i64)   # move.c:7\n"
                       "  => exchange 4: gather to output 0 in the driver\n");
 }
@@ -102,14 +106,19 @@ static void local_limits_see_partitions(void **state)
 static void wrong_columns_are_refused(void **state)
 {
     (void)state;
-    for (int which = 0; which < 4; which++) {
+    for (int which = 0; which < 6; which++) {
         struct gleam_flow *flow = gleam_flow_new("test");
         struct gleam_dataset *rows = gleam_ints(flow, 0, 9);
         rows = which == 0   ? gleam_select(rows, "wrong", gleam_field(2))
                : which == 1 ? gleam_select(rows, "wrong", (struct gleam_order){0})
                : which == 2 ? gleam_partition(rows, "wrong", 3, gleam_field(2))
-                            : gleam_merge_sorted_to(rows, "wrong", 3, gleam_field(2));
-        assert_refused(flow, rows, which == 1 ? "between 1 and 64 columns" : "no column 2");
+               : which == 3 ? gleam_merge_sorted_to(rows, "wrong", 3, gleam_field(2))
+               : which == 4 ? gleam_where(rows, "wrong", 2, GLEAM_EQUAL, gleam_i64(1))
+                            : gleam_where(rows, "wrong", 1, GLEAM_EQUAL, gleam_bytes("1", 1));
+        assert_refused(flow, rows,
+                       which == 1   ? "between 1 and 64 columns"
+                       : which == 5 ? "column 'n' is i64 and never compares with a value of bytes"
+                                    : "no column 2");
     }
 }
 

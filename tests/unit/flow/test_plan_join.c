@@ -85,8 +85,8 @@ static void cross_join_and_union_read_well(void **state)
                 "  map 'parse' with function parse -> (c i64)   # all.c:7\n"
                 "  => exchange 2: merge to 3 partitions\n"
                 "chain 3\n"
-                "  from exchange 0, 1, 2, 3 partitions -> (n i64) and (b f64) and (c i64) = (n "
-                "any)\n"
+                "  'all' of exchange 0, 1, 2, 3 partitions -> (n i64) and (b f64) and (c i64) = "
+                "(n any)\n"
                 "  => exchange 3: merge to 2 partitions\n"
                 "chain 4\n"
                 "  ints 0..3, 2 partitions -> (n i64)\n"
@@ -156,6 +156,25 @@ static void keys_of_one_kind_stay_plain(void **state)
     assert_false(plan.exchanges[0].tagged || plan.exchanges[1].tagged);
     assert_int_equal(plan.exchanges[0].partition_count, 5); /* the larger of 3 and 5 */
     assert_int_equal(plan.exchanges[1].partition_count, 5);
+    gm_plan_fini(&plan);
+    gleam_flow_free(flow);
+}
+
+/* The small side goes to every partition of the other, which is not spread by keys. */
+static void hash_join_broadcasts_the_right(void **state)
+{
+    (void)state;
+    struct gleam_flow *flow = gleam_flow_new("test");
+    struct gm_plan plan;
+    struct gleam_dataset *left = rows_with(flow, "k f64, n i64");
+    gleam_output_row(gleam_hash_join(left, "", gleam_ints(flow, 0, 9), gleam_field(1)),
+                     plan_rig_row, NULL);
+    assert_int_equal(gm_planner_make(flow, 2, plan_rig_files, &plan), 0);
+    assert_int_equal(plan.exchanges[0].kind, GM_EXCHANGE_MERGE);
+    assert_int_equal(plan.exchanges[1].kind, GM_EXCHANGE_BROADCAST);
+    assert_int_equal(plan.exchanges[0].partition_count, 2); /* 3, but 2 executors */
+    assert_int_equal(plan.exchanges[1].partition_count, 2);
+    assert_true(plan.chains[2].steps[0].tagged && plan.chains[2].steps[0].order.count == 1);
     gm_plan_fini(&plan);
     gleam_flow_free(flow);
 }
@@ -234,6 +253,12 @@ static void doubling_ends_at_the_exchanges(void **state)
     for (uint32_t i = 0; i < 60; i++)
         rows = gleam_join_by_key(rows, "again", rows);
     assert_refused(flow, rows, "more than 64 exchanges");
+
+    flow = gleam_flow_new("test");
+    rows = gleam_ints(flow, 0, 9);
+    for (uint32_t i = 0; i < 240; i++)
+        rows = gleam_union(rows, "more", &rows, 1);
+    assert_refused(flow, rows, "more than 64 exchanges");
 }
 
 int main(void)
@@ -244,6 +269,7 @@ int main(void)
         cmocka_unit_test(cross_join_and_union_read_well),
         cmocka_unit_test(columns_are_null_where_nobody_may_be),
         cmocka_unit_test(keys_of_one_kind_stay_plain),
+        cmocka_unit_test(hash_join_broadcasts_the_right),
         cmocka_unit_test(a_dataset_has_several_readers),
         cmocka_unit_test(wrong_meetings_are_refused),
         cmocka_unit_test(doubling_ends_at_the_exchanges),

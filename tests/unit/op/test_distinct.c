@@ -124,7 +124,7 @@ static void partial_one_may_forget(void **state)
     uint64_t random = 3;
     uint32_t twice = 0;
     for (uint64_t budget = 0; budget < 300000; budget += 20000) {
-        struct rig rig = {.step = {.kind = GM_STEP_DISTINCT, .partial = true}};
+        struct rig rig = {.step = {.kind = GM_STEP_PARTIAL_DISTINCT}};
         struct rows rows = {0}, got = {0}, expected = {0}, again = {0};
         gm_schema_add(&rig.input, "n", GLEAM_I64, false);
         rig.step.schema = rig.input;
