@@ -31,6 +31,9 @@ struct gleam_dataset *gleam_filter(struct gleam_dataset *dataset, const char *st
                                    struct gleam_function function);
 struct gleam_dataset *gleam_for_each(struct gleam_dataset *dataset, const char *step,
                                      struct gleam_function function);
+struct gleam_dataset *gleam_where(struct gleam_dataset *dataset, const char *step,
+                                  uint32_t column, enum gleam_comparison comparison,
+                                  struct gleam_value value);
 struct gleam_dataset *gleam_reduce(struct gleam_dataset *dataset, const char *step,
                                    struct gleam_function function);
 struct gleam_dataset *gleam_reduce_by_key(struct gleam_dataset *dataset, const char *step,

@@ -17,6 +17,19 @@ struct gleam_function {
     const char *library;
 };
 enum { GLEAM_ORDER_COLUMNS_MAX = %d };
+struct gleam_value {
+    uint8_t kind;
+    union {
+        int64_t i64;
+        double f64;
+        bool boolean;
+        struct { const char *data; size_t length; } bytes;
+    };
+};
+enum gleam_comparison {
+    GLEAM_EQUAL, GLEAM_NOT_EQUAL, GLEAM_LESS, GLEAM_LESS_OR_EQUAL, GLEAM_GREATER,
+    GLEAM_GREATER_OR_EQUAL, GLEAM_IS_NULL, GLEAM_IS_NOT_NULL
+};
 enum gleam_join_kind {
     GLEAM_JOIN_INNER, GLEAM_JOIN_LEFT_OUTER, GLEAM_JOIN_RIGHT_OUTER, GLEAM_JOIN_FULL_OUTER,
     GLEAM_JOIN_LEFT_SEMI, GLEAM_JOIN_LEFT_ANTI
@@ -29,6 +42,7 @@ struct gleam_order {
 ffi.cdef(declarations)
 assert(ffi.sizeof("struct gleam_function") == core.function_bytes)
 assert(ffi.sizeof("struct gleam_order") == core.order_bytes)
+assert(ffi.sizeof("struct gleam_value") == core.value_bytes)
 ffi.cdef(core.orders)
 local C, O = ffi.C, ffi.cast("const struct gm_order_calls *", core.order_calls)
 
@@ -287,6 +301,17 @@ with_order("LocalGroupBy", 1, function(d, step, order) return O.local_group_by(d
 -- Without columns the whole row is the key.
 with_order("Distinct", 0, function(d, step, order) return O.distinct(d, step, order) end)
 with_order("LocalDistinct", 0, function(d, step, order) return O.local_distinct(d, step, order) end)
+-- For each key: the number of rows; of the other columns sum, least, largest, mean, distinct values.
+-- The forms without "By" are of all rows.
+for name, add in pairs {Count = O.count_by, Sum = O.sum_by, Min = O.min_by, Max = O.max_by,
+        Avg = O.avg_by, CountDistinct = O.count_distinct_by} do
+    with_order(name .. "By", 1, function(d, step, order) return add(d, step, order) end)
+    dataset_methods[name] = function(self, step)
+        here()
+        return dataset(self.flow, add(self.pointer, step or name, ffi.new("struct gleam_order")))
+    end
+end
+
 with_order("LocalSort", 1, function(d, step, order) return O.local_sort(d, step, order) end)
 
 function dataset_methods:SortByKey(step)
@@ -333,6 +358,55 @@ function dataset_methods:SelectKV(...)
     here()
     return dataset(self.flow,
         O.select_kv(self.pointer, step, order_of(keys), order_of(others)))
+end
+
+local comparisons = {["=="] = C.GLEAM_EQUAL, ["="] = C.GLEAM_EQUAL, ["~="] = C.GLEAM_NOT_EQUAL,
+                     ["!="] = C.GLEAM_NOT_EQUAL, ["<"] = C.GLEAM_LESS,
+                     ["<="] = C.GLEAM_LESS_OR_EQUAL, [">"] = C.GLEAM_GREATER,
+                     [">="] = C.GLEAM_GREATER_OR_EQUAL}
+
+local function value_of(value)
+    local struct = ffi.new("struct gleam_value")
+    local kind = type(value)
+    if kind == "number" and value == math.floor(value) and math.abs(value) < 2^53 then
+        struct.kind, struct.i64 = 1, value
+    elseif kind == "number" then
+        struct.kind, struct.f64 = 2, value
+    elseif kind == "cdata" and ffi.istype("int64_t", value) then
+        struct.kind, struct.i64 = 1, value
+    elseif kind == "boolean" then
+        struct.kind, struct.boolean = 3, value
+    elseif kind == "string" then
+        struct.kind, struct.bytes.data, struct.bytes.length = 4, value, #value
+    elseif kind ~= "nil" then
+        complain("Where compares with a number, a string, a boolean or nil, not with a " .. kind)
+    end
+    return struct
+end
+
+-- Rows whose column compares with a value: Where(2, ">=", 10); "==" and "~=" take nil as well.  No
+-- function is called.
+function dataset_methods:Where(...)
+    local first, second, third, fourth = ...
+    local step, column, operator, value = "Where", first, second, third
+    if type(first) == "string" then
+        step, column, operator, value = first, second, third, fourth
+    end
+    here()
+    local comparison = comparisons[operator]
+    if comparison == nil then
+        complain(("Where has no operator %s; it has == ~= < <= > >="):format(tostring(operator)))
+    end
+    if value == nil then
+        if comparison ~= C.GLEAM_EQUAL and comparison ~= C.GLEAM_NOT_EQUAL then
+            complain("Where: nil is compared by == and ~= alone")
+        end
+        comparison = comparison == C.GLEAM_EQUAL and C.GLEAM_IS_NULL or C.GLEAM_IS_NOT_NULL
+    end
+    local made = dataset(self.flow, C.gleam_where(self.pointer, step,
+        whole("a column", column, 1), comparison, value_of(value)))
+    self.flow.alive = value
+    return made
 end
 
 -- Of each partition: n rows behind the first `offset`.
@@ -413,6 +487,14 @@ for name, kind in pairs {Join = C.GLEAM_JOIN_INNER, LeftOuterJoin = C.GLEAM_JOIN
         SemiJoin = C.GLEAM_JOIN_LEFT_SEMI, AntiJoin = C.GLEAM_JOIN_LEFT_ANTI} do
     join(name, kind)
     join(name .. "ByKey", kind)
+end
+
+-- A join with a small dataset, which goes whole to every partition.
+function dataset_methods:HashJoin(...)
+    local step, other, field = step_name("HashJoin", ...)
+    here()
+    return dataset(self.flow, O.hash_join(self.pointer, step, other_dataset("HashJoin", other),
+        order_of(field, 1)))
 end
 
 -- Every key of either side, with a list of the left's values and one of the right's.

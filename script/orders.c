@@ -114,6 +114,49 @@ static struct gleam_dataset *local_reduce_by(struct gleam_dataset *dataset, cons
     return gleam_local_reduce_by(dataset, step, function, *keys);
 }
 
+static struct gleam_dataset *hash_join(struct gleam_dataset *left, const char *step,
+                                       struct gleam_dataset *smaller,
+                                       const struct gleam_order *keys)
+{
+    return gleam_hash_join(left, step, smaller, *keys);
+}
+
+static struct gleam_dataset *count_by(struct gleam_dataset *dataset, const char *step,
+                                      const struct gleam_order *keys)
+{
+    return gleam_count_by(dataset, step, *keys);
+}
+
+static struct gleam_dataset *sum_by(struct gleam_dataset *dataset, const char *step,
+                                    const struct gleam_order *keys)
+{
+    return gleam_sum_by(dataset, step, *keys);
+}
+
+static struct gleam_dataset *min_by(struct gleam_dataset *dataset, const char *step,
+                                    const struct gleam_order *keys)
+{
+    return gleam_min_by(dataset, step, *keys);
+}
+
+static struct gleam_dataset *max_by(struct gleam_dataset *dataset, const char *step,
+                                    const struct gleam_order *keys)
+{
+    return gleam_max_by(dataset, step, *keys);
+}
+
+static struct gleam_dataset *avg_by(struct gleam_dataset *dataset, const char *step,
+                                    const struct gleam_order *keys)
+{
+    return gleam_avg_by(dataset, step, *keys);
+}
+
+static struct gleam_dataset *count_distinct_by(struct gleam_dataset *dataset, const char *step,
+                                               const struct gleam_order *keys)
+{
+    return gleam_count_distinct_by(dataset, step, *keys);
+}
+
 const struct gm_order_calls gm_order_calls = {
     .reduce_by = reduce_by,
     .local_sort = local_sort,
@@ -132,4 +175,11 @@ const struct gm_order_calls gm_order_calls = {
     .group_by = group_by,
     .local_group_by = local_group_by,
     .local_reduce_by = local_reduce_by,
+    .hash_join = hash_join,
+    .count_by = count_by,
+    .sum_by = sum_by,
+    .min_by = min_by,
+    .max_by = max_by,
+    .avg_by = avg_by,
+    .count_distinct_by = count_distinct_by,
 };

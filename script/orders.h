@@ -50,6 +50,20 @@ struct gm_order_calls {
         const struct gleam_order *keys);
     struct gleam_dataset *(*local_reduce_by)(struct gleam_dataset *dataset, const char *step,
         struct gleam_function function, const struct gleam_order *keys);
+    struct gleam_dataset *(*hash_join)(struct gleam_dataset *left, const char *step,
+        struct gleam_dataset *smaller, const struct gleam_order *keys);
+    struct gleam_dataset *(*count_by)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys);
+    struct gleam_dataset *(*sum_by)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys);
+    struct gleam_dataset *(*min_by)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys);
+    struct gleam_dataset *(*max_by)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys);
+    struct gleam_dataset *(*avg_by)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys);
+    struct gleam_dataset *(*count_distinct_by)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys);
 };
 );
 /* clang-format on */

@@ -181,6 +181,7 @@ static void push_core(struct script *script)
         size_t bytes;
     } sizes[] = {{"function_bytes", sizeof(struct gleam_function)},
                  {"order_bytes", sizeof(struct gleam_order)},
+                 {"value_bytes", sizeof(struct gleam_value)},
                  {"csv_options_bytes", sizeof(struct gleam_csv_options)},
                  {"write_options_bytes", sizeof(struct gleam_write_options)},
                  {"pipe_options_bytes", sizeof(struct gleam_pipe_options)}};
