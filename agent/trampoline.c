@@ -32,8 +32,9 @@ struct parameters {
 void gm_trampoline_format(char *text, size_t text_bytes, uint32_t participant, int control,
                           uint32_t core, const int *bells, uint32_t bell_count)
 {
-    size_t length = (size_t)snprintf(text, text_bytes, "%u:%u:%d:%d:%u:%d:", participant, bell_count,
-                                     control, getpid(), core, gm_stdin_descriptor());
+    size_t length =
+        (size_t)snprintf(text, text_bytes, "%u:%u:%d:%d:%u:%d:", participant, bell_count, control,
+                         getpid(), core, gm_stdin_descriptor());
     for (uint32_t i = 0; i < bell_count; i++) {
         GM_CHECK(length < text_bytes);
         length += (size_t)snprintf(text + length, text_bytes - length, "%s%d", i > 0 ? "," : "",

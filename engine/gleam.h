@@ -261,8 +261,8 @@ void gleam_flow_free(struct gleam_flow *flow); /* NULL is allowed */
 
 /* Lines of text as one bytes column, without "\n" or "\r\n".  path is a file, a glob or a directory
  * (its files, not deeper).  A part of it that is "**" stands for any directories, and for all files
- * below at its end; "-" is standard input.  partition_count 0 leaves it to the planner.  Files that end in .gz,
- * .zst or .bz2 are read as what is in them, each by one executor. */
+ * below at its end; "-" is standard input.  partition_count 0 leaves it to the planner.  Files that
+ * end in .gz, .zst or .bz2 are read as what is in them, each by one executor. */
 struct gleam_dataset *gleam_read_text(struct gleam_flow *flow, const char *path,
                                       uint32_t partition_count);
 struct gleam_dataset *gleam_text_file(struct gleam_flow *flow, const char *path);
@@ -318,6 +318,14 @@ struct gleam_dataset *gleam_read_csv(struct gleam_flow *flow, const char *path,
 struct gleam_dataset *gleam_read_tsv(struct gleam_flow *flow, const char *path,
                                      uint32_t partition_count,
                                      const struct gleam_csv_options *options);
+
+/* Rows of files with a JSON object per line; path and partition_count as for gleam_read_text.
+ * gleam_as right behind it names the members to read, in any order (a name matches with _ for
+ * whatever is no letter or digit), and their types; without it, the members of the first row are
+ * the columns, with types guessed from the first file's first 256 KiB.  A member that is missing or
+ * null is null; arrays and objects are bytes, as they stand.  on_error: enum gleam_csv_on_error. */
+struct gleam_dataset *gleam_read_jsonl(struct gleam_flow *flow, const char *path,
+                                       uint32_t partition_count, int on_error);
 
 /* Declares names and types of the columns: gleam_as(d, "word bytes, n i64").  Types: i64, f64,
  * bool, bytes, any.  Stands right behind every registered mapper, and says what it emits: another
@@ -428,6 +436,7 @@ void gleam_here(const char *file, int line);
 #define gleam_ints(...) (gleam_here(__FILE__, __LINE__), gleam_ints(__VA_ARGS__))
 #define gleam_read_csv(...) (gleam_here(__FILE__, __LINE__), gleam_read_csv(__VA_ARGS__))
 #define gleam_read_tsv(...) (gleam_here(__FILE__, __LINE__), gleam_read_tsv(__VA_ARGS__))
+#define gleam_read_jsonl(...) (gleam_here(__FILE__, __LINE__), gleam_read_jsonl(__VA_ARGS__))
 #define gleam_as(...) (gleam_here(__FILE__, __LINE__), gleam_as(__VA_ARGS__))
 #define gleam_map(...) (gleam_here(__FILE__, __LINE__), gleam_map(__VA_ARGS__))
 #define gleam_flat_map(...) (gleam_here(__FILE__, __LINE__), gleam_flat_map(__VA_ARGS__))

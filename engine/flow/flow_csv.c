@@ -78,3 +78,14 @@ struct gleam_dataset *gleam_read_tsv(struct gleam_flow *flow, const char *path,
     node->csv->unquoted = node->csv->unquoted || node->csv->quote == 0;
     return node;
 }
+
+struct gleam_dataset *gleam_read_jsonl(struct gleam_flow *flow, const char *path,
+                                       uint32_t partition_count, int on_error)
+{
+    const struct gleam_csv_options options = {.delimiter = ',', .unquoted = true,
+                                              .on_error = on_error};
+    struct gleam_dataset *node = read_rows(flow, path, partition_count, &options, "jsonl");
+    if (node != NULL)
+        node->json = true;
+    return node;
+}

@@ -99,6 +99,7 @@ struct gm_csv_plan {
     struct gm_csv_format format;
     enum gm_csv_parity parity;
     uint32_t words_begin;
+    bool json; /* lines of JSON: of format, only on_error and the columns mean something */
     bool header;
     bool guessed; /* its types, for messages */
     /* Of the first file's header as it is, so that another file with other columns is noticed; 0:

@@ -75,6 +75,7 @@ static inline void random_csv(uint64_t *random, struct gm_source *source)
     }
     csv->parity = (enum gm_csv_parity)random_below(random, GM_CSV_PARITY_AHEAD + 1);
     csv->words_begin = random_below(random, 99);
+    csv->json = random_below(random, 2);
     csv->header = random_below(random, 2);
     csv->guessed = random_below(random, 2);
     csv->header_hash = random_next(random);
