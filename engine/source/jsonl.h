@@ -3,8 +3,8 @@
  * Members are found by their names, in any order; one that is missing or null gives a null, others
  * than those asked for are passed over, and of two with one name the later counts.  A name matches
  * a column's when they are equal with _ for everything but letters, digits and _.  Strings are
- * decoded in place; of numbers, truths, arrays and objects the value is their text.  Empty lines are
- * none.
+ * decoded in place; of numbers, truths, arrays and objects the value is their text.  Empty lines
+ * are none.
  * Errors and what becomes of bad lines are those of csv.h.
  *
  * Threads: one.  Memory: none; values point into the span.
