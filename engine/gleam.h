@@ -269,6 +269,9 @@ struct gleam_dataset *gleam_text_file(struct gleam_flow *flow, const char *path)
 /* Several paths as one dataset. */
 struct gleam_dataset *gleam_read_texts(struct gleam_flow *flow, const char *const *paths,
                                        size_t path_count, uint32_t partition_count);
+/* The lines that a shell command writes, as gleam_read_text has them.  It runs once, in one of the
+ * executors, on all cores, with an empty standard input; that it fails fails the job. */
+struct gleam_dataset *gleam_exec(struct gleam_flow *flow, const char *command);
 /* Strings of the program, one row each. */
 struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *strings,
                                     size_t count);
@@ -432,6 +435,7 @@ void gleam_here(const char *file, int line);
 #define gleam_read_text(...) (gleam_here(__FILE__, __LINE__), gleam_read_text(__VA_ARGS__))
 #define gleam_text_file(...) (gleam_here(__FILE__, __LINE__), gleam_text_file(__VA_ARGS__))
 #define gleam_read_texts(...) (gleam_here(__FILE__, __LINE__), gleam_read_texts(__VA_ARGS__))
+#define gleam_exec(...) (gleam_here(__FILE__, __LINE__), gleam_exec(__VA_ARGS__))
 #define gleam_strings(...) (gleam_here(__FILE__, __LINE__), gleam_strings(__VA_ARGS__))
 #define gleam_ints(...) (gleam_here(__FILE__, __LINE__), gleam_ints(__VA_ARGS__))
 #define gleam_read_csv(...) (gleam_here(__FILE__, __LINE__), gleam_read_csv(__VA_ARGS__))

@@ -84,6 +84,7 @@ struct gm_segment {
 struct gm_file {
     char *path;     /* owned */
     uint64_t bytes; /* when planned; UINT64_MAX unknown */
+    bool command;   /* path is a command; its output is the file */
 };
 
 /* How a reader learns whether its segment begins inside quotes. */
@@ -134,6 +135,9 @@ struct gm_source {
     uint32_t exchange; /* of an exchange source */
 
     struct gm_csv_plan *csv; /* owned; CSV */
+    /* Of a command: the word of the region with its process group while it runs, for the driver to
+     * kill when the executor could not. */
+    uint32_t command_word;
 };
 
 struct gm_chain_plan {
@@ -177,6 +181,9 @@ struct gm_plan {
 
 /* Frees what a plan owns; accepts a half-made one. */
 void gm_plan_fini(struct gm_plan *plan);
+
+/* True for a source that is what a command writes. */
+bool gm_source_is_command(const struct gm_source *source);
 
 /* True for sources with files, segments and partition_ends. */
 bool gm_source_has_files(const struct gm_source *source);

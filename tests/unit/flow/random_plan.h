@@ -95,6 +95,7 @@ static inline void random_source(uint64_t *random, struct gm_source *source)
     for (uint32_t i = 0; i < source->file_count; i++) {
         source->files[i].path = random_string(random);
         source->files[i].bytes = random_below(random, 3) ? random_next(random) : UINT64_MAX;
+        source->files[i].command = random_below(random, 2);
     }
     source->segment_count = source->file_count > 0 ? random_below(random, 30) : 0;
     source->segments = random_table(source->segment_count, sizeof *source->segments);
@@ -122,6 +123,7 @@ static inline void random_source(uint64_t *random, struct gm_source *source)
         for (uint32_t j = 0; j < source->strings[i].bytes; j++)
             source->strings[i].data[j] = (char)random_next(random);
     }
+    source->command_word = random_below(random, 99);
     source->from = (int64_t)random_next(random);
     source->to = (int64_t)random_next(random);
 }
