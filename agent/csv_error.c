@@ -74,6 +74,9 @@ int gm_csv_refuse_row(const struct gm_csv_place *place, const struct gm_csv_faul
                             "unquoted",
                             csv->where, place->source->name, where, fault->field + 1, text,
                             advice);
+    case GM_CSV_FAULT_JSON:
+        return gm_error_set(error, GM_EJOB_INPUT, "%s: step '%s': %s: %s: %s; %s", csv->where,
+                            place->source->name, where, fault->why, text, advice);
     default:
         return gm_error_set(error, GM_EJOB_INPUT,
                             "%s: step '%s': %s: a quote in the row that begins here is not closed "

@@ -11,6 +11,7 @@
 #include "engine/base/check.h"
 #include "engine/flow/plan_csv.h"
 #include "engine/source/csv_convert.h"
+#include "engine/source/jsonl.h"
 
 /* A header longer than this is not compared with the first file's. */
 #define HEADER_BYTES_MAX (16u << 10)
@@ -31,6 +32,7 @@ struct gm_csv_source {
     struct gm_blocks *blocks;
     struct gm_csv_parity_view parity;
     struct gm_csv_parser parser;
+    struct gm_jsonl_parser json; /* instead, of lines of JSON */
     struct gm_batch raw;   /* every column as bytes */
     struct gm_batch typed; /* room for the columns that are not */
     struct gm_batch out;   /* the columns of one or the other */
@@ -88,6 +90,7 @@ int gm_csv_source_create(const struct gm_csv_source_spec *spec, struct gm_csv_so
     self->spec = *spec;
     self->csv = spec->source->csv;
     gm_csv_parser_init(&self->parser, &self->csv->format);
+    gm_jsonl_parser_init(&self->json, &spec->source->schema, self->csv->format.on_error);
     gm_csv_parity_init(&self->parity, spec->source, spec->region, spec->bell, spec->participant);
     struct gm_schema raw = spec->source->schema;
     for (uint32_t i = 0; i < raw.field_count; i++)
@@ -132,7 +135,7 @@ uint64_t gm_csv_source_bytes(const struct gm_csv_source *source)
 
 uint64_t gm_csv_source_bad_rows(const struct gm_csv_source *source)
 {
-    return source->parser.bad_rows + source->bad_values;
+    return source->parser.bad_rows + source->json.bad_rows + source->bad_values;
 }
 
 /* ---- errors ---------------------------------------------------------------------------------- */
@@ -208,7 +211,11 @@ static void lend_span(struct gm_csv_source *self, uint8_t *data, size_t bytes, u
     self->span = data;
     self->span_bytes = bytes;
     self->span_offset = offset;
-    gm_csv_parser_span(&self->parser, data, bytes, (size_t)limit, file_ends, self->skip_record);
+    if (self->csv->json)
+        gm_jsonl_parser_span(&self->json, data, bytes, (size_t)limit, file_ends);
+    else
+        gm_csv_parser_span(&self->parser, data, bytes, (size_t)limit, file_ends,
+                           self->skip_record);
     self->state = STATE_PARSE;
 }
 
@@ -244,11 +251,11 @@ static int take_block(struct gm_csv_source *self, const struct gm_block *block, 
 /* What the parser left of the span becomes the carry. */
 static int keep_rest(struct gm_csv_source *self)
 {
-    const size_t begin = self->parser.begin < self->span_bytes ? self->parser.begin
-                                                               : self->span_bytes;
+    const size_t used = self->csv->json ? self->json.begin : self->parser.begin;
+    const size_t begin = used < self->span_bytes ? used : self->span_bytes;
     const size_t rest = self->span_bytes - begin;
     int rc = 0;
-    self->skip_record = self->parser.skip_record;
+    self->skip_record = !self->csv->json && self->parser.skip_record;
     if (segment_of(self)->end == UINT64_MAX)
         self->span_line += gm_csv_count(self->span, begin, '\n');
     if (self->held != HELD_NONE) {
@@ -521,7 +528,8 @@ static int next_batch(struct gm_csv_source *self, const struct gm_batch **ret_ba
         rc = next_span(self, ret_partition);
         if (rc != 0)
             return rc;
-        rc = gm_csv_parse(&self->parser, self->raw.columns, &rows, &fault);
+        rc = self->csv->json ? gm_jsonl_parse(&self->json, self->raw.columns, &rows, &fault)
+                             : gm_csv_parse(&self->parser, self->raw.columns, &rows, &fault);
         if (rc == 0) {
             *ret_partition = self->partition;
             *ret_batch = &self->out;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "agent/command_disk.h"
 #include "agent/csv_source.h"
 #include "agent/exchange_sink.h"
 #include "agent/file_sink.h"
@@ -34,6 +35,7 @@ struct runner {
     bool has_disk;
     struct gm_disk files_disk;      /* what the source reads through: disk, or unpack around it */
     struct gm_unpack_disk *unpack;
+    struct gm_command_disk *commands;
     struct gm_value_source *values;
     struct gm_exchange_source *exchange;
     struct gm_receiver **receivers; /* one per input */
@@ -74,18 +76,24 @@ static int open_disk(struct gm_executor *executor, struct runner *runner,
                      const struct gm_source *source)
 {
     const struct gm_executor_ports *ports = &executor->spec.ports;
-    const int rc = ports->disk_open(ports->self, &executor->heap, &runner->disk);
+    int rc = ports->disk_open(ports->self, &executor->heap, &runner->disk);
     if (rc < 0)
         return gm_error_set(&executor->error, rc, "cannot start reading files: %s",
                             gm_error_name(rc));
     runner->has_disk = true;
     runner->files_disk = runner->disk;
-    if (!gm_unpack_disk_wanted(source))
-        return 0;
-    const int unpack_rc = gm_unpack_disk_create(&runner->disk, &executor->heap, &runner->unpack);
-    if (unpack_rc == 0)
-        runner->files_disk = gm_unpack_disk_port(runner->unpack);
-    return unpack_rc;
+    if (gm_source_is_command(source)) {
+        rc = gm_command_disk_create(source, &runner->disk,
+                                    gm_region_word(executor->spec.region, source->command_word),
+                                    &executor->heap, &runner->commands);
+        if (rc == 0)
+            runner->files_disk = gm_command_disk_port(runner->commands);
+    } else if (gm_unpack_disk_wanted(source)) {
+        rc = gm_unpack_disk_create(&runner->disk, &executor->heap, &runner->unpack);
+        if (rc == 0)
+            runner->files_disk = gm_unpack_disk_port(runner->unpack);
+    }
+    return rc;
 }
 
 static int open_csv(struct gm_executor *executor, struct runner *runner,
@@ -388,6 +396,7 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
     if (runner->has_disk)
         ports->disk_close(ports->self, &runner->disk);
     gm_unpack_disk_destroy(runner->unpack);
+    gm_command_disk_destroy(runner->commands);
     gm_reader_destroy(runner->reader);
     gm_csv_source_destroy(runner->csv);
     gm_value_source_destroy(runner->values);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/command_disk.h"
 #include "agent/deadline.h"
 #include "agent/files.h"
 #include "agent/output.h"
@@ -178,9 +179,14 @@ static int open_driver(struct job *job, const struct gm_memory_split *split)
     return open_outputs(job);
 }
 
-/* After a failure, when no executor writes any more. */
-static void remove_parts(const struct job *job)
+/* After a failure, when no executor runs any more: what they left. */
+static void clear_up(const struct job *job)
 {
+    for (uint32_t i = 0; i < job->plan->chain_count; i++) {
+        const struct gm_source *source = &job->plan->chains[i].source;
+        if (gm_source_is_command(source))
+            gm_command_kill(gm_region_word(&job->region, source->command_word));
+    }
     for (uint32_t i = 0; i < job->plan->exchange_count; i++) {
         const struct gm_parts_plan *parts = job->plan->exchanges[i].parts;
         if (parts != NULL && parts->directory[0] != '\0')
@@ -448,7 +454,7 @@ int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
     if (rc != 0 && !gm_session_stop(session))
         end_program(&job, rc);
     if (rc != 0)
-        remove_parts(&job);
+        clear_up(&job);
     if (rc == GM_END) { /* the reader had enough */
         ret_report->cut_short = true;
         rc = 0;

@@ -13,8 +13,8 @@
 /* The environment variable that makes a process an executor. */
 #define GM_TRAMPOLINE_VARIABLE "GLEAM_EXECUTOR"
 
-/* Parameters as that variable's text: "participant:count:control:parent:core:input:bell,bell,...".
- */
+/* Parameters as that variable's text: "participant:count:control:parent:core:input:bell,bell,..."
+ * (input: the driver's standard input). */
 void gm_trampoline_format(char *text, size_t text_bytes, uint32_t participant, int control,
                           uint32_t core, const int *bells, uint32_t bell_count);
 

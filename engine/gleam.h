@@ -312,6 +312,9 @@ struct gleam_dataset *gleam_text_file(struct gleam_flow *flow, const char *path)
 /* Several paths as one dataset. */
 struct gleam_dataset *gleam_read_texts(struct gleam_flow *flow, const char *const *paths,
                                        size_t path_count, uint32_t partition_count);
+/* The lines that a shell command writes, as gleam_read_text has them.  It runs once, in one of the
+ * executors, on all cores, with an empty standard input; that it fails fails the job. */
+struct gleam_dataset *gleam_exec(struct gleam_flow *flow, const char *command);
 /* Strings of the program, one row each. */
 struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *strings,
                                     size_t count);
@@ -364,6 +367,14 @@ struct gleam_dataset *gleam_read_csv(struct gleam_flow *flow, const char *path,
 struct gleam_dataset *gleam_read_tsv(struct gleam_flow *flow, const char *path,
                                      uint32_t partition_count,
                                      const struct gleam_csv_options *options);
+
+/* Rows of files with a JSON object per line; path and partition_count as for gleam_read_text.
+ * gleam_as right behind it names the members to read, in any order (a name matches with _ for
+ * whatever is no letter or digit), and their types; without it, the members of the first row are
+ * the columns, with types guessed from the first file's first 256 KiB.  A member that is missing or
+ * null is null; arrays and objects are bytes, as they stand.  on_error: enum gleam_csv_on_error. */
+struct gleam_dataset *gleam_read_jsonl(struct gleam_flow *flow, const char *path,
+                                       uint32_t partition_count, int on_error);
 
 /* Declares names and types of the columns: gleam_as(d, "word bytes, n i64").  Types: i64 (also
  * int64, int), f64 (float64, float), bool, bytes (string), any; a '?' behind a type says that null
@@ -692,11 +703,13 @@ void gleam_here(const char *file, int line);
 #define gleam_read_text(...) (gleam_here(__FILE__, __LINE__), gleam_read_text(__VA_ARGS__))
 #define gleam_text_file(...) (gleam_here(__FILE__, __LINE__), gleam_text_file(__VA_ARGS__))
 #define gleam_read_texts(...) (gleam_here(__FILE__, __LINE__), gleam_read_texts(__VA_ARGS__))
+#define gleam_exec(...) (gleam_here(__FILE__, __LINE__), gleam_exec(__VA_ARGS__))
 #define gleam_strings(...) (gleam_here(__FILE__, __LINE__), gleam_strings(__VA_ARGS__))
 #define gleam_byte_strings(...) (gleam_here(__FILE__, __LINE__), gleam_byte_strings(__VA_ARGS__))
 #define gleam_ints(...) (gleam_here(__FILE__, __LINE__), gleam_ints(__VA_ARGS__))
 #define gleam_read_csv(...) (gleam_here(__FILE__, __LINE__), gleam_read_csv(__VA_ARGS__))
 #define gleam_read_tsv(...) (gleam_here(__FILE__, __LINE__), gleam_read_tsv(__VA_ARGS__))
+#define gleam_read_jsonl(...) (gleam_here(__FILE__, __LINE__), gleam_read_jsonl(__VA_ARGS__))
 #define gleam_as(...) (gleam_here(__FILE__, __LINE__), gleam_as(__VA_ARGS__))
 #define gleam_map(...) (gleam_here(__FILE__, __LINE__), gleam_map(__VA_ARGS__))
 #define gleam_flat_map(...) (gleam_here(__FILE__, __LINE__), gleam_flat_map(__VA_ARGS__))

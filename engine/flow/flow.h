@@ -83,6 +83,8 @@ struct gleam_dataset {
     int64_t from, to;
     uint32_t partition_count; /* as asked for; 0: planner's choice */
     struct gleam_csv_options *csv; /* owned, with its texts; read csv */
+    bool json;                     /* read csv: lines of JSON instead */
+    bool command;                  /* read text: its one path is a command */
     struct gm_write_plan *write;   /* owned; write */
 
     /* steps */

@@ -1,5 +1,5 @@
-/* flow_csv.c - building sources of CSV; what is wrong with their options is said when the plan is
- * made. */
+/* flow_csv.c - building sources of rows and of commands; what is wrong with their options is said
+ * when the plan is made. */
 #define GLEAM_NO_PLACES
 #include "engine/flow/flow_csv.h"
 
@@ -76,5 +76,30 @@ struct gleam_dataset *gleam_read_tsv(struct gleam_flow *flow, const char *path,
     if (node->csv->delimiter == 0)
         node->csv->delimiter = '\t';
     node->csv->unquoted = node->csv->unquoted || node->csv->quote == 0;
+    return node;
+}
+
+struct gleam_dataset *gleam_read_jsonl(struct gleam_flow *flow, const char *path,
+                                       uint32_t partition_count, int on_error)
+{
+    const struct gleam_csv_options options = {.delimiter = ',', .unquoted = true,
+                                              .on_error = on_error};
+    struct gleam_dataset *node = read_rows(flow, path, partition_count, &options, "jsonl");
+    if (node != NULL)
+        node->json = true;
+    return node;
+}
+
+struct gleam_dataset *gleam_exec(struct gleam_flow *flow, const char *command)
+{
+    if (command == NULL || command[0] == '\0')
+        return gm_flow_mistake(flow, "the command is empty");
+    if (strlen(command) >= GM_PATH_BYTES_MAX)
+        return gm_flow_mistake(flow, "the command is longer than 4095 bytes: put it into a script");
+    struct gleam_dataset *node = gleam_read_texts(flow, &command, 1, 1);
+    if (node == NULL)
+        return NULL;
+    node->command = true;
+    snprintf(node->name, sizeof node->name, "exec");
     return node;
 }

@@ -117,6 +117,7 @@ struct gm_segment {
 struct gm_file {
     char *path;     /* owned */
     uint64_t bytes; /* when planned; UINT64_MAX unknown */
+    bool command;   /* path is a command; its output is the file */
 };
 
 /* How a reader learns whether its segment begins inside quotes. */
@@ -132,6 +133,7 @@ struct gm_csv_plan {
     struct gm_csv_format format;
     enum gm_csv_parity parity;
     uint32_t words_begin;
+    bool json; /* lines of JSON: of format, only on_error and the columns mean something */
     bool header;
     bool guessed; /* its types, for messages */
     /* Of the first file's header as it is, so that another file with other columns is noticed; 0:
@@ -175,6 +177,9 @@ struct gm_source {
     struct gm_input *inputs; /* of an exchange source; a batch says which one it came by */
     uint32_t input_count;
     struct gm_csv_plan *csv; /* owned; CSV */
+    /* Of a command: the word of the region with its process group while it runs, for the driver to
+     * kill when the executor could not. */
+    uint32_t command_word;
 };
 
 struct gm_chain_plan {
@@ -226,6 +231,9 @@ struct gm_plan {
 
 /* Frees what a plan owns; accepts a half-made one. */
 void gm_plan_fini(struct gm_plan *plan);
+
+/* True for a source that is what a command writes. */
+bool gm_source_is_command(const struct gm_source *source);
 
 /* True for sources with files, segments and partition_ends. */
 bool gm_source_has_files(const struct gm_source *source);

@@ -48,6 +48,7 @@ static void write_source(struct gm_writer *writer, const struct gm_source *sourc
     for (uint32_t i = 0; i < source->file_count; i++) {
         gm_writer_string(writer, source->files[i].path);
         gm_writer_u64(writer, source->files[i].bytes);
+        gm_writer_bool(writer, source->files[i].command);
     }
     gm_writer_u32(writer, source->segment_count);
     for (uint32_t i = 0; i < source->segment_count; i++) {
@@ -68,6 +69,7 @@ static void write_source(struct gm_writer *writer, const struct gm_source *sourc
         gm_writer_u32(writer, source->inputs[i].exchange);
         write_schema(writer, &source->inputs[i].schema);
     }
+    gm_writer_u32(writer, source->command_word);
     if (source->kind == GM_SOURCE_CSV)
         gm_plan_csv_write(writer, source->csv);
 }
@@ -217,6 +219,7 @@ static void read_files(struct gm_cursor *cursor, struct gm_source *source)
     for (uint32_t i = 0; i < source->file_count && !cursor->failed; i++) {
         source->files[i].path = read_text(cursor, GM_PATH_BYTES_MAX, NULL);
         source->files[i].bytes = gm_cursor_u64(cursor);
+        source->files[i].command = gm_cursor_bool(cursor);
     }
     source->segment_count = gm_cursor_count(cursor, UINT32_MAX, 20);
     source->segments = table(source->segment_count, sizeof *source->segments);
@@ -269,6 +272,7 @@ static void read_source(struct gm_cursor *cursor, struct gm_source *source)
     source->from = gm_cursor_i64(cursor);
     source->to = gm_cursor_i64(cursor);
     read_inputs(cursor, source);
+    source->command_word = gm_cursor_u32(cursor);
     if (source->kind == GM_SOURCE_CSV && !cursor->failed)
         source->csv = gm_plan_csv_read(cursor, &source->schema);
 }

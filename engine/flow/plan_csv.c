@@ -9,6 +9,7 @@
 #include "engine/base/hash.h"
 #include "engine/flow/splits.h"
 #include "engine/source/csv_convert.h"
+#include "engine/source/jsonl.h"
 
 /* The names of a header in a message are cut behind so many bytes. */
 #define NAMES_BYTES 320
@@ -318,6 +319,95 @@ static int plan_columns(const struct gm_csv_request *request, struct sample *sam
     return 0;
 }
 
+/* ---- JSON lines ------------------------------------------------------------------------------ */
+
+static uint8_t guess_member(uint8_t so_far, const struct gm_bytes *value, enum gm_json_type type)
+{
+    if (type == GM_JSON_NULL)
+        return so_far;
+    if (type == GM_JSON_NUMBER)
+        return gm_csv_guess_kind(so_far, value->data, value->length);
+    const uint8_t kind = type == GM_JSON_BOOL ? GLEAM_BOOL : GLEAM_BYTES;
+    return so_far == GLEAM_NULL || so_far == kind ? kind : GLEAM_BYTES;
+}
+
+/* Takes one line of the sample: its members' kinds, and, of the first, their names. */
+static void look_at_line(struct gm_schema *schema, uint8_t *kinds, bool first, uint8_t *data,
+                         size_t bytes)
+{
+    struct gm_json_line line;
+    struct gm_bytes name, value;
+    enum gm_json_type type;
+    gm_json_line_init(&line, data, bytes);
+    while (gm_json_line_next(&line, &name, &value, &type) == 1) {
+        char text[GM_FIELD_NAME_BYTES_MAX];
+        uint32_t i = 0;
+        gm_json_clean_name(&name, text);
+        while (i < schema->field_count && strcmp(schema->fields[i].name, text) != 0)
+            i++;
+        if (i == schema->field_count &&
+            (!first || gm_schema_add(schema, text, GLEAM_BYTES, true) < 0))
+            continue;
+        kinds[i] = guess_member(kinds[i], &value, type);
+    }
+}
+
+/* Names and types of the first rows of the first file that can be looked into. */
+static int guess_members(const struct gm_csv_request *request, const struct gm_source *source,
+                         struct gm_schema *schema, struct gm_error *error)
+{
+    uint8_t kinds[GM_FIELDS_MAX] = {GLEAM_NULL};
+    uint8_t *data = calloc(1, GM_CSV_SAMPLE_BYTES + GM_BYTES_SLACK);
+    int rc = 0;
+    GM_CHECK(data != NULL);
+    for (uint32_t i = 0; i < source->file_count && rc == 0 && schema->field_count == 0; i++) {
+        struct gm_error why = {0};
+        size_t bytes = 0;
+        bool whole = false;
+        rc = request->sample == NULL ? GM_AGAIN
+                                     : request->sample(&source->files[i], data,
+                                                       GM_CSV_SAMPLE_BYTES, &bytes, &whole, &why);
+        if (rc < 0)
+            gm_error_set(error, rc, "%s: %s", request->node->where, why.text);
+        for (size_t at = 0; rc == 0 && at < bytes;) {
+            const uint8_t *newline = memchr(data + at, '\n', bytes - at);
+            if (newline == NULL && !whole)
+                break;
+            const size_t end = newline != NULL ? (size_t)(newline - data) : bytes;
+            look_at_line(schema, kinds, schema->field_count == 0, data + at, end - at);
+            at = end + 1;
+        }
+    }
+    free(data);
+    for (uint32_t i = 0; i < schema->field_count; i++)
+        schema->fields[i].kind = kinds[i] == GLEAM_NULL ? GLEAM_BYTES : kinds[i];
+    if (rc >= 0 && schema->field_count == 0)
+        return refuse(request, error, "there is no first row to tell the columns from: declare "
+                                      "them with gleam_as");
+    return rc < 0 ? rc : 0;
+}
+
+static int plan_members(const struct gm_csv_request *request, struct gm_source *source,
+                        struct gm_csv_plan *csv, struct gm_error *error)
+{
+    struct gm_schema *schema = &source->schema;
+    csv->guessed = !request->declared;
+    if (request->declared)
+        *schema = request->schema;
+    const int rc = request->declared ? 0 : guess_members(request, source, schema, error);
+    if (rc < 0)
+        return rc;
+    csv->format.field_count = csv->format.column_count = schema->field_count;
+    for (uint32_t i = 0; i < schema->field_count; i++) {
+        if (schema->fields[i].kind == GLEAM_ANY)
+            return refuse(request, error, "members are i64, f64, bool or bytes, not any");
+        schema->fields[i].nullable = true;
+        csv->format.columns[i].field = (uint16_t)i;
+        csv->format.columns[i].nullable = true;
+    }
+    return 0;
+}
+
 /* ---- splits ---------------------------------------------------------------------------------- */
 
 static void add_segment(struct gm_source *source, uint32_t file, uint64_t begin, uint64_t end)
@@ -440,9 +530,12 @@ int gm_plan_csv(const struct gm_csv_request *request, struct gm_source *source,
     csv->words_begin = request->words_begin;
     snprintf(csv->where, sizeof csv->where, "%s", request->node->where);
     int rc = take_options(request, &csv->format, error);
-    if (rc == 0)
+    csv->json = request->node->json;
+    if (rc == 0 && csv->json)
+        rc = plan_members(request, source, csv, error);
+    else if (rc == 0)
         rc = take_sample(request, source, &csv->format.dialect, &sample, error);
-    if (rc == 0)
+    if (rc == 0 && !csv->json)
         rc = plan_columns(request, &sample, csv, &source->schema, error);
     free(sample.data);
     free(sample.fields);
@@ -464,6 +557,15 @@ void gm_plan_csv_print(const struct gm_source *source, const char *size, FILE *f
         [GM_CSV_PARITY_NONE] = "", [GM_CSV_PARITY_CHAIN] = ", quotes counted in order",
         [GM_CSV_PARITY_AHEAD] = ", quotes counted ahead"};
     const struct gm_csv_plan *csv = source->csv;
+    if (csv->json) {
+        fprintf(file, "  read json lines %s%s, %u file%s, %s%s, %u partition%s claimed by free "
+                      "executors",
+                source->file_count > 0 ? source->files[0].path : "(no file)",
+                source->file_count > 1 ? " ..." : "", source->file_count,
+                source->file_count == 1 ? "" : "s", size, on_errors[csv->format.on_error],
+                source->partition_count, source->partition_count == 1 ? "" : "s");
+        return;
+    }
     fprintf(file, "  read csv %s%s, %u file%s, %s, %u of %u columns%s%s, %u partition%s%s claimed "
                   "by free executors",
             source->file_count > 0 ? source->files[0].path : "(no file)",
@@ -492,6 +594,7 @@ void gm_plan_csv_write(struct gm_writer *writer, const struct gm_csv_plan *csv)
     }
     gm_writer_u8(writer, (uint8_t)csv->parity);
     gm_writer_u32(writer, csv->words_begin);
+    gm_writer_bool(writer, csv->json);
     gm_writer_bool(writer, csv->header);
     gm_writer_bool(writer, csv->guessed);
     gm_writer_u64(writer, csv->header_hash);
@@ -535,6 +638,7 @@ struct gm_csv_plan *gm_plan_csv_read(struct gm_cursor *cursor, const struct gm_s
     csv->parity = gm_cursor_u8(cursor);
     expect(cursor, csv->parity <= GM_CSV_PARITY_AHEAD);
     csv->words_begin = gm_cursor_u32(cursor);
+    csv->json = gm_cursor_bool(cursor);
     csv->header = gm_cursor_bool(cursor);
     csv->guessed = gm_cursor_bool(cursor);
     csv->header_hash = gm_cursor_u64(cursor);

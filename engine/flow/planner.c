@@ -587,7 +587,15 @@ static int find_files(struct planner *planner, const struct gleam_dataset *node,
                       struct gm_file_list *list)
 {
     int rc = 0;
-    for (size_t i = 0; i < node->path_count && rc == 0; i++) {
+    if (node->command) {
+        list->files = calloc(1, sizeof *list->files);
+        GM_CHECK(list->files != NULL);
+        list->files[0] = (struct gm_file){
+            .path = strdup(node->paths[0]), .bytes = UINT64_MAX, .command = true};
+        GM_CHECK(list->files[0].path != NULL);
+        list->count = 1;
+    }
+    for (size_t i = 0; i < node->path_count && rc == 0 && !node->command; i++) {
         struct gm_error error = {0};
         rc = planner->list_files(node->paths[i], list, &error);
         if (rc < 0)
@@ -625,6 +633,7 @@ static int plan_text(struct planner *planner, struct gleam_dataset *node, bool f
     struct gm_file_list list = {0};
     struct gm_source *source = &planner->chain->source;
     source->kind = GM_SOURCE_TEXT;
+    source->command_word = node->command ? gm_plan_word_count(&planner->plan) : 0;
     int rc = find_files(planner, node, &list);
     if (rc < 0)
         return rc;

@@ -51,6 +51,7 @@ enum gm_csv_fault_kind {
     GM_CSV_FAULT_STRAY,    /* text behind a closing quote */
     GM_CSV_FAULT_QUOTE,    /* a quote inside an unquoted field */
     GM_CSV_FAULT_UNCLOSED, /* the file ended inside quotes */
+    GM_CSV_FAULT_JSON,     /* of jsonl.h */
 };
 
 struct gm_csv_fault {
@@ -58,6 +59,7 @@ struct gm_csv_fault {
     size_t begin, end;    /* of the record in the span, without its line end */
     uint32_t field_count; /* FIELDS: how many it has */
     uint32_t field;       /* STRAY, QUOTE: which, from 0 */
+    const char *why;      /* JSON: a static text */
 };
 
 struct gm_csv_parser {

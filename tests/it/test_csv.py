@@ -232,6 +232,43 @@ class Packed(CsvCase):
         self.assertEqual(rows_of(done), [("abcdefgh", 4000000)])
 
 
+class JsonLines(CsvCase):
+
+    def test_rows_as_python_reads_them(self):
+        maker = random.Random(4)
+        rows = [{"name": "".join(maker.choices("ab\"\\\n\tä€😀", k=maker.randrange(9))),
+                 "n": maker.choice([None, maker.randrange(-9**15, 9**15)]),
+                 "x": maker.random() * 10**maker.randrange(-9, 9),
+                 "ok": maker.random() < 0.5} for _ in range(lib_scaled(40000))]
+        wanted = sorted(((row["name"].encode().decode("latin-1"), row["n"], row["x"], row["ok"])
+                         for row in rows), key=str)
+        for ascii in (True, False):
+            text = "".join(json.dumps(row, ensure_ascii=ascii) + "\n" for row in rows)
+            path = self.file(text)
+            for words in ((), ("partitions=7",), ("as=name bytes, n i64, x f64, ok bool",)):
+                self.assertEqual(sorted(self.read(path, "json", *words), key=str), wanted)
+        self.assertEqual(sorted(self.read(path, "json", "as=ok bool")),
+                         sorted((row["ok"],) for row in rows))
+
+    def test_what_is_written_reads_back(self):
+        rows = random_rows(6, lib_scaled(5000), 2, True)
+        path = self.file(as_csv(rows))
+        target = os.path.join(self.dir, "out.jsonl.zst")
+        lib.needs(shutil.which("zstd"), "no zstd")
+        self.run_ok(self.csv("write", "jsonl", target, path, "as=a bytes, b bytes"))
+        self.assertEqual(sorted(self.read(target + "/*.zst", "json")), sorted(rows))
+
+    def test_bad_lines(self):
+        path = self.file("{\"a\": 1}\n" * 3 + "{\"a\": 1]\n{\"a\": 2.5}\n")
+        self.refused(self.csv("read", path, "json", "as=a f64"), 1, path + ":4:", "comma is missing",
+                     "step 'jsonl'")
+        self.assertEqual(self.read(path, "json", "as=a i64", "on_error=skip"), [(1,)] * 3)
+        self.assertEqual(self.read(path, "json", "as=a i64", "on_error=null"),
+                         [(1,)] * 4 + [(None,)])  # what was read of a bad line stands
+        self.refused(self.csv("read", self.file("", "empty.jsonl"), "json"), 1, "no first row")
+        self.refused(self.csv("read", path, "json", "as=a any"), 1, "not any")
+
+
 class Types(CsvCase):
 
     def test_declared_types(self):

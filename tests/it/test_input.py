@@ -57,6 +57,40 @@ class OwnDescriptors(driver.DriverCase):
                      "executors are programs of their own", stdin="a\n")
 
 
+class Commands(driver.DriverCase):
+
+    def lines(self, command, *options):
+        return self.run_ok(self.flows(*options, "exec", command)).out.splitlines()
+
+    def test_lines_of_a_command(self):
+        count = driver.scaled(300000)
+        wanted = [str(i) for i in range(1, count + 1)]
+        self.assertEqual(self.lines("seq %d" % count), wanted)
+        self.assertEqual(self.lines("seq %d" % count, "--in-process"), wanted)
+        self.assertEqual(self.lines("echo a; sleep 0.3; cat; echo b"), ["a", "b"])
+        self.assertEqual(self.lines("true"), [])
+        self.assertEqual(self.lines("exec >&-; sleep 0.2"), [])
+        self.assertIn("read command seq 3", self.run_ok(self.flows("--plan", "exec", "seq 3")).out)
+
+    def test_a_command_may_use_all_cores(self):
+        self.assertEqual(self.lines("nproc", "--cores", "1"), [str(len(os.sched_getaffinity(0)))])
+
+    def test_a_command_that_fails(self):
+        for command in ("seq 10; exit 3", "kill -9 $$", "/no/such/command"):
+            self.refused(self.flows("exec", command), 1, "cannot read " + command,
+                         "the command failed")
+        self.refused(self.flows("exec", ""), 1, "the command is empty", "flows.c:")
+        self.refused(self.flows("exec", "x" * 5000), 1, "longer than 4095")
+
+    def test_a_command_that_nobody_reads_to_its_end(self):
+        done = self.run_ok(["bash", "-c", "set -o pipefail; %s exec 'yes; sleep 100' | head -1" %
+                            lib.binary("flows")])
+        self.assertEqual(done.out, "y\n")
+        process, _ = self.start_executors(self.flows("--cores", 1, "exec", "echo a; sleep 100"), 1)
+        process.terminate()
+        self.assertEqual(process.wait(10 * lib.SLOWER), 128 + 15)
+
+
 class Examples(driver.DriverCase):
 
     def test_word_count_of_real_files_is_the_plain_count(self):

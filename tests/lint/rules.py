@@ -39,7 +39,7 @@ MAY_INCLUDE = {
     "engine/flow": ("engine/flow", "engine/udf", "engine/row", "engine/base", PUBLIC,
                     "engine/sink/format.h", "engine/sink/write.h", "engine/sink/compress.h",
                     "engine/source/csv.h", "engine/source/csv_kernel.h",
-                    "engine/source/csv_convert.h"),
+                    "engine/source/csv_convert.h", "engine/source/jsonl.h"),
     "engine/source": ("engine/source", "engine/row", "engine/base", PUBLIC),
     "engine/sink": ("engine/sink", "engine/row", "engine/base", PUBLIC),
     "engine/chain": ("engine/",),

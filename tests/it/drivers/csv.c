@@ -8,8 +8,8 @@
  *     csv [run options] make FORMAT TARGET COUNT [...]     so many rows of memory to files
  *
  * Keys: delimiter, quote, escape, comment, null, types, as, partitions, on_error (fail, skip,
- * null); header, unquoted, nonulls and tsv stand alone.  Of what is written: wdelimiter, wquote,
- * wnull, parts (partitions by column 1); wheader, wunquoted, wall and sort stand alone. */
+ * null); header, unquoted, nonulls, tsv and json stand alone.  Of what is written: wdelimiter,
+ * wquote, wnull, parts (partitions by column 1); wheader, wunquoted, wall and sort stand alone. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ struct request {
     struct gleam_csv_options options;
     const char *as;
     uint32_t partitions;
-    bool tsv;
+    bool tsv, json;
 };
 
 static const char *value_of(const char *word, const char *key)
@@ -104,6 +104,8 @@ static int take_word(struct request *request, const char *word)
         options->unquoted = true;
     else if (strcmp(word, "nonulls") == 0)
         options->no_nulls = true;
+    else if (strcmp(word, "json") == 0)
+        request->json = true;
     else if (strcmp(word, "tsv") == 0)
         request->tsv = true;
     else
@@ -126,7 +128,8 @@ static struct gleam_dataset *read_rows(struct gleam_flow *flow, const char *path
 {
     const struct request request = take_words(words);
     struct gleam_dataset *rows =
-        request.tsv ? gleam_read_tsv(flow, path, request.partitions, &request.options)
+        request.json  ? gleam_read_jsonl(flow, path, request.partitions, request.options.on_error)
+        : request.tsv ? gleam_read_tsv(flow, path, request.partitions, &request.options)
                     : gleam_read_csv(flow, path, request.partitions, &request.options);
     return request.as != NULL ? gleam_as(rows, request.as) : rows;
 }

@@ -15,6 +15,7 @@
  *     closed PATH                     every line, to a standard output that was closed
  *     late TARGET PATH...             every line, into a file and to a stream whose last write is
  *                                     interrupted by SIGINT
+ *     exec COMMAND                    every line that the command writes
  *     nothing                         a flow without an output */
 #include <dirent.h>
 #include <inttypes.h>
@@ -80,6 +81,11 @@ static struct gleam_dataset *read_from(struct gleam_flow *flow, char **arguments
 static void lines(struct gleam_flow *flow, char **arguments)
 {
     gleam_printlnf(read_from(flow, arguments + 1, atoi(arguments[0])), "%s");
+}
+
+static void exec_lines(struct gleam_flow *flow, char **arguments)
+{
+    gleam_printlnf(gleam_exec(flow, arguments[0]), "%s");
 }
 
 static void write_lines(struct gleam_flow *flow, char **arguments)
@@ -232,7 +238,7 @@ static const struct {
     {"ints", ints, 1},   {"long", long_lines, 2},   {"slowly", slowly, 1},
     {"loudly", loudly, 1},
     {"closed", closed, 1}, {"late", late, 2},       {"nothing", nothing, 0},
-    {"texts", texts, 2},
+    {"texts", texts, 2},  {"exec", exec_lines, 1},
 };
 
 int main(int argc, char **argv)

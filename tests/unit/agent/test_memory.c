@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/blocks.h"
 #include "agent/reader.h"
 
 static struct gm_exchange_plan exchanges[GM_EXCHANGES_MAX];
@@ -131,6 +132,48 @@ static void what_a_plan_holds_is_counted(void **state)
     }
 }
 
+/* What one chain adds to the least heap, in MiB, for a source and a last step of these kinds. */
+static uint64_t least_of(struct gm_source source, struct gm_write_plan *write)
+{
+    static struct gm_region_spec spec;
+    struct gm_step step = {.kind = GM_STEP_WRITE, .write = write};
+    struct gm_chain_plan chain = {
+        .source = source, .steps = &step, .step_count = write != NULL ? 1 : 0};
+    struct gm_plan plan = plan_with(1);
+    const struct gm_options options = {
+        .executor_count = 1, .core_count = 1, .memory_bytes = 1 << 20, .pages = GM_PAGES_OFF};
+    struct gm_memory_split split;
+    struct gm_error error = {0};
+    uint64_t least = 0;
+    plan.chains = &chain;
+    plan.chain_count = 1;
+    exchanges[0].partition_count = 1;
+    assert_int_equal(gm_job_divide(&plan, &options, &spec, &split, &error), GM_EJOB_OPTION);
+    assert_int_equal(
+        sscanf(strstr(error.text, "give --memory "), "give --memory %" SCNu64 "M", &least), 1);
+    return least;
+}
+
+static void what_reads_and_writes_files_is_counted(void **state)
+{
+    char plain[] = "a.csv", packed[] = "a.csv.gz";
+    struct gm_file file = {.path = plain};
+    struct gm_source source = {
+        .kind = GM_SOURCE_TEXT, .files = &file, .file_count = 1, .partition_count = 4};
+    struct gm_write_plan write = {.compression = GM_COMPRESSION_NONE};
+    (void)state;
+    const uint64_t text = least_of(source, NULL);
+    file.path = packed;
+    assert_true(least_of(source, NULL) >= text + 2 * 8);
+    file.path = plain;
+    source.kind = GM_SOURCE_CSV;
+    const uint64_t csv = least_of(source, NULL);
+    assert_true(csv >= text + 2 * (GM_BLOCKS_BYTES >> 20));
+    assert_true(least_of(source, &write) > csv);
+    write.compression = GM_COMPRESSION_ZSTD;
+    assert_true(least_of(source, &write) >= csv + 2 * 8);
+}
+
 static void frames_are_large_when_memory_is(void **state)
 {
     (void)state;
@@ -145,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_fit_and_the_advice_is_right),
         cmocka_unit_test(what_a_plan_holds_is_counted),
+        cmocka_unit_test(what_reads_and_writes_files_is_counted),
         cmocka_unit_test(frames_are_large_when_memory_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

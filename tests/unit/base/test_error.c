@@ -18,7 +18,7 @@ static const int codes[] = {GM_EFRAME_CORRUPT, GM_EPEER_DIED,    GM_EPEER_PROTOC
                             GM_ETASK_SPILL,
                             GM_EJOB_UDF,       GM_EJOB_FLOW,     GM_EJOB_INPUT,     GM_EJOB_OUTPUT,
                             GM_EJOB_OPTION,    GM_EJOB_CANCELLED, GM_EJOB_CUT,
-                            GM_EJOB_DAMAGED};
+                            GM_EJOB_DAMAGED,   GM_EJOB_COMMAND};
 
 static void first_cause_stays(void **state)
 {

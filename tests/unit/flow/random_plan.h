@@ -85,6 +85,7 @@ static inline void random_csv(uint64_t *random, struct gm_source *source)
     }
     csv->parity = (enum gm_csv_parity)random_below(random, GM_CSV_PARITY_AHEAD + 1);
     csv->words_begin = random_below(random, 99);
+    csv->json = random_below(random, 2);
     csv->header = random_below(random, 2);
     csv->guessed = random_below(random, 2);
     csv->header_hash = random_next(random);
@@ -105,6 +106,7 @@ static inline void random_source(uint64_t *random, struct gm_source *source)
     for (uint32_t i = 0; i < source->file_count; i++) {
         source->files[i].path = random_string(random);
         source->files[i].bytes = random_below(random, 3) ? random_next(random) : UINT64_MAX;
+        source->files[i].command = random_below(random, 2);
     }
     source->segment_count = source->file_count > 0 ? random_below(random, 30) : 0;
     source->segments = random_table(source->segment_count, sizeof *source->segments);
@@ -132,6 +134,7 @@ static inline void random_source(uint64_t *random, struct gm_source *source)
         for (uint32_t j = 0; j < source->strings[i].bytes; j++)
             source->strings[i].data[j] = (char)random_next(random);
     }
+    source->command_word = random_below(random, 99);
     source->from = (int64_t)random_next(random);
     source->to = (int64_t)random_next(random);
 }

@@ -47,6 +47,7 @@ static void assert_source_equal(const struct gm_source *a, const struct gm_sourc
     for (uint32_t i = 0; i < a->file_count; i++) {
         assert_string_equal(a->files[i].path, b->files[i].path);
         assert_true(a->files[i].bytes == b->files[i].bytes);
+        assert_int_equal(a->files[i].command, b->files[i].command);
     }
     assert_int_equal(a->segment_count, b->segment_count);
     for (uint32_t i = 0; i < a->segment_count; i++) {
@@ -63,6 +64,7 @@ static void assert_source_equal(const struct gm_source *a, const struct gm_sourc
         assert_int_equal(a->strings[i].bytes, b->strings[i].bytes);
         assert_memory_equal(a->strings[i].data, b->strings[i].data, a->strings[i].bytes);
     }
+    assert_int_equal(a->command_word, b->command_word);
     assert_true(a->from == b->from && a->to == b->to);
     assert_int_equal(a->input_count, b->input_count);
     for (uint32_t i = 0; i < a->input_count; i++) {

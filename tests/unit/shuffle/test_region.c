@@ -22,6 +22,7 @@ static struct gm_region_spec spec_small(void)
         .exchanges = {{.to_driver = false, .quota_frames = 4, .ring_slots = 4},
                       {.to_driver = true, .quota_frames = 2, .ring_slots = 8}},
         .claim_count = 5,
+        .word_count = 37,
         .frame_bytes = 4096,
         .attempt = 9,
         .secret = 77,
@@ -44,6 +45,7 @@ static void bad_specs_have_no_footprint(void **state)
     REFUSES(spec.exchange_count = 0);
     REFUSES(spec.exchange_count = GM_EXCHANGES_MAX + 1);
     REFUSES(spec.claim_count = UINT32_MAX);
+    REFUSES(spec.word_count = GM_WORDS_MAX + 1);
     REFUSES(spec.frame_bytes = 2048);
     REFUSES(spec.frame_bytes = 5000);
     REFUSES(spec.frame_bytes = GM_FRAME_BYTES_MAX * 2);
@@ -73,6 +75,12 @@ static void parts_do_not_overlap(void **state)
         assert_true(claim > last);
         assert_int_equal((uintptr_t)claim % GM_LINE_BYTES, 0);
         last = claim + GM_LINE_BYTES - 1;
+    }
+    for (uint32_t i = 0; i < 37; i++) {
+        uint8_t *word = (uint8_t *)gm_region_word(&region, i);
+        assert_true(word > last);
+        assert_int_equal(atomic_load((_Atomic uint64_t *)word), 0);
+        last = word + sizeof(uint64_t) - 1;
     }
     for (uint32_t exchange = 0; exchange < 2; exchange++) {
         for (uint32_t source = 0; source <= 3; source++) {
@@ -149,6 +157,8 @@ static void joined_region_is_the_same_memory(void **state)
     gm_region_leave(&view);
     atomic_store(gm_region_claim(&joined, 4), 7);
     assert_int_equal(atomic_load(gm_region_claim(&region, 4)), 7);
+    atomic_store(gm_region_word(&joined, 36), 9);
+    assert_int_equal(atomic_load(gm_region_word(&region, 36)), 9);
     /* Cut the file, and everyone who maps it would die of it. */
     assert_int_equal(ftruncate(region.fd, 4096), -1);
     gm_region_leave(&joined);
