@@ -35,14 +35,14 @@ static int add_file(const char *path, const struct stat *stat, struct gm_file_li
         list->files = realloc(list->files, capacity * sizeof *list->files);
         GM_CHECK(list->files != NULL);
     }
-    struct gm_file *file = &list->files[list->count];
-    file->path = strdup(path);
-    GM_CHECK(file->path != NULL);
+    char *copy = strdup(path);
+    GM_CHECK(copy != NULL);
     /* Files of /proc say 0 bytes and have some; FIFOs and devices have no size; what is in a
      * compressed file shows when it has been read. */
     const bool sized = S_ISREG(stat->st_mode) && stat->st_size > 0 &&
                        gm_compression_of(path, NULL) == GM_COMPRESSION_NONE;
-    file->bytes = sized ? (uint64_t)stat->st_size : UINT64_MAX;
+    list->files[list->count] = (struct gm_file){
+        .path = copy, .bytes = sized ? (uint64_t)stat->st_size : UINT64_MAX};
     list->count++;
     return 0;
 }

@@ -72,6 +72,7 @@ static int list_files(const char *path, struct gm_file_list *list, struct gm_err
     for (uint32_t i = 0; i < files_now->file_count; i++) {
         const struct sim_file *file = &files_now->files[i];
         struct gm_file *listed = &list->files[list->count++];
+        *listed = (struct gm_file){0};
         listed->path = strdup(file->path);
         GM_CHECK(listed->path != NULL);
         listed->bytes = file->size_unknown ? UINT64_MAX : file->bytes;

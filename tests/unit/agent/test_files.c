@@ -98,6 +98,7 @@ static void expect(const char *name, uint32_t index, uint64_t bytes)
     const char *slash = strrchr(list.files[index].path, '/');
     assert_string_equal(slash + 1, name);
     assert_int_equal(list.files[index].bytes, bytes);
+    assert_false(list.files[index].command);
 }
 
 static void refused(const char *path, const char *why)
