@@ -223,6 +223,15 @@ static void print_where(const struct gm_step *step, FILE *file)
     }
 }
 
+static void print_limit(const struct gm_step *step, FILE *file)
+{
+    fprintf(file, " %" PRIu64, step->count);
+    if (step->offset > 0)
+        fprintf(file, " behind %" PRIu64, step->offset);
+    if (step->stops_source)
+        fprintf(file, ", then stop reading");
+}
+
 static void print_step(const struct gm_step *step, FILE *file)
 {
     char schema[512];
@@ -281,11 +290,7 @@ static void print_step(const struct gm_step *step, FILE *file)
         break;
     case GM_STEP_LOCAL_LIMIT:
     case GM_STEP_LIMIT:
-        fprintf(file, " %" PRIu64, step->count);
-        if (step->offset > 0)
-            fprintf(file, " behind %" PRIu64, step->offset);
-        if (step->stops_source)
-            fprintf(file, ", then stop reading");
+        print_limit(step, file);
         break;
     case GM_STEP_PIPE:
     case GM_STEP_PIPE_ARGS:
