@@ -92,13 +92,17 @@ end
 -- An array's length; a table with other keys is none.  Nulls may stand in it when `n` says how long
 -- it is, as lists that come from rows do.
 local function length_of(list, column)
-    local n, count = list.n or #list, 0
+    local n = rawget(list, "n") or #list
+    if type(n) ~= "number" or n < 0 or n > LIST_VALUES_MAX or n ~= floor(n) then
+        error(("column %d is a table whose field n is %s: of a list, n is how many values it has, "
+            .. "nulls among them"):format(column, type(n) == "number" and tostring(n) or "a " .. type(n)), 0)
+    end
+local LIST_VALUES_MAX = 2^30 -- each has a byte at least, and a value of a row 1 GiB at most
     for key in pairs(list) do
         if key ~= "n" and (type(key) ~= "number" or key < 1 or key > n or key ~= floor(key)) then
             error(("column %d is a table with the key '%s', and only lists (keys 1 to n) can be values: "
                 .. "return its fields one by one"):format(column, tostring(key)), 0)
         end
-        count = count + 1
     end
     return n
 end
@@ -147,7 +151,16 @@ local function number_of(number)
     return number <= 9007199254740991LL and number >= -9007199254740991LL and tonumber(number) or number
 end
 
--- The list whose packed form begins at `at`, and where it ends.
+-- The f64 at `at`.  LuaJIT keeps types in the bits of NaNs that it does not make itself.
+local function f64_at(at)
+    local high = ffi.cast("const int32_t *", at)[1]
+    if high < 0 and high >= -524288 then
+        return 0/0
+    end
+    return ffi.cast("const double *", at)[0]
+end
+
+-- The list whose packed form begins at `at`.
 local function unpack_list(at)
     local count = ffi.cast("const uint32_t *", at)[0]
     local list = {n = count}
@@ -159,7 +172,7 @@ local function unpack_list(at)
             list[i] = number_of(ffi.cast("const int64_t *", at)[0])
             at = at + 8
         elseif kind == F64 then
-            list[i] = ffi.cast("const double *", at)[0]
+            list[i] = f64_at(at)
             at = at + 8
         elseif kind == BOOL then
             list[i] = at[0] ~= 0
