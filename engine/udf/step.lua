@@ -36,6 +36,10 @@ function print(...)
 end
 log = print
 
+function os.exit()
+    error("os.exit would end the executor, not the job: raise an error", 2)
+end
+
 -- ---- what generated code calls out of line -----------------------------------------------------
 
 local helpers = {}
@@ -726,6 +730,7 @@ function step.open(mode, data, init, name)
         end
         chunk()
     end
+values.name("os.exit", os.exit)
     local f = load_function(data, name)
     -- a column has six names at most (three pointers, value, total, result), and the loop has some
     wide = io_.input_count + io_.output_count > 24
