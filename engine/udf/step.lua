@@ -484,7 +484,7 @@ local function spread(a, b, c, ...)
     local t = type(a)
     if t == "function" then it, state, control = a, b, c
     elseif t == "table" and b == nil then rows, at, row_count = a, 1, #a
-    elseif a ~= nil or b ~= nil then
+    elseif a ~= nil or b ~= nil or c ~= nil or select("#", ...) > 0 then
         row_count = 3 + select("#", ...)
         rows, at = {a, b, c, ...}, 1
         while row_count > 0 and rows[row_count] == nil do row_count = row_count - 1 end
