@@ -505,6 +505,8 @@ return function(i)
                 if j == CAP then control = r1 break end
                 $results = next_(s, r1)
             end
+    if io.abandoned ~= 0 then it, rows, io.abandoned = nil, nil, 0 end
+    if it or rows then io.row = i - 1 end -- the row whose rows go on
             if r1 == nil then it = nil end
         elseif rows then
             while j < CAP do
