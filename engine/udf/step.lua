@@ -62,7 +62,7 @@ function helpers.wrong(column, value, want)
         hint = "; only a FlatMap may return an iterator"
     elseif value == nil then
         hint = (", declare the column as '%s?' where null may stand"):format(KIND_NAMES[want])
-    elseif type(value) == "number" and want == I64 and value == floor(value) then
+    elseif type(value) == "number" and want == I64 and value == floor(value) and value - value == 0 then
         hint = ": from 2^53 on numbers are not exact, compute with int64 values (1LL * x)"
     end
     if want == ANY then
@@ -83,9 +83,17 @@ function helpers.grow(n)
     end
 end
 
+local int64, uint64 = ffi.typeof("int64_t"), ffi.typeof("uint64_t")
+
+-- Whether a value is a 64-bit integer within the range of i64.
+local function is_integer(value)
+    return ffi.istype(int64, value) or ffi.istype(uint64, value) and value < 0x8000000000000000ULL
+end
+
 -- ---- lists: arrays in Lua, packed in rows (engine/row/list.h) ----
 
 local LIST_DEPTH_MAX = 32
+local LIST_VALUES_MAX = 2^30 -- each has a byte at least, and a value of a row 1 GiB at most
 local u32, f64, i64 = ffi.new("uint32_t[1]"), ffi.new("double[1]"), ffi.new("int64_t[1]")
 
 local function packed_u32(number)
@@ -101,7 +109,6 @@ local function length_of(list, column)
         error(("column %d is a table whose field n is %s: of a list, n is how many values it has, "
             .. "nulls among them"):format(column, type(n) == "number" and tostring(n) or "a " .. type(n)), 0)
     end
-local LIST_VALUES_MAX = 2^30 -- each has a byte at least, and a value of a row 1 GiB at most
     for key in pairs(list) do
         if key ~= "n" and (type(key) ~= "number" or key < 1 or key > n or key ~= floor(key)) then
             error(("column %d is a table with the key '%s', and only lists (keys 1 to n) can be values: "
@@ -128,7 +135,7 @@ local function pack_value(value, column, depth)
         end
         f64[0] = value
         return "\2" .. ffi.string(f64, 8)
-    elseif kind == "cdata" and ffi.istype("int64_t", value) then
+    elseif kind == "cdata" and is_integer(value) then
         i64[0] = value
         return "\1" .. ffi.string(i64, 8)
     elseif kind == "table" then
@@ -191,6 +198,15 @@ local function unpack_list(at)
     return list
 end
 
+-- What an i64 or f64 column gets for a value that is no plain number of its kind.
+function helpers.i64(column, value)
+    return is_integer(value) and value or helpers.wrong(column, value, I64)
+end
+
+function helpers.f64(column, value)
+    return is_integer(value) and tonumber(value) or helpers.wrong(column, value, F64)
+end
+
 -- A value of an any column that is no number and no string, or a 64-bit one.
 function helpers.any(slot, column, value)
     local kind = type(value)
@@ -208,10 +224,7 @@ function helpers.any(slot, column, value)
     elseif kind == "boolean" then
         slot.kind = BOOL
         slot.boolean = value
-    elseif kind == "cdata" and ffi.istype("int64_t", value) then
-        slot.kind = I64
-        slot.i64 = value
-    elseif kind == "cdata" and ffi.istype("uint64_t", value) and value < 0x8000000000000000ULL then
+    elseif kind == "cdata" and is_integer(value) then
         slot.kind = I64
         slot.i64 = value
     else
@@ -315,12 +328,11 @@ local function set_code(c, column, value, row, reuse)
         if type($r) == "number" and $r == floor($r) and $r < 9007199254740992 and $r > -9007199254740992 then
             $p[$j] = $r
         elseif ffi_istype(int64, $r) then $p[$j] = $r
-        else H.wrong($c, $r, $k) end]]
+        else $p[$j] = H.i64($c, $r) end]]
     elseif column.kind == F64 then
         body = [[
         if type($r) == "number" then $p[$j] = $r
-        elseif ffi_istype(int64, $r) then $p[$j] = tonumber($r)
-        else H.wrong($c, $r, $k) end]]
+        else $p[$j] = H.f64($c, $r) end]]
     elseif column.kind == BOOL then
         body = [[
         if type($r) == "boolean" then $p[$j] = $r and 1 or 0 else H.wrong($c, $r, $k) end]]
@@ -493,6 +505,8 @@ end
 return function(i)
     $pointers
     local j, n = 0, io.input_rows
+    if io.abandoned ~= 0 then it, rows, io.abandoned = nil, nil, 0 end
+    if it or rows then io.row = i - 1 end -- the row whose rows go on
     while true do
         if it then
             -- The first call stands before the loop, so that the loop's r1 keeps one type.
@@ -505,8 +519,6 @@ return function(i)
                 if j == CAP then control = r1 break end
                 $results = next_(s, r1)
             end
-    if io.abandoned ~= 0 then it, rows, io.abandoned = nil, nil, 0 end
-    if it or rows then io.row = i - 1 end -- the row whose rows go on
             if r1 == nil then it = nil end
         elseif rows then
             while j < CAP do
@@ -598,13 +610,12 @@ local function make_fold(f, inputs)
             if type($r) == "number" and $r == floor($r) and $r < 9007199254740992 and $r > -9007199254740992 then
                 cast("int64_t *", slot + values)[$v] = $r
             elseif ffi_istype(int64, $r) then cast("int64_t *", slot + values)[$v] = $r
-            else H.wrong($c, $r, $k) end
+            else cast("int64_t *", slot + values)[$v] = H.i64($c, $r) end
             seen = bit.bor(seen, $bit)]]
         elseif column.kind == F64 then
             store = [[
             if type($r) == "number" then cast("double *", slot + values)[$v] = $r
-            elseif ffi_istype(int64, $r) then cast("double *", slot + values)[$v] = tonumber($r)
-            else H.wrong($c, $r, $k) end
+            else cast("double *", slot + values)[$v] = H.f64($c, $r) end
             seen = bit.bor(seen, $bit)]]
         elseif column.kind == BOOL then
             store = [[
@@ -719,6 +730,7 @@ values.name("gleam.Count", gleam.Count)
 values.name("writeRow", writeRow)
 values.name("print", print)
 values.name("log", log)
+values.name("os.exit", os.exit)
 
 local makers = {map = make_map, ["flat map"] = make_flat_map, filter = make_filter,
                 ["for each"] = make_for_each, fold = make_fold}
@@ -732,7 +744,6 @@ function step.open(mode, data, init, name)
         end
         chunk()
     end
-values.name("os.exit", os.exit)
     local f = load_function(data, name)
     -- a column has six names at most (three pointers, value, total, result), and the loop has some
     wide = io_.input_count + io_.output_count > 24
