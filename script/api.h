@@ -14,7 +14,6 @@ void gleam_flow_free(struct gleam_flow *flow);
 const char *gleam_flow_error(const struct gleam_flow *flow);
 void gleam_init_lua(struct gleam_flow *flow, const char *code);
 uint32_t gleam_broadcast_bytes(struct gleam_flow *flow, const void *data, size_t length);
-int gleam_try(struct gleam_flow *flow);
 
 struct gleam_dataset *gleam_read_texts(struct gleam_flow *flow, const char *const *paths,
                                        size_t path_count, uint32_t partition_count);

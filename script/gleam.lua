@@ -702,8 +702,12 @@ end
 
 -- Runs the flow; raises an error when a row did not make it.
 function flow_methods:Run()
+    if core.is_running() then
+        complain("a flow cannot run inside the function of another's OutputRow: keep the rows, and "
+            .. "run it afterwards")
+    end
     io.stdout:flush()
-    local status = C.gleam_try(self.pointer)
+    local status = core.run(self.pointer)
     if status == 0 then
         return self
     end
