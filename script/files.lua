@@ -6,6 +6,7 @@ local ffi = require "ffi"
 local C = ffi.C
 local gleam, flow_methods, dataset_methods = shared.gleam, shared.flow_methods, shared.dataset_methods
 local here, need, whole, complain = shared.here, shared.need, shared.whole, shared.complain
+local partitions_of = shared.partitions_of
 local dataset, check_flow, step_name = shared.dataset, shared.check_flow, shared.step_name
 
 ffi.cdef [[
@@ -102,7 +103,7 @@ local function csv_source(name, read)
         return {read = function(flow)
             here()
             local struct = fill("struct gleam_csv_options", csv_readers, options, name)
-            local made = dataset(flow, read(flow.pointer, path, partitions or 0, struct))
+            local made = dataset(flow, read(flow.pointer, path, partitions_of(partitions), struct))
             flow.alive = {struct, options}
             return made
         end}

@@ -89,13 +89,30 @@ local function need(what, wanted, value)
     return value
 end
 
-local function whole(what, value, least)
+-- most: what C can take, a uint32_t unless told otherwise.
+local function whole(what, value, least, most)
     local number = tonumber(value)
+    most = most or 2^32 - 1
     if number == nil or number ~= math.floor(number) or number < least then
         complain(("%s is %s; it must be a whole number from %d on"):format(
             what, tostring(value), least))
+    elseif number > most then
+        complain(("%s is %s; it can be %.0f at most"):format(what, tostring(value), most))
     end
     return number
+end
+
+-- Rows are counted in 64 bits where the engine does.
+local ROWS_MAX = 2^53
+
+-- A number of partitions that may be left to the planner.
+local function partitions_of(value)
+    return value == nil and 0 or whole("the number of partitions", value, 0)
+end
+
+-- An int64_t: an int64 value as it is, a number only if it is exact.
+local function integer(what, value)
+    return ffi.istype("int64_t", value) and value or whole(what, value, -2^53, 2^53)
 end
 
 -- Methods take an optional name of the step first, as the Go form has it: a string that is not all
@@ -414,7 +431,8 @@ function dataset_methods:LocalLimit(...)
     local step, count, offset = step_name("LocalLimit", ...)
     here()
     return dataset(self.flow, C.gleam_local_limit(self.pointer, step,
-        whole("the number of rows", count, 0), whole("the offset", offset or 0, 0)))
+        whole("the number of rows", count, 0, ROWS_MAX),
+        whole("the offset", offset or 0, 0, ROWS_MAX)))
 end
 
 -- The first n rows of all.
@@ -422,7 +440,7 @@ function dataset_methods:Limit(...)
     local step, count = step_name("Limit", ...)
     here()
     return dataset(self.flow,
-        C.gleam_limit(self.pointer, step, whole("the number of rows", count, 0)))
+        C.gleam_limit(self.pointer, step, whole("the number of rows", count, 0, ROWS_MAX)))
 end
 
 -- Methods that take a number of partitions.
@@ -469,6 +487,7 @@ local function other_dataset(what, value)
     if getmetatable(value) ~= dataset_class then
         complain(("%s takes another dataset, not a %s"):format(what, type(value)))
     end
+    value.is_for_each = false
     return value.pointer
 end
 
@@ -539,7 +558,7 @@ end
 
 -- Calls fn with the dataset, and goes on with what it returns.
 function dataset_methods:Do(fn)
-    return fn(self)
+    return need("what Do calls", "function", fn)(self)
 end
 
 -- ---- outputs: they return the flow, so that :Run() may follow ---------------------------------------
@@ -599,7 +618,8 @@ end
 -- ---- flows -----------------------------------------------------------------------------------------
 
 function gleam.New(name)
-    local pointer = C.gleam_flow_new(name or "flow")
+    name = name == nil and "flow" or need("the name of a flow", "string", name)
+    local pointer = C.gleam_flow_new(name)
     return setmetatable({pointer = ffi.gc(pointer, C.gleam_flow_free), kept = {}}, flow_class)
 end
 
@@ -622,7 +642,8 @@ function flow_methods:TextFile(path, partitions)
     here()
     local pointers, count, kept = strings_of(type(path) == "table" and path or
         {need("the path", "string", path)}, "the paths")
-    local made = dataset(self, C.gleam_read_texts(self.pointer, pointers, count, partitions or 0))
+    local made = dataset(self, C.gleam_read_texts(self.pointer, pointers, count,
+        partitions_of(partitions)))
     self.alive = kept
     return made
 end
@@ -639,7 +660,8 @@ flow_methods.Lines = flow_methods.Strings
 -- The integers from, from + 1, ..., to - 1.
 function flow_methods:Ints(from, to)
     here()
-    return dataset(self, C.gleam_ints(self.pointer, from, to))
+    return dataset(self, C.gleam_ints(self.pointer, integer("the first number of Ints", from),
+        integer("the end of Ints", to)))
 end
 
 -- Rows given in the script, a table of columns each: they travel as a broadcast value.
@@ -724,8 +746,18 @@ values.name("gleam", gleam)
 values.name("gleam.Count", gleam.Count)
 
 files(core, {gleam = gleam, flow_methods = flow_methods, dataset_methods = dataset_methods,
-             here = here, need = need, whole = whole, complain = complain, dataset = dataset,
-             check_flow = check_flow, step_name = step_name})
+             here = here, need = need, whole = whole, partitions_of = partitions_of,
+             complain = complain, dataset = dataset, check_flow = check_flow, step_name = step_name})
+
+-- What is built on a ForEach reads it.
+for name, method in pairs(dataset_methods) do
+    if name ~= "Run" and name ~= "Init" and name ~= "Do" then
+        dataset_methods[name] = function(self, ...)
+            self.is_for_each = false
+            return method(self, ...)
+        end
+    end
+end
 
 -- An int64_t from its bytes, for rows that reach the script.
 local function int64(bytes)
