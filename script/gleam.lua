@@ -61,7 +61,9 @@ local function complain(text)
         if info == nil then
             error(text, 0)
         elseif info.source:sub(1, 7) ~= "=gleam/" and info.what ~= "C" then
-            error(("%s:%d: %s"):format(info.short_src, info.currentline, text), 0)
+            local place = ("%s:%d: "):format(info.short_src, info.currentline)
+            -- What an upvalue's error begins with is its function's place, often the same.
+            error(text:sub(1, #place) == place and text or place .. text, 0)
         end
         level = level + 1
     end
