@@ -94,7 +94,7 @@ local csv_readers = {delimiter = character, quote = character, unquoted = flag, 
                      on_error = one_of {fail = 0, skip = 1, null = 2}}
 
 -- gleam.Csv(PATH), gleam.Csv(PATH, n), gleam.Csv(PATH, n, {header = true}): n partitions.
-local function csv_source(name, read)
+local function rows_source(name, readers, read)
     gleam[name] = function(path, partitions, options)
         need("the path of gleam." .. name, "string", path)
         if type(partitions) == "table" then
@@ -102,7 +102,7 @@ local function csv_source(name, read)
         end
         return {read = function(flow)
             here()
-            local struct = fill("struct gleam_csv_options", csv_readers, options, name)
+            local struct = fill("struct gleam_csv_options", readers, options, name)
             local made = dataset(flow, read(flow.pointer, path, partitions_of(partitions), struct))
             flow.alive = {struct, options}
             return made
@@ -110,8 +110,21 @@ local function csv_source(name, read)
     end
 end
 
-csv_source("Csv", function(flow, path, n, options) return C.gleam_read_csv(flow, path, n, options) end)
-csv_source("Tsv", function(flow, path, n, options) return C.gleam_read_tsv(flow, path, n, options) end)
+rows_source("Csv", csv_readers, function(flow, path, n, options)
+    return C.gleam_read_csv(flow, path, n, options)
+end)
+rows_source("Tsv", csv_readers, function(flow, path, n, options)
+    return C.gleam_read_tsv(flow, path, n, options)
+end)
+rows_source("Jsonl", {on_error = csv_readers.on_error}, function(flow, path, n, options)
+    return C.gleam_read_jsonl(flow, path, n, options.on_error)
+end)
+
+-- The lines that a command writes, which runs once.
+function flow_methods:Exec(code)
+    here()
+    return dataset(self, C.gleam_exec(self.pointer, need("the command of Exec", "string", code)))
+end
 
 -- ---- written files -----------------------------------------------------------------------------------
 

@@ -189,8 +189,8 @@ local function native(make)
     return setmetatable({make = make}, function_class)
 end
 
-local kernels = {Tokenize = "tokenize", AppendOne = "append_one", SumInt64 = "sum_int64",
-                 SumFloat64 = "sum_float64", CountRows = "count", Min = "min", Max = "max"}
+local kernels = {Tokenize = "tokenize", AppendOne = "append_one", Sum = "sum",
+                 SumInt64 = "sum_int64", SumFloat64 = "sum_float64", CountRows = "count", Min = "min", Max = "max"}
 for name, kernel in pairs(kernels) do
     gleam[name] = native(function() return C.gleam_kernel(kernel) end)
 end
