@@ -66,6 +66,9 @@ struct gleam_dataset *gleam_read_csv(struct gleam_flow *flow, const char *path,
 struct gleam_dataset *gleam_read_tsv(struct gleam_flow *flow, const char *path,
                                      uint32_t partition_count,
                                      const struct gleam_csv_options *options);
+struct gleam_dataset *gleam_read_jsonl(struct gleam_flow *flow, const char *path,
+                                       uint32_t partition_count, int on_error);
+struct gleam_dataset *gleam_exec(struct gleam_flow *flow, const char *command);
 struct gleam_dataset *gleam_pipe_with(struct gleam_dataset *dataset, const char *step,
                                       const char *code, const struct gleam_pipe_options *options);
 struct gleam_dataset *gleam_pipe_as_args_with(struct gleam_dataset *dataset, const char *step,
