@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "agent/exchange_sink.h"
+#include "agent/range_sink.h"
 #include "agent/sources.h"
 #include "engine/base/check.h"
 #include "engine/chain/chain.h"
@@ -33,6 +34,10 @@ struct runner {
     struct gm_receiver *receiver;
     struct gm_exchange_sink *sink;
     struct gm_sender *sender;
+    /* of a range exchange, in the place of `sink` */
+    struct gm_range_sink *ranges;
+    struct gm_sender *samples_out;
+    struct gm_receiver *samples_in;
 };
 
 struct gm_executor {
@@ -108,35 +113,103 @@ static uint32_t combiner_count(const struct gm_plan *plan)
     return count > 0 ? count : 1;
 }
 
+static uint64_t spill_at_bytes(const struct gm_executor *executor)
+{
+    if (executor->spec.spill_at_bytes > 0)
+        return executor->spec.spill_at_bytes;
+    return executor->spec.memory_bytes - executor->spec.memory_bytes / SPILL_RESERVE_SHARE;
+}
+
+static const struct gm_spill *spill_of(const struct gm_executor *executor)
+{
+    return executor->spill_store != NULL ? &executor->spill : NULL;
+}
+
+/* The sort behind a range exchange. */
+static const struct gm_step *sort_behind(const struct gm_plan *plan, uint32_t exchange)
+{
+    for (uint32_t c = 0; c < plan->chain_count; c++)
+        if (plan->chains[c].source.kind == GM_SOURCE_EXCHANGE &&
+            plan->chains[c].source.exchange == exchange && plan->chains[c].step_count > 0)
+            return &plan->chains[c].steps[0];
+    return NULL;
+}
+
+static int open_ranges(struct gm_executor *executor, struct runner *runner, uint32_t index,
+                       struct gm_chain_sink *ret_port)
+{
+    const struct gm_executor_spec *spec = &executor->spec;
+    const struct gm_exchange_plan *exchange = &spec->plan->exchanges[index];
+    const uint32_t executor_count = spec->region->spec.executor_count;
+    const struct gm_step *step = sort_behind(spec->plan, index);
+    if (step == NULL || exchange->partition_count != executor_count)
+        return gm_error_set(&executor->error, GM_EPEER_PROTOCOL,
+                            "the plan's exchange %u makes no sense", index);
+    int rc = gm_sender_create(spec->region, (uint16_t)exchange->samples, spec->participant,
+                              executor_count, &executor->network, &executor->heap,
+                              &runner->samples_out);
+    if (rc == 0)
+        rc = gm_receiver_create(spec->region, (uint16_t)exchange->samples, spec->participant,
+                                executor_count, &executor->network, &executor->heap,
+                                &runner->samples_in);
+    const struct gm_range_sink_spec ranges = {
+        .plan = exchange,
+        .step = step,
+        .sender = runner->sender,
+        .samples_out = runner->samples_out,
+        .samples_in = runner->samples_in,
+        .executor_count = executor_count,
+        .participant = spec->participant,
+        .spill = spill_of(executor),
+        .spill_at_bytes = spill_at_bytes(executor),
+        .heap = &executor->heap,
+        .error = &executor->error,
+    };
+    if (rc == 0)
+        rc = gm_range_sink_create(&ranges, &runner->ranges);
+    if (rc == 0)
+        *ret_port = gm_range_sink_port(runner->ranges);
+    return rc;
+}
+
+static int open_sink(struct gm_executor *executor, struct runner *runner, uint32_t index,
+                     struct gm_chain_sink *ret_port)
+{
+    const struct gm_exchange_plan *exchange = &executor->spec.plan->exchanges[index];
+    int rc = gm_sender_create(executor->spec.region, (uint16_t)index, executor->spec.participant,
+                              exchange->partition_count, &executor->network, &executor->heap,
+                              &runner->sender);
+    if (rc == 0 && exchange->kind == GM_EXCHANGE_RANGE)
+        return open_ranges(executor, runner, index, ret_port);
+    if (rc == 0)
+        rc = gm_exchange_sink_create(exchange, runner->sender, &executor->heap, &executor->error,
+                                     &runner->sink);
+    if (rc == 0)
+        *ret_port = gm_exchange_sink_port(runner->sink);
+    return rc;
+}
+
 static int open_runner(struct gm_executor *executor, uint32_t index)
 {
     struct runner *runner = &executor->runners[index];
     const struct gm_plan *plan = executor->spec.plan;
     const struct gm_chain_plan *chain = &plan->chains[index];
-    const struct gm_exchange_plan *exchange = &plan->exchanges[chain->exchange];
     struct gm_chain_spec spec = {
         .plan = chain,
         .chain_index = index,
         .heap = &executor->heap,
         .error = &executor->error,
         .budget_bytes = executor->spec.memory_bytes / COMBINE_SHARE / combiner_count(plan),
-        .spill = executor->spill_store != NULL ? &executor->spill : NULL,
-        .spill_at_bytes =
-            executor->spec.memory_bytes - executor->spec.memory_bytes / SPILL_RESERVE_SHARE,
+        .spill = spill_of(executor),
+        .spill_at_bytes = spill_at_bytes(executor),
         .chain_shown = &executor->ledger->chain,
         .step_shown = &executor->ledger->step,
     };
     int rc = open_source(executor, runner, chain, &spec.source);
     if (rc == 0)
-        rc = gm_sender_create(executor->spec.region, (uint16_t)chain->exchange,
-                              executor->spec.participant, exchange->partition_count,
-                              &executor->network, &executor->heap, &runner->sender);
-    if (rc == 0)
-        rc = gm_exchange_sink_create(exchange, runner->sender, &executor->heap, &executor->error,
-                                     &runner->sink);
+        rc = open_sink(executor, runner, chain->exchange, &spec.sink);
     if (rc < 0)
         return rc;
-    spec.sink = gm_exchange_sink_port(runner->sink);
     return gm_chain_create(&spec, &runner->chain);
 }
 
@@ -246,6 +319,9 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
     const struct gm_executor_ports *ports = &executor->spec.ports;
     gm_chain_destroy(runner->chain);
     gm_exchange_sink_destroy(runner->sink);
+    gm_range_sink_destroy(runner->ranges);
+    gm_sender_destroy(runner->samples_out);
+    gm_receiver_destroy(runner->samples_in);
     gm_sender_destroy(runner->sender);
     gm_text_source_destroy(runner->text);
     /* Reads under way go into the reader's blocks: the disk ends them first. */
@@ -430,5 +506,12 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         total->rows_count += sent.rows_count;
         total->payload_bytes += sent.payload_bytes;
         total->frames_count += sent.frames_count;
+        if (runner->samples_out != NULL) {
+            gm_sender_counts(runner->samples_out, &sent);
+            total = &counts->exchanges[plan->exchanges[plan->chains[i].exchange].samples];
+            total->rows_count += sent.rows_count;
+            total->payload_bytes += sent.payload_bytes;
+            total->frames_count += sent.frames_count;
+        }
     }
 }

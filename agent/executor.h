@@ -45,6 +45,7 @@ struct gm_executor_spec {
     uint64_t spin_ns;      /* of empty looks before it sleeps */
     const char *const *spill_directories; /* borrowed */
     uint32_t spill_directory_count;
+    uint64_t spill_at_bytes; /* of the heap; 0: three quarters of memory_bytes */
     struct gm_executor_ports ports;
     const _Atomic bool *cancel; /* looked at now and then; NULL: never */
 };

@@ -116,6 +116,8 @@ static int open_outputs(struct job *job)
                                 &job->network, &job->heap, &drain->receiver);
         if (rc < 0)
             return gm_error_set(job->error, rc, "no memory for an output");
+        if (exchange->ordered)
+            gm_receiver_set_ordered(drain->receiver);
     }
     return 0;
 }

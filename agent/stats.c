@@ -92,7 +92,8 @@ static void print_exchanges(FILE *file, const struct gm_plan *plan,
 {
     static const char *const kinds[] = {
         [GM_EXCHANGE_HASH] = "hash", [GM_EXCHANGE_GATHER] = "gather",
-        [GM_EXCHANGE_OUTPUT] = "output"};
+        [GM_EXCHANGE_OUTPUT] = "output", [GM_EXCHANGE_RANGE] = "range",
+        [GM_EXCHANGE_SAMPLE] = "sample"};
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
         const struct gm_exchange_counts *counts = &report->counts.exchanges[i];
         fprintf(file,

@@ -153,8 +153,16 @@ static void print_exchange(const struct gm_exchange_plan *exchange, uint32_t ind
         fprintf(file, "  => exchange %u: gather to 1 partition\n", index);
         break;
     case GM_EXCHANGE_OUTPUT:
-        fprintf(file, "  => exchange %u: gather to output %u in the driver\n", index,
-                exchange->output);
+        fprintf(file, "  => exchange %u: gather%s to output %u in the driver\n", index,
+                exchange->ordered ? " in order" : "", exchange->output);
+        break;
+    case GM_EXCHANGE_RANGE:
+        fprintf(file, "  => exchange %u: ranges of column ", index);
+        print_order(&exchange->keys, true, file);
+        fprintf(file, " to %u partitions, by samples in exchange %u\n", exchange->partition_count,
+                exchange->samples);
+        break;
+    case GM_EXCHANGE_SAMPLE: /* told with the one that it serves */
         break;
     }
 }

@@ -118,6 +118,8 @@ enum gm_exchange_kind {
     GM_EXCHANGE_HASH,   /* by key columns */
     GM_EXCHANGE_GATHER, /* to one partition, keeping origins */
     GM_EXCHANGE_OUTPUT, /* to the driver */
+    GM_EXCHANGE_RANGE,  /* by ranges of key columns, of equal size: partition i before i + 1 */
+    GM_EXCHANGE_SAMPLE, /* what the senders of a range exchange tell each other; feeds no chain */
 };
 
 struct gm_exchange_plan {
@@ -125,7 +127,9 @@ struct gm_exchange_plan {
     struct gm_schema schema;
     uint32_t partition_count;
     struct gleam_order keys;
-    uint32_t output; /* OUTPUT: index of the flow's output */
+    uint32_t output;  /* OUTPUT: index of the flow's output */
+    bool ordered;     /* OUTPUT: partitions one after the other; partition i is executor i's */
+    uint32_t samples; /* RANGE: the exchange of its samples */
 };
 
 struct gm_plan {

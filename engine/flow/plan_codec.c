@@ -9,7 +9,7 @@
 
 /* Changes with every change of the encoding: driver and executor are the same program, but an
  * agent's may not be. */
-#define PLAN_VERSION 1
+#define PLAN_VERSION 2
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
@@ -101,6 +101,8 @@ int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_b
         gm_writer_u32(&writer, exchange->partition_count);
         write_order(&writer, &exchange->keys);
         gm_writer_u32(&writer, exchange->output);
+        gm_writer_bool(&writer, exchange->ordered);
+        gm_writer_u32(&writer, exchange->samples);
     }
     const int rc = gm_writer_take(&writer, ret_data, ret_bytes);
     gm_writer_fini(&writer);
@@ -260,14 +262,16 @@ static void read_chain(struct gm_cursor *cursor, struct gm_chain_plan *chain)
 static void read_exchange(struct gm_cursor *cursor, struct gm_exchange_plan *exchange)
 {
     exchange->kind = gm_cursor_u8(cursor);
-    expect(cursor, exchange->kind <= GM_EXCHANGE_OUTPUT);
+    expect(cursor, exchange->kind <= GM_EXCHANGE_SAMPLE);
     read_schema(cursor, &exchange->schema);
     exchange->partition_count = gm_cursor_u32(cursor);
     expect(cursor, exchange->partition_count >= 1 &&
                        exchange->partition_count <= GM_PARTITIONS_MAX);
     read_order(cursor, &exchange->keys);
     exchange->output = gm_cursor_u32(cursor);
-    if (exchange->kind == GM_EXCHANGE_HASH)
+    exchange->ordered = gm_cursor_bool(cursor);
+    exchange->samples = gm_cursor_u32(cursor);
+    if (exchange->kind == GM_EXCHANGE_HASH || exchange->kind == GM_EXCHANGE_RANGE)
         check_order(cursor, &exchange->keys, &exchange->schema);
 }
 
@@ -281,6 +285,11 @@ static void check_links(struct gm_cursor *cursor, const struct gm_plan *plan)
                                plan->exchanges[chain->source.exchange].partition_count ==
                                    chain->source.partition_count);
     }
+    for (uint32_t e = 0; e < plan->exchange_count; e++)
+        if (plan->exchanges[e].kind == GM_EXCHANGE_RANGE)
+            expect(cursor, plan->exchanges[e].samples < plan->exchange_count &&
+                               plan->exchanges[plan->exchanges[e].samples].kind ==
+                                   GM_EXCHANGE_SAMPLE);
 }
 
 int gm_plan_decode(const uint8_t *data, size_t bytes, struct gm_plan *ret_plan,

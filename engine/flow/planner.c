@@ -21,6 +21,9 @@ struct planner {
     struct gm_schema schema;     /* at its end */
     /* Of the dataset at its end, as the person counts: a text source may have been cut finer. */
     uint32_t partition_count;
+    /* The partitions at its end are the ranges of one that is sorted: taken one after the other,
+     * they are that partition. */
+    bool ranges;
 };
 
 static int refuse(struct planner *planner, const struct gleam_dataset *node, const char *text)
@@ -68,6 +71,7 @@ static int cut(struct planner *planner, const struct gleam_dataset *node,
     GM_CHECK(plan->exchanges != NULL);
     plan->exchanges[plan->exchange_count] = exchange;
     planner->chain->exchange = plan->exchange_count++;
+    planner->ranges = exchange.kind == GM_EXCHANGE_RANGE;
     if (exchange.kind == GM_EXCHANGE_OUTPUT)
         return 0;
     struct gm_chain_plan *chain = add_chain(planner);
@@ -381,11 +385,45 @@ static int gather(struct planner *planner, const struct gleam_dataset *node)
                (struct gm_exchange_plan){.kind = GM_EXCHANGE_GATHER, .partition_count = 1});
 }
 
+/* An exchange for samples, which no chain feeds or reads. */
+static int add_samples(struct planner *planner, const struct gleam_dataset *node,
+                       uint32_t *ret_exchange)
+{
+    struct gm_plan *plan = &planner->plan;
+    if (plan->exchange_count + 1 >= GM_EXCHANGES_MAX)
+        return refuse(planner, node, "the flow needs more than 64 exchanges; split it");
+    plan->exchanges =
+        realloc(plan->exchanges, (plan->exchange_count + 1) * sizeof *plan->exchanges);
+    GM_CHECK(plan->exchanges != NULL);
+    struct gm_exchange_plan *exchange = &plan->exchanges[plan->exchange_count];
+    *exchange = (struct gm_exchange_plan){.kind = GM_EXCHANGE_SAMPLE,
+                                          .partition_count = planner->executor_count};
+    gm_schema_add(&exchange->schema, "sample", GLEAM_BYTES, false);
+    *ret_exchange = plan->exchange_count++;
+    return 0;
+}
+
+/* Rows of many partitions become ranges, one for each executor. */
+static int plan_ranges(struct planner *planner, const struct gleam_dataset *node)
+{
+    uint32_t samples = 0;
+    if (planner->executor_count == 1 || planner->chain->source.partition_count == 1)
+        return gather(planner, node);
+    int rc = add_samples(planner, node, &samples);
+    if (rc < 0)
+        return rc;
+    return cut(planner, node,
+               (struct gm_exchange_plan){.kind = GM_EXCHANGE_RANGE,
+                                         .keys = node->order,
+                                         .partition_count = planner->executor_count,
+                                         .samples = samples});
+}
+
 static int plan_sort(struct planner *planner, const struct gleam_dataset *node)
 {
     int rc = check_order(planner, node, &node->order);
-    if (rc == 0 && !node->local)
-        rc = gather(planner, node);
+    if (rc == 0 && (!node->local || planner->ranges))
+        rc = plan_ranges(planner, node);
     if (rc < 0)
         return rc;
     add_step(planner, GM_STEP_SORT, node)->order = node->order;
@@ -404,9 +442,10 @@ static int plan_top(struct planner *planner, const struct gleam_dataset *node)
     int rc = check_order(planner, node, &node->order);
     if (rc < 0)
         return rc;
-    if (node->local || planner->chain->source.partition_count > 1)
+    const bool local = node->local && !planner->ranges;
+    if (local || planner->chain->source.partition_count > 1)
         add_top(planner, node);
-    if (node->local)
+    if (local)
         return 0;
     rc = gather(planner, node);
     if (rc < 0)
@@ -443,7 +482,10 @@ static int plan_output(struct planner *planner, const struct gleam_dataset *node
     }
     return cut(planner, node,
                (struct gm_exchange_plan){
-                   .kind = GM_EXCHANGE_OUTPUT, .partition_count = 1, .output = node->output});
+                   .kind = GM_EXCHANGE_OUTPUT,
+                   .partition_count = 1,
+                   .output = node->output,
+                   .ordered = planner->ranges});
 }
 
 /* True when a step before the first exchange treats each partition on its own, so that the number
@@ -490,6 +532,7 @@ static int plan_text(struct planner *planner, struct gleam_dataset *node, bool f
 
 static int plan_source(struct planner *planner, struct gleam_dataset *node, bool fine)
 {
+    planner->ranges = false;
     struct gm_source *source = &add_chain(planner)->source;
     snprintf(source->name, sizeof source->name, "%s", node->name);
     if (node->kind == GM_NODE_READ_TEXT) {

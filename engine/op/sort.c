@@ -20,8 +20,9 @@
 #define SCRATCH_BYTES (256u << 10)
 /* Rows ahead that are fetched into the cache while rows are handed on. */
 #define PREFETCH_ROWS 12
-/* A partition is not worth a run of its own below this. */
-#define RUN_BYTES_MIN (64u << 10)
+/* Memory is made by runs of a 12th of what may be used, unless this step holds a third of it. */
+#define RUN_SHARE 12
+#define HELD_SHARE 3
 
 struct state {
     struct state *next, *previous; /* of the op's states */
@@ -50,6 +51,7 @@ struct sort {
     uint8_t *scratch;
     uint64_t scratch_bytes;
     struct state *states;
+    uint64_t held_bytes; /* by all of them */
     struct state *writing; /* its rows become a run, or its merge does */
     struct gm_run_writer writer;
     uint64_t written; /* entries of it */
@@ -109,8 +111,15 @@ static int sort_begin(struct gm_op *op, void **ret_state)
     return 0;
 }
 
+static uint64_t held_bytes(const struct state *state)
+{
+    return state->rows.held_bytes + state->capacity * sizeof *state->entries;
+}
+
 static void free_rows(struct gm_op *op, struct state *state)
 {
+    struct sort *self = op->self;
+    self->held_bytes -= held_bytes(state);
     gm_arena_fini(&state->rows);
     gm_heap_free(op->heap, state->entries, state->capacity * sizeof *state->entries);
     state->entries = NULL;
@@ -161,7 +170,7 @@ static int reserve_entries(struct gm_op *op, struct state *state, uint32_t more)
 
 /* Rows with room for a position before each; nothing has changed when it returns GM_ETASK_MEMORY.
  * The encoder spaces rows of variable length by the sizes it is given. */
-static int keep_rows(struct gm_op *op, struct state *state, const struct gm_batch *in)
+static int pack_rows(struct gm_op *op, struct state *state, const struct gm_batch *in)
 {
     struct sort *self = op->self;
     const struct gm_layout *layout = &self->order.layout;
@@ -199,9 +208,13 @@ static int keep_rows(struct gm_op *op, struct state *state, const struct gm_batc
     return 0;
 }
 
-static uint64_t held_bytes(const struct state *state)
+static int keep_rows(struct gm_op *op, struct state *state, const struct gm_batch *in)
 {
-    return state->rows.held_bytes + state->capacity * sizeof *state->entries;
+    struct sort *self = op->self;
+    const uint64_t before = held_bytes(state);
+    const int rc = pack_rows(op, state, in);
+    self->held_bytes += held_bytes(state) - before;
+    return rc;
 }
 
 /* ---- writing runs ---------------------------------------------------------------------------- */
@@ -310,7 +323,7 @@ static int write_run(struct gm_op *op)
     return self->writing->merging ? write_merged(op) : write_rows(op);
 }
 
-/* The partition with most rows in memory, if it is worth a run. */
+/* The partition with most rows in memory. */
 static struct state *largest(const struct sort *self)
 {
     struct state *best = NULL;
@@ -319,6 +332,18 @@ static struct state *largest(const struct sort *self)
             (best == NULL || held_bytes(state) > held_bytes(best)))
             best = state;
     return best;
+}
+
+static bool is_spent(const struct gm_op *op)
+{
+    return op->spill != NULL && op->heap->used_bytes >= op->spill_at_bytes;
+}
+
+static bool is_worth(const struct gm_op *op, const struct state *state)
+{
+    const struct sort *self = op->self;
+    return held_bytes(state) >= op->spill_at_bytes / RUN_SHARE ||
+           self->held_bytes >= op->spill_at_bytes / HELD_SHARE;
 }
 
 static int sort_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
@@ -330,9 +355,8 @@ static int sort_process(struct gm_op *op, void *opaque, const struct gm_batch *i
         int rc = write_run(op);
         if (rc != 0)
             return pass(op, rc);
-        const bool spent = op->spill != NULL && op->heap->used_bytes >= op->spill_at_bytes;
-        struct state *candidate = spent ? largest(self) : NULL;
-        if (candidate == NULL || held_bytes(candidate) < RUN_BYTES_MIN) {
+        struct state *candidate = is_spent(op) ? largest(self) : NULL;
+        if (candidate == NULL || !is_worth(op, candidate)) {
             rc = keep_rows(op, opaque, in);
             if (rc == 0)
                 return GM_OP_NEED_INPUT;

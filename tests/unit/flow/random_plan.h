@@ -128,6 +128,15 @@ static inline void random_plan(uint64_t *random, struct gm_plan *plan)
         exchange->partition_count = 1 + random_below(random, 20);
         random_plan_order(random, &exchange->schema, &exchange->keys);
         exchange->output = random_below(random, 9);
+        exchange->ordered = random_below(random, 2);
+        exchange->samples = random_below(random, i + 1);
+        if (random_below(random, 5) == 0 || plan->exchanges[exchange->samples].kind ==
+                                                GM_EXCHANGE_SAMPLE)
+            exchange->kind = random_below(random, 2) ? GM_EXCHANGE_RANGE : GM_EXCHANGE_SAMPLE;
+        /* Only the exchange of samples can be one. */
+        if (exchange->kind == GM_EXCHANGE_RANGE &&
+            plan->exchanges[exchange->samples].kind != GM_EXCHANGE_SAMPLE)
+            exchange->kind = GM_EXCHANGE_SAMPLE;
         random_source(random, &chain->source);
         chain->source.exchange = random_below(random, i + 1);
         if (chain->source.kind == GM_SOURCE_EXCHANGE)
