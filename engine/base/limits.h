@@ -57,6 +57,9 @@
 /* Bytes of a function's parameter. */
 #define GM_PARAM_BYTES_MAX (1u << 20)
 
+/* One record of fixed size: a quarter of a reader's block. */
+#define GM_RECORD_BYTES_MAX (64u << 10)
+
 /* An encoded plan travels over the control socket; a million file segments fit. */
 #define GM_PLAN_BYTES_MAX (256u << 20)
 

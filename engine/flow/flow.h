@@ -11,6 +11,7 @@
 
 enum gm_node_kind {
     GM_NODE_READ_TEXT,
+    GM_NODE_READ_RECORDS,
     GM_NODE_STRINGS,
     GM_NODE_INTS,
     GM_NODE_AS,
@@ -47,6 +48,7 @@ struct gleam_dataset {
     /* sources */
     char **paths; /* owned, path_count of them */
     size_t path_count;
+    uint32_t key_bytes, value_bytes; /* of a record */
     struct gm_string *strings;
     size_t string_count;
     int64_t from, to;

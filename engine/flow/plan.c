@@ -83,7 +83,8 @@ static void print_source(const struct gm_source *source, FILE *file)
     switch (source->kind) {
     case GM_SOURCE_TEXT:
         gm_text_format_size(bytes, size, sizeof size);
-        fprintf(file, "  read text %s%s%s, %u file%s, %s, %u partition%s%s",
+        fprintf(file, "  read %s %s%s%s, %u file%s, %s, %u partition%s%s",
+                source->record_bytes > 0 ? "records" : "text",
                 source->file_count > 0 ? source->files[0].path : "(no file)",
                 source->file_count > 1 ? " ..." : "", source->tokenize ? " + tokenize (fused)" : "",
                 source->file_count, source->file_count == 1 ? "" : "s", size,

@@ -90,6 +90,8 @@ struct gm_source {
     char name[GM_STEP_NAME_BYTES_MAX];
     struct gm_schema schema; /* of the batches it makes, fused kernel included */
     uint32_t partition_count;
+    uint32_t record_bytes; /* text: no lines but records of this size, 0: lines */
+    uint32_t key_bytes;    /* of a record; the rest is its value */
     bool tokenize; /* text: the tokenize step is fused in, and rows are words */
     char tokenize_name[GM_STEP_NAME_BYTES_MAX];
 

@@ -38,6 +38,8 @@ static void write_source(struct gm_writer *writer, const struct gm_source *sourc
     gm_writer_string(writer, source->name);
     write_schema(writer, &source->schema);
     gm_writer_u32(writer, source->partition_count);
+    gm_writer_u32(writer, source->record_bytes);
+    gm_writer_u32(writer, source->key_bytes);
     gm_writer_bool(writer, source->tokenize);
     gm_writer_string(writer, source->tokenize_name);
     gm_writer_u32(writer, source->file_count);
@@ -202,6 +204,10 @@ static void read_source(struct gm_cursor *cursor, struct gm_source *source)
     read_schema(cursor, &source->schema);
     source->partition_count = gm_cursor_u32(cursor);
     expect(cursor, source->partition_count >= 1 && source->partition_count <= GM_PARTITIONS_MAX);
+    source->record_bytes = gm_cursor_u32(cursor);
+    source->key_bytes = gm_cursor_u32(cursor);
+    expect(cursor, source->record_bytes <= GM_RECORD_BYTES_MAX &&
+                       source->key_bytes <= source->record_bytes);
     source->tokenize = gm_cursor_bool(cursor);
     gm_cursor_string(cursor, source->tokenize_name, sizeof source->tokenize_name);
     read_files(cursor, source);

@@ -182,7 +182,8 @@ static int plan_tokenize(struct planner *planner, const struct gleam_dataset *no
     snprintf(planner->schema.fields[0].name, GM_FIELD_NAME_BYTES_MAX, "word");
     planner->schema.fields[0].nullable = false;
     /* Line ends are no letters, so the words of a block are the words of its lines. */
-    if (planner->chain->step_count == 0 && source->kind == GM_SOURCE_TEXT && !source->tokenize) {
+    if (planner->chain->step_count == 0 && source->kind == GM_SOURCE_TEXT && !source->tokenize &&
+        source->record_bytes == 0) {
         source->tokenize = true;
         source->schema = planner->schema;
         snprintf(source->tokenize_name, sizeof source->tokenize_name, "%s", node->name);
@@ -503,6 +504,24 @@ static bool shows_partitions(struct gleam_dataset *const *path, uint32_t count)
     return false;
 }
 
+static int records_schema(struct planner *planner, const struct gleam_dataset *node,
+                          struct gm_source *source)
+{
+    source->key_bytes = node->key_bytes;
+    source->record_bytes = node->key_bytes + node->value_bytes;
+    gm_schema_add(&source->schema, "key", GLEAM_BYTES, false);
+    if (node->value_bytes > 0)
+        gm_schema_add(&source->schema, "value", GLEAM_BYTES, false);
+    for (uint32_t i = 0; i < source->file_count; i++) {
+        const struct gm_file *file = &source->files[i];
+        if (file->bytes == UINT64_MAX || file->bytes % source->record_bytes != 0)
+            return gm_error_set(planner->error, GM_EJOB_INPUT,
+                                "%s: %s does not hold whole records of %u bytes", node->where,
+                                file->path, source->record_bytes);
+    }
+    return 0;
+}
+
 static int plan_text(struct planner *planner, struct gleam_dataset *node, bool fine)
 {
     struct gm_file_list list = {0};
@@ -519,7 +538,13 @@ static int plan_text(struct planner *planner, struct gleam_dataset *node, bool f
     source->file_count = list.count;
     if (rc < 0)
         return rc;
-    gm_schema_add(&source->schema, "line", GLEAM_BYTES, false);
+    if (node->kind == GM_NODE_READ_RECORDS) {
+        rc = records_schema(planner, node, source);
+        if (rc < 0)
+            return rc;
+    } else {
+        gm_schema_add(&source->schema, "line", GLEAM_BYTES, false);
+    }
     uint32_t partition_count = node->partition_count;
     if (partition_count == 0)
         partition_count = fine ? gm_splits_count(source, planner->executor_count)
@@ -535,7 +560,7 @@ static int plan_source(struct planner *planner, struct gleam_dataset *node, bool
     planner->ranges = false;
     struct gm_source *source = &add_chain(planner)->source;
     snprintf(source->name, sizeof source->name, "%s", node->name);
-    if (node->kind == GM_NODE_READ_TEXT) {
+    if (node->kind == GM_NODE_READ_TEXT || node->kind == GM_NODE_READ_RECORDS) {
         int rc = plan_text(planner, node, fine);
         if (rc < 0)
             return rc;

@@ -49,8 +49,8 @@ void gm_row_queue_init(struct gm_row_queue *queue, const struct gm_layout *layou
 void gm_row_queue_fini(struct gm_row_queue *queue); /* accepts a zeroed one */
 
 /* Packs rows from *first on, of which row *first has the given position, and moves *first behind
- * those that were taken.  Returns 0 when all are; GM_AGAIN: go on there later; GM_ETASK_MEMORY, also
- * for a row over GM_ROW_BYTES_MAX; or < 0. */
+ * those that were taken.  Returns 0 when all are; GM_AGAIN: go on there later; GM_ETASK_MEMORY,
+ * also for a row over GM_ROW_BYTES_MAX; or < 0. */
 int gm_row_queue_add(struct gm_row_queue *queue, const struct gm_batch *batch, uint32_t *first,
                      uint32_t tag, uint64_t position);
 

@@ -59,6 +59,8 @@ static inline void random_source(uint64_t *random, struct gm_source *source)
     source->partition_count = 1 + random_below(random, 20);
     source->tokenize = random_below(random, 2);
     random_text(random, source->tokenize_name, sizeof source->tokenize_name);
+    source->record_bytes = random_below(random, 2) * random_below(random, 1000);
+    source->key_bytes = random_below(random, source->record_bytes + 1);
     source->file_count = random_below(random, 5);
     source->files = random_table(source->file_count, sizeof *source->files);
     for (uint32_t i = 0; i < source->file_count; i++) {
