@@ -217,7 +217,8 @@ static bool may_spill(const struct gm_plan *plan)
 {
     for (uint32_t c = 0; c < plan->chain_count; c++)
         for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
-            if (plan->chains[c].steps[s].kind == GM_STEP_SORT)
+            if (plan->chains[c].steps[s].kind == GM_STEP_SORT ||
+                plan->chains[c].steps[s].kind == GM_STEP_REDUCE)
                 return true;
     return false;
 }

@@ -9,6 +9,8 @@
 
 /* Below what the heap maps on its own, and large enough that a chunk's end wastes little. */
 #define CHUNK_BYTES (256u << 10)
+/* Where not even that is there. */
+#define CHUNK_BYTES_SMALL (32u << 10)
 /* Memory is made by a 12th of what may be used at least. */
 #define FLUSH_SHARE 12
 
@@ -100,6 +102,10 @@ static int add_chunk(struct gm_row_queue *queue, size_t need)
     if (capacity < CHUNK_BYTES)
         capacity = CHUNK_BYTES;
     struct gm_row_chunk *chunk = gm_heap_alloc(queue->heap, capacity);
+    if (chunk == NULL && capacity == CHUNK_BYTES && need < CHUNK_BYTES_SMALL / 2) {
+        capacity = CHUNK_BYTES_SMALL;
+        chunk = gm_heap_alloc(queue->heap, capacity);
+    }
     if (chunk == NULL)
         return GM_ETASK_MEMORY;
     *chunk = (struct gm_row_chunk){.capacity = capacity};
