@@ -114,6 +114,7 @@ static void write_counts(struct gm_writer *writer, const struct gm_executor_coun
         gm_writer_u64(writer, counts->exchanges[i].rows_count);
         gm_writer_u64(writer, counts->exchanges[i].payload_bytes);
         gm_writer_u64(writer, counts->exchanges[i].frames_count);
+        gm_writer_u64(writer, counts->exchange_spilled_bytes[i]);
     }
 }
 
@@ -140,6 +141,7 @@ static void read_counts(struct gm_cursor *cursor, const struct gm_plan *plan,
         counts->exchanges[i].rows_count += gm_cursor_u64(cursor);
         counts->exchanges[i].payload_bytes += gm_cursor_u64(cursor);
         counts->exchanges[i].frames_count += gm_cursor_u64(cursor);
+        counts->exchange_spilled_bytes[i] += gm_cursor_u64(cursor);
     }
 }
 

@@ -20,10 +20,10 @@
  * cast and the step itself, a combine and a reduce, a local top and a top. */
 #define GM_CONTROL_STEPS_MAX (4 * GM_STEPS_MAX)
 
-/* An outcome: magic, code and text; 5 numbers of the executor, 3 per chain, 2 per step and 3 per
+/* An outcome: magic, code and text; 5 numbers of the executor, 3 per chain, 2 per step and 4 per
  * exchange, each 8 bytes.  There are as many chains as exchanges at most. */
 _Static_assert(4 + 8 + 4 + GM_ERROR_BYTES_MAX + 5 * 8 + GM_EXCHANGES_MAX * 3 * 8 +
-                       GM_CONTROL_STEPS_MAX * 2 * 8 + GM_EXCHANGES_MAX * 3 * 8 <=
+                       GM_CONTROL_STEPS_MAX * 2 * 8 + GM_EXCHANGES_MAX * 4 * 8 <=
                    GM_CONTROL_BYTES_MAX,
                "the outcome of the largest plan fits a message");
 

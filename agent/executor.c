@@ -449,9 +449,11 @@ int gm_executor_counts_init(struct gm_executor_counts *counts, const struct gm_p
 {
     *counts = (struct gm_executor_counts){.chain_count = plan->chain_count};
     counts->chains = calloc(plan->chain_count + 1, sizeof *counts->chains);
-    counts->exchanges = calloc(plan->exchange_count + 1, sizeof *counts->exchanges);
+    counts->exchanges = calloc(plan->exchange_count + 1,
+                               sizeof *counts->exchanges + sizeof *counts->exchange_spilled_bytes);
     if (counts->chains == NULL || counts->exchanges == NULL)
         goto free_tables;
+    counts->exchange_spilled_bytes = (uint64_t *)(counts->exchanges + plan->exchange_count + 1);
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         const size_t step_count = plan->chains[i].step_count;
         counts->chains[i].step_rows = calloc(2 * step_count + 1, sizeof(uint64_t));
@@ -507,6 +509,9 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         total->rows_count += sent.rows_count;
         total->payload_bytes += sent.payload_bytes;
         total->frames_count += sent.frames_count;
+        if (runner->ranges != NULL)
+            counts->exchange_spilled_bytes[plan->chains[i].exchange] +=
+                gm_range_sink_spilled_bytes(runner->ranges);
         if (runner->samples_out != NULL) {
             gm_sender_counts(runner->samples_out, &sent);
             total = &counts->exchanges[plan->exchanges[plan->chains[i].exchange].samples];

@@ -85,6 +85,7 @@ struct gm_executor_counts {
     uint32_t chain_count;
     struct gm_chain_counts *chains;       /* chain_count of them */
     struct gm_exchange_counts *exchanges; /* sent, plan->exchange_count of them */
+    uint64_t *exchange_spilled_bytes;     /* by their senders; in the same block */
 };
 
 /* Allocates the tables by malloc for the plan's size, zeroed.  Returns 0 or -ENOMEM. */

@@ -99,10 +99,10 @@ static void print_exchanges(FILE *file, const struct gm_plan *plan,
         fprintf(file,
                 "%s\n    {\"exchange_index\": %u, \"exchange_kind\": \"%s\", "
                 "\"partitions_count\": %u, \"moved_rows\": %" PRIu64 ", \"moved_bytes\": %" PRIu64
-                ", \"frames_count\": %" PRIu64 "}",
+                ", \"frames_count\": %" PRIu64 ", \"spilled_bytes\": %" PRIu64 "}",
                 i > 0 ? "," : "", i, kinds[plan->exchanges[i].kind],
                 plan->exchanges[i].partition_count, counts->rows_count, counts->payload_bytes,
-                counts->frames_count);
+                counts->frames_count, report->counts.exchange_spilled_bytes[i]);
     }
 }
 

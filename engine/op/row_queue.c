@@ -9,7 +9,10 @@
 
 /* Below what the heap maps on its own, and large enough that a chunk's end wastes little. */
 #define CHUNK_BYTES (256u << 10)
-/* Where not even that is there. */
+/* Where gigabytes are expected: a huge page each. */
+#define CHUNK_BYTES_LARGE (2u << 20)
+#define LARGE_CHUNKS_MIN 128
+/* Where not even the usual is there. */
 #define CHUNK_BYTES_SMALL (32u << 10)
 /* Memory is made by a 12th of what may be used at least. */
 #define FLUSH_SHARE 12
@@ -99,8 +102,11 @@ static int flush(struct gm_row_queue *queue)
 static int add_chunk(struct gm_row_queue *queue, size_t need)
 {
     size_t capacity = sizeof(struct gm_row_chunk) + need + GM_BYTES_SLACK;
-    if (capacity < CHUNK_BYTES)
-        capacity = CHUNK_BYTES;
+    const size_t usual = queue->heap->limit_bytes / CHUNK_BYTES_LARGE >= LARGE_CHUNKS_MIN
+                             ? CHUNK_BYTES_LARGE
+                             : CHUNK_BYTES;
+    if (capacity < usual)
+        capacity = usual;
     struct gm_row_chunk *chunk = gm_heap_alloc(queue->heap, capacity);
     if (chunk == NULL && capacity == CHUNK_BYTES && need < CHUNK_BYTES_SMALL / 2) {
         capacity = CHUNK_BYTES_SMALL;

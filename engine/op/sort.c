@@ -95,6 +95,7 @@ static int sort_begin(struct gm_op *op, void **ret_state)
     if (state == NULL)
         return GM_ETASK_MEMORY;
     gm_arena_init(&state->rows, op->heap);
+    gm_arena_expect_much(&state->rows);
     state->next = self->states;
     if (self->states != NULL)
         self->states->previous = state;

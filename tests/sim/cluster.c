@@ -359,32 +359,43 @@ static int drain_one(struct driver *driver, uint32_t index)
     return 0;
 }
 
+/* Returns 0 when it took something, GM_AGAIN, GM_END when all have ended, or < 0. */
+static int drain_once(struct driver *driver)
+{
+    bool progressed = false, all_ended = true;
+    for (uint32_t i = 0; i < driver->cluster->branch_count; i++) {
+        if (driver->drains[i].ended)
+            continue;
+        const int rc = drain_one(driver, i);
+        if (rc < 0)
+            return rc;
+        progressed = progressed || rc != GM_AGAIN;
+        driver->drains[i].ended = rc == GM_END;
+        all_ended = all_ended && driver->drains[i].ended;
+    }
+    return all_ended ? GM_END : progressed ? 0 : GM_AGAIN;
+}
+
 /* Returns 0 when all outputs have ended, or < 0; also ends when the world stops. */
 static int drain_all(struct driver *driver)
 {
     struct cluster *cluster = driver->cluster;
     for (;;) {
-        bool progressed = false, all_ended = true;
-        for (uint32_t i = 0; i < cluster->branch_count; i++) {
-            if (driver->drains[i].ended)
-                continue;
-            const int rc = drain_one(driver, i);
-            if (rc < 0)
-                return rc;
-            progressed = progressed || rc != GM_AGAIN;
-            driver->drains[i].ended = rc == GM_END;
-            all_ended = all_ended && driver->drains[i].ended;
-        }
-        if (all_ended)
-            return 0;
+        int rc = drain_once(driver);
+        if (rc < 0 || rc == GM_END)
+            return rc == GM_END ? 0 : rc;
         if (cluster->world.stopping)
             return GM_EJOB_CANCELLED;
-        sim_world_tick(&cluster->world, "drained", progressed, 0);
-        if (progressed)
+        sim_world_tick(&cluster->world, "drained", rc == 0, 0);
+        if (rc == 0)
             continue;
-        if (gm_link_sleep(driver->link))
+        gm_link_announce(driver->link);
+        rc = drain_once(driver);
+        if (rc == GM_AGAIN)
             driver->bell.ops->wait(driver->bell.self, NULL, 0, UINT64_MAX);
         gm_link_awake(driver->link);
+        if (rc < 0 || rc == GM_END)
+            return rc == GM_END ? 0 : rc;
     }
 }
 
