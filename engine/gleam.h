@@ -312,6 +312,12 @@ struct gleam_dataset *gleam_text_file(struct gleam_flow *flow, const char *path)
 /* Several paths as one dataset. */
 struct gleam_dataset *gleam_read_texts(struct gleam_flow *flow, const char *const *paths,
                                        size_t path_count, uint32_t partition_count);
+/* Records of key_bytes and value_bytes, one behind the other, as rows (key bytes, value bytes);
+ * with value_bytes 0 as rows (key bytes).  key_bytes is 1 or more, both together at most 65536.
+ * Files hold whole records. */
+struct gleam_dataset *gleam_read_records(struct gleam_flow *flow, const char *path,
+                                         uint32_t key_bytes, uint32_t value_bytes,
+                                         uint32_t partition_count);
 /* Strings of the program, one row each. */
 struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *strings,
                                     size_t count);
@@ -692,6 +698,7 @@ void gleam_here(const char *file, int line);
 #define gleam_read_text(...) (gleam_here(__FILE__, __LINE__), gleam_read_text(__VA_ARGS__))
 #define gleam_text_file(...) (gleam_here(__FILE__, __LINE__), gleam_text_file(__VA_ARGS__))
 #define gleam_read_texts(...) (gleam_here(__FILE__, __LINE__), gleam_read_texts(__VA_ARGS__))
+#define gleam_read_records(...) (gleam_here(__FILE__, __LINE__), gleam_read_records(__VA_ARGS__))
 #define gleam_strings(...) (gleam_here(__FILE__, __LINE__), gleam_strings(__VA_ARGS__))
 #define gleam_byte_strings(...) (gleam_here(__FILE__, __LINE__), gleam_byte_strings(__VA_ARGS__))
 #define gleam_ints(...) (gleam_here(__FILE__, __LINE__), gleam_ints(__VA_ARGS__))
