@@ -130,9 +130,9 @@ int gm_cli_bench_generate(int argc, char **argv)
     wanted.records.ascii = gm_cli_flag(&argc, argv, "--ascii");
     wanted.records.skew = gm_cli_flag(&argc, argv, "--skew");
     wanted.records.seed = wanted.seed;
+    gm_cli_no_more_options(&argc, argv);
     if (wanted.records.count == 0 && (wanted.records.ascii || wanted.records.skew))
         return refuse("--ascii and --skew", "they go with --records");
-    gm_cli_no_more_options(&argc, argv);
     if (argc != 2)
         return gm_cli_mistake(help);
     return write_file(argv[1], &wanted);
