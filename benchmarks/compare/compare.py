@@ -85,11 +85,19 @@ class Texts:
         if self.arguments.file:
             return self.arguments.file
         size = self.arguments.text
+        gleam = os.path.join(self.arguments.build, "gleam")
+        if words < 0:
+            skewed = words == comparisons.SKEWED_RECORDS
+            path = os.path.join(self.folder, f"gleam-records-{size}{'-skewed' * skewed}.txt")
+            if not os.path.exists(path):
+                subprocess.run([gleam, "bench", "generate", "--records", str(size // 100),
+                                "--ascii"] + ["--skew"] * skewed + [path + ".part"], check=True)
+                os.rename(path + ".part", path)
+            return path
         if self.arguments.small:
             words //= SMALL_WORDS_DIVISOR
         path = os.path.join(self.folder, f"gleam-text-{size}-{words}.txt")
         if not os.path.exists(path):
-            gleam = os.path.join(self.arguments.build, "gleam")
             subprocess.run([gleam, "bench", "generate", "--text", str(size), "--words", str(words),
                             path + ".part"], check=True)
             os.rename(path + ".part", path)
