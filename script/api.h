@@ -82,6 +82,3 @@ void gleam_write_csv(struct gleam_dataset *dataset, const char *path,
 void gleam_write_tsv(struct gleam_dataset *dataset, const char *path,
                      const struct gleam_write_options *options);
 void gleam_write_jsonl(struct gleam_dataset *dataset, const char *path);
-struct gleam_dataset *gleam_read_jsonl(struct gleam_flow *flow, const char *path,
-                                       uint32_t partition_count, int on_error);
-struct gleam_dataset *gleam_exec(struct gleam_flow *flow, const char *command);

@@ -126,26 +126,6 @@ function flow_methods:Exec(code)
     return dataset(self, C.gleam_exec(self.pointer, need("the command of Exec", "string", code)))
 end
 
--- gleam.Jsonl(PATH, n, {on_error = "skip"}): an object per line.
-function gleam.Jsonl(path, partitions, options)
-    need("the path of gleam.Jsonl", "string", path)
-    if type(partitions) == "table" then
-        partitions, options = nil, partitions
-    end
-    return {read = function(flow)
-        here()
-        local struct = fill("struct gleam_csv_options", {on_error = csv_readers.on_error}, options,
-            "Jsonl")
-        return dataset(flow, C.gleam_read_jsonl(flow.pointer, path, partitions or 0, struct.on_error))
-    end}
-end
-
--- The lines that a command prints.
-function flow_methods:Exec(command)
-    here()
-    return dataset(self, C.gleam_exec(self.pointer, need("the command of Exec", "string", command)))
-end
-
 -- ---- written files -----------------------------------------------------------------------------------
 
 local write_readers = {delimiter = character, quote = character, unquoted = flag, quote_all = flag,

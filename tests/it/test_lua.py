@@ -334,6 +334,7 @@ gleam.New():Ints(1, 3):Printlnf("%v"):Run()"""))
             self.says(self.HEAD + "  :" + step + self.TAIL, "flow.lua:3", "4294967295 at most")
         for source in ("Ints('a', 3)", "Ints(1, 1.5)", "Ints(2^60, 0)", "TextFile('x', 'y')",
                        "TextFile('x', -1)", "Read(gleam.Csv('x', 0.5))", "Exec({})", "Read(gleam.Jsonl())",
+                       "Read(gleam.Jsonl('x', 0.5))",
                        "Read(gleam.Jsonl('x', {on_error = 'maybe'}))"):
             self.says('local gleam = require "gleam"\ngleam.New():' + source + self.TAIL,
                       "flow.lua:2: the ")
