@@ -154,7 +154,7 @@ static int make_region(struct job *job, struct gm_memory_split *ret_split)
 static int open_driver(struct job *job, const struct gm_memory_split *split)
 {
     const uint32_t executors = job->region.spec.executor_count;
-    int rc = gm_heap_init(&job->heap, split->heap_bytes);
+    int rc = gm_heap_init(&job->heap, split->driver_bytes);
     if (rc < 0)
         return gm_error_set(job->error, rc, "no memory for the driver's heap");
     gm_eventfd_bell_init(&job->bell_state, job->session->bells, executors + 1,
@@ -228,8 +228,8 @@ static bool nobody_reads(const struct job *job)
     return true;
 }
 
-/* Announces the sleep and tries once more.  Whether frames are there is not the question: an ordered
- * output leaves those of later sources where they are.  Returns 0 or < 0. */
+/* Announces the sleep and tries once more.  Whether frames are there is not the question: an
+ * ordered output leaves those of later sources where they are.  Returns 0 or < 0. */
 static int wait_for_work(struct job *job)
 {
     int extra[GM_EXECUTORS_MAX];
