@@ -49,7 +49,7 @@ struct gm_run_reader {
 };
 
 /* True while less than 1 - 1/share of the heap is used.  A merge takes runs while a quarter is
- * left, and reads ahead while half is: rows may be large, and lie in several places on their way. */
+ * left, and reads ahead while half is: rows may be large, and lie in several places. */
 bool gm_run_spare_memory(const struct gm_heap *heap, uint32_t share);
 #define GM_RUN_MERGE_SHARE 4
 #define GM_RUN_AHEAD_SHARE 2
