@@ -39,19 +39,28 @@ static struct packed pack_rows(const struct gm_sort_order *order, const struct g
     size_t bytes = 0, capacity = 1 << 16;
     uint64_t *offsets = calloc(rows->row_count, sizeof *offsets);
     packed.memory = malloc(capacity);
-    for (uint64_t i = 0; i < rows->row_count; i++) {
+    for (uint64_t first = 0; first < rows->row_count; first += GM_BATCH_ROWS_MAX) {
         struct input input;
-        uint32_t size;
-        input_make(&input, schema, rows, i, 1);
-        gm_codec_sizes(&order->layout, &input.batch, 0, 1, &size);
-        while (bytes + size + 8 + GM_BYTES_SLACK > capacity)
-            packed.memory = realloc(packed.memory, capacity *= 2);
-        const uint64_t position = (i * 7919) % (rows->row_count * 7919 + 1) ^ 0x5555;
-        memcpy(packed.memory + bytes, &position, 8);
-        offsets[i] = bytes + 8;
-        gm_codec_encode(&order->layout, &input.batch, 0, 1, &size, packed.memory + bytes + 8);
-        gm_sort_prefixes(order, &input.batch, 0, 1, &packed.entries[i].prefix);
-        bytes += 8 + size;
+        uint32_t sizes[GM_BATCH_ROWS_MAX];
+        const uint64_t left = rows->row_count - first;
+        const uint32_t count = left < GM_BATCH_ROWS_MAX ? (uint32_t)left : GM_BATCH_ROWS_MAX;
+        input_make(&input, schema, rows, first, count);
+        gm_codec_sizes(&order->layout, &input.batch, 0, count, sizes);
+        for (uint32_t j = 0; j < count; j++) {
+            const uint64_t i = first + j;
+            while (bytes + sizes[j] + 8 + GM_BYTES_SLACK > capacity)
+                packed.memory = realloc(packed.memory, capacity *= 2);
+            const uint64_t position = (i * 7919) % (rows->row_count * 7919 + 1) ^ 0x5555;
+            memcpy(packed.memory + bytes, &position, 8);
+            offsets[i] = bytes + 8;
+            gm_codec_encode(&order->layout, &input.batch, j, 1, &sizes[j],
+                            packed.memory + bytes + 8);
+            bytes += 8 + sizes[j];
+        }
+        uint64_t prefixes[GM_BATCH_ROWS_MAX];
+        gm_sort_prefixes(order, &input.batch, 0, count, prefixes);
+        for (uint32_t j = 0; j < count; j++)
+            packed.entries[first + j].prefix = prefixes[j];
         input_free(&input);
     }
     for (uint64_t i = 0; i < rows->row_count; i++) {
