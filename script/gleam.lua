@@ -75,13 +75,29 @@ local function need(what, wanted, value)
     return value
 end
 
-local function whole(what, value, least)
+-- most: what C has room for, a uint32_t unless told otherwise.
+local function whole(what, value, least, most)
     local number = tonumber(value)
     if number == nil or number ~= math.floor(number) or number < least then
         complain(("%s is %s; it must be a whole number from %d on"):format(
             what, tostring(value), least))
+    elseif number > (most or 2^32 - 1) then
+        complain(("%s is %s; the largest is %.0f"):format(what, tostring(value), most or 2^32 - 1))
     end
     return number
+end
+
+-- A row number or a count of rows: exact as a number.
+local ROWS_MAX = 2^53
+
+local function integer(what, value)
+    if ffi.istype("int64_t", value) then
+        return value
+    elseif type(value) ~= "number" or value ~= math.floor(value) or value < -2^63 or value >= 2^63 then
+        complain(("%s is %s; it must be a whole number in the range of i64"):format(
+            what, tostring(value)))
+    end
+    return value
 end
 
 -- Methods take an optional name of the step first, as the Go form has it: a string that is not all
@@ -340,7 +356,7 @@ function dataset_methods:LocalLimit(...)
     local step, count, offset = step_name("LocalLimit", ...)
     here()
     return dataset(self.flow, C.gleam_local_limit(self.pointer, step,
-        whole("the number of rows", count, 0), whole("the offset", offset or 0, 0)))
+        whole("the number of rows", count, 0, ROWS_MAX), whole("the offset", offset or 0, 0, ROWS_MAX)))
 end
 
 -- The first n rows of all.
@@ -348,7 +364,7 @@ function dataset_methods:Limit(...)
     local step, count = step_name("Limit", ...)
     here()
     return dataset(self.flow,
-        C.gleam_limit(self.pointer, step, whole("the number of rows", count, 0)))
+        C.gleam_limit(self.pointer, step, whole("the number of rows", count, 0, ROWS_MAX)))
 end
 
 -- Methods that take a number of partitions.
@@ -535,12 +551,23 @@ local function strings_of(list, what)
     return pointers, count, kept, lengths
 end
 
+-- A script that comes by standard input leaves no rows there.
+local function check_stdin(path)
+    if path == "-" and core.is_from_stdin then
+        complain("standard input is the script itself: give the script as a file, or another input")
+    end
+end
+
 -- Lines of text files: a path, a glob or a folder, or a list of these.
 function flow_methods:TextFile(path, partitions)
     here()
     local pointers, count, kept = strings_of(type(path) == "table" and path or
         {need("the path", "string", path)}, "the paths")
-    local made = dataset(self, C.gleam_read_texts(self.pointer, pointers, count, partitions or 0))
+    for i = 1, count do
+        check_stdin(kept[i])
+    end
+    local made = dataset(self, C.gleam_read_texts(self.pointer, pointers, count,
+        whole("the number of partitions", partitions or 0, 0)))
     self.alive = kept
     return made
 end
@@ -557,7 +584,8 @@ flow_methods.Lines = flow_methods.Strings
 -- The integers from, from + 1, ..., to - 1.
 function flow_methods:Ints(from, to)
     here()
-    return dataset(self, C.gleam_ints(self.pointer, from, to))
+    return dataset(self, C.gleam_ints(self.pointer, integer("the first number of Ints", from),
+        integer("the number behind the last of Ints", to)))
 end
 
 -- Rows given in the script, a table of columns each: they travel as a broadcast value.
@@ -647,7 +675,7 @@ values.name("gleam.Count", gleam.Count)
 
 files(core, {gleam = gleam, flow_methods = flow_methods, dataset_methods = dataset_methods,
              here = here, need = need, whole = whole, complain = complain, dataset = dataset,
-             check_flow = check_flow, step_name = step_name})
+             check_flow = check_flow, check_stdin = check_stdin})
 
 -- An int64_t from its bytes, for rows that reach the script.
 local function int64(bytes)
