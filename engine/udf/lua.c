@@ -105,6 +105,18 @@ static const char *broadcast(struct gm_lua_io *io, uint32_t number, size_t *ret_
 
 /* ---- the state ------------------------------------------------------------------------------- */
 
+/* Behind the place that LuaJIT puts in front of a message, where that is in a loop of ours: it says
+ * nothing to a person. */
+static const char *skip_our_place(const char *text)
+{
+    static const char ours[] = "gleam/";
+    if (strncmp(text, ours, sizeof ours - 1) != 0)
+        return text;
+    const char *line = strchr(text, ':');
+    const char *behind = line != NULL ? line + 1 + strspn(line + 1, "0123456789") : text;
+    return strncmp(behind, ": ", 2) == 0 ? behind + 2 : text;
+}
+
 /* Takes the error from the stack to lua->message, unless a callback has noted the reason. */
 static int take_error(struct gm_lua *lua, int status)
 {
@@ -116,7 +128,7 @@ static int take_error(struct gm_lua *lua, int status)
         snprintf(lua->message, sizeof lua->message, "%.14g", lua_tonumber(lua->state, -1));
     else
         snprintf(lua->message, sizeof lua->message, "%s",
-                 type == LUA_TSTRING ? lua_tostring(lua->state, -1)
+                 type == LUA_TSTRING ? skip_our_place(lua_tostring(lua->state, -1))
                  : type == LUA_TNIL  ? "an error without a value was raised"
                                      : "an error that is no text was raised: give the object a "
                                        "__tostring");
