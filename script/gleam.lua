@@ -190,14 +190,15 @@ function gleam.C(path, symbol, parameter)
     end)
 end
 
--- A function as C wants it.  Returns it, and what must stay alive until C has copied it.
-local function function_of(value, what)
+-- A function as C wants it, for a step of the flow.  Returns it, and what must stay alive until C has
+-- copied it.
+local function function_of(value, what, flow)
     if getmetatable(value) == function_class then
         return value.make()
     end
     local bytes
     if type(value) == "function" then
-        local ok, result = pcall(values.dump, value, what)
+        local ok, result = pcall(values.dump, value, what, flow)
         if not ok then
             complain(result)
         end
@@ -238,7 +239,7 @@ local function with_function(name, add)
     dataset_methods[name] = function(self, ...)
         local step, fn = named(name, ...)
         here()
-        local converted, alive = function_of(fn, name)
+        local converted, alive = function_of(fn, name, self.flow)
         local made = dataset(self.flow, add(self.pointer, step, converted))
         self.flow.alive = alive -- until C has copied it
         made.is_for_each = name == "ForEach"
@@ -266,7 +267,7 @@ local function reduce_by(name, add)
             step, fn, field = name, ...
         end
         here()
-        local converted, alive = function_of(fn, name)
+        local converted, alive = function_of(fn, name, self.flow)
         local made = dataset(self.flow, add(self.pointer, step, converted, order_of(field, 1)))
         self.flow.alive = alive
         return made
@@ -633,7 +634,8 @@ end
 -- and in the steps it reads like the table itself.
 function flow_methods:Broadcast(value)
     here()
-    local ok, bytes = pcall(values.dump, need("what is broadcast", "table", value), "the broadcast value")
+    local ok, bytes = pcall(values.dump, need("what is broadcast", "table", value),
+        "the broadcast value", self)
     if not ok then
         complain(bytes)
     end
@@ -641,6 +643,7 @@ function flow_methods:Broadcast(value)
     check_flow(self)
     return setmetatable({}, {
         __gleam_broadcast = number,
+        __gleam_owner = self,
         __index = value,
         __newindex = function() error("a broadcast value is read only", 2) end,
     })

@@ -106,6 +106,22 @@ class Values(HostileCase):
                    ":Printlnf('%v'):Run()", ["null", "null", "null", "4"])
 
 
+    def test_broadcast_values_of_another_flow(self):
+        # both flows have a first one: by its number alone the other's would be read
+        self.says("""local one, two = gleam.New(), gleam.New()
+local a, b = one:Broadcast({"one"}), two:Broadcast({"two"})
+two:Ints(0, 1):Map(function() return a[1], b[1] end):Printlnf("%v %v"):Run()""", "upvalue 'a'",
+                  "a broadcast value of another flow")
+
+    def test_places_of_our_own_are_not_shown(self):
+        for body, word in (("return assert(false, 'asserted')", ": asserted; at the row"),
+                           ("gleam.Count('x', 'y') return n", "-e:1: gleam.Count takes"),
+                           ("gleam.Count('x', 0/0) return n", "-e:1: gleam.Count takes")):
+            done = self.says("gleam.New():Ints(0, 9):Map(function(n) %s end):As('n any')"
+                             ":Printlnf('%%v'):Run()" % body, word)
+            self.assertNotIn("gleam/", done.err)
+
+
 class Iterators(HostileCase):
     def test_an_error_names_the_row_it_comes_from(self):
         # rows of one value of the input fill several batches
