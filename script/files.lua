@@ -6,8 +6,12 @@ local ffi = require "ffi"
 local C = ffi.C
 local gleam, flow_methods, dataset_methods = shared.gleam, shared.flow_methods, shared.dataset_methods
 local here, need, whole, complain = shared.here, shared.need, shared.whole, shared.complain
+<<<<<<< HEAD
 local partitions_of = shared.partitions_of
 local dataset, check_flow, step_name = shared.dataset, shared.check_flow, shared.step_name
+=======
+local dataset, check_flow, check_stdin = shared.dataset, shared.check_flow, shared.check_stdin
+>>>>>>> h-review
 
 ffi.cdef [[
 struct gleam_csv_options {
@@ -96,14 +100,20 @@ local csv_readers = {delimiter = character, quote = character, unquoted = flag, 
 -- gleam.Csv(PATH), gleam.Csv(PATH, n), gleam.Csv(PATH, n, {header = true}): n partitions.
 local function rows_source(name, readers, read)
     gleam[name] = function(path, partitions, options)
-        need("the path of gleam." .. name, "string", path)
+        check_stdin(need("the path of gleam." .. name, "string", path))
         if type(partitions) == "table" then
             partitions, options = nil, partitions
         end
         return {read = function(flow)
             here()
+<<<<<<< HEAD
             local struct = fill("struct gleam_csv_options", readers, options, name)
             local made = dataset(flow, read(flow.pointer, path, partitions_of(partitions), struct))
+=======
+            local struct = fill("struct gleam_csv_options", csv_readers, options, name)
+            local made = dataset(flow, read(flow.pointer, path,
+                whole("the number of partitions", partitions or 0, 0), struct))
+>>>>>>> h-review
             flow.alive = {struct, options}
             return made
         end}

@@ -91,19 +91,29 @@ local function need(what, wanted, value)
     return value
 end
 
+<<<<<<< HEAD
 -- most: what C can take, a uint32_t unless told otherwise.
+=======
+-- most: what C has room for, a uint32_t unless told otherwise.
+>>>>>>> h-review
 local function whole(what, value, least, most)
     local number = tonumber(value)
     most = most or 2^32 - 1
     if number == nil or number ~= math.floor(number) or number < least then
         complain(("%s is %s; it must be a whole number from %d on"):format(
             what, tostring(value), least))
+<<<<<<< HEAD
     elseif number > most then
         complain(("%s is %s; it can be %.0f at most"):format(what, tostring(value), most))
+=======
+    elseif number > (most or 2^32 - 1) then
+        complain(("%s is %s; the largest is %.0f"):format(what, tostring(value), most or 2^32 - 1))
+>>>>>>> h-review
     end
     return number
 end
 
+<<<<<<< HEAD
 -- Rows are counted in 64 bits where the engine does.
 local ROWS_MAX = 2^53
 
@@ -115,6 +125,19 @@ end
 -- An int64_t: an int64 value as it is, a number only if it is exact.
 local function integer(what, value)
     return ffi.istype("int64_t", value) and value or whole(what, value, -2^53, 2^53)
+=======
+-- A row number or a count of rows: exact as a number.
+local ROWS_MAX = 2^53
+
+local function integer(what, value)
+    if ffi.istype("int64_t", value) then
+        return value
+    elseif type(value) ~= "number" or value ~= math.floor(value) or value < -2^63 or value >= 2^63 then
+        complain(("%s is %s; it must be a whole number in the range of i64"):format(
+            what, tostring(value)))
+    end
+    return value
+>>>>>>> h-review
 end
 
 -- Methods take an optional name of the step first, as the Go form has it: a string that is not all
@@ -207,14 +230,15 @@ function gleam.C(path, symbol, parameter)
     end)
 end
 
--- A function as C wants it.  Returns it, and what must stay alive until C has copied it.
-local function function_of(value, what)
+-- A function as C wants it, for a step of the flow.  Returns it, and what must stay alive until C has
+-- copied it.
+local function function_of(value, what, flow)
     if getmetatable(value) == function_class then
         return value.make()
     end
     local bytes
     if type(value) == "function" then
-        local ok, result = pcall(values.dump, value, what)
+        local ok, result = pcall(values.dump, value, what, flow)
         if not ok then
             complain(result)
         end
@@ -255,7 +279,7 @@ local function with_function(name, add)
     dataset_methods[name] = function(self, ...)
         local step, fn = named(name, ...)
         here()
-        local converted, alive = function_of(fn, name)
+        local converted, alive = function_of(fn, name, self.flow)
         local made = dataset(self.flow, add(self.pointer, step, converted))
         self.flow.alive = alive -- until C has copied it
         made.is_for_each = name == "ForEach"
@@ -283,7 +307,7 @@ local function reduce_by(name, add)
             step, fn, field = name, ...
         end
         here()
-        local converted, alive = function_of(fn, name)
+        local converted, alive = function_of(fn, name, self.flow)
         local made = dataset(self.flow, add(self.pointer, step, converted, order_of(field, 1)))
         self.flow.alive = alive
         return made
@@ -433,8 +457,12 @@ function dataset_methods:LocalLimit(...)
     local step, count, offset = step_name("LocalLimit", ...)
     here()
     return dataset(self.flow, C.gleam_local_limit(self.pointer, step,
+<<<<<<< HEAD
         whole("the number of rows", count, 0, ROWS_MAX),
         whole("the offset", offset or 0, 0, ROWS_MAX)))
+=======
+        whole("the number of rows", count, 0, ROWS_MAX), whole("the offset", offset or 0, 0, ROWS_MAX)))
+>>>>>>> h-review
 end
 
 -- The first n rows of all.
@@ -639,13 +667,28 @@ local function strings_of(list, what)
     return pointers, count, kept, lengths
 end
 
+-- A script that comes by standard input leaves no rows there.
+local function check_stdin(path)
+    if path == "-" and core.is_from_stdin then
+        complain("standard input is the script itself: give the script as a file, or another input")
+    end
+end
+
 -- Lines of text files: a path, a glob or a folder, or a list of these.
 function flow_methods:TextFile(path, partitions)
     here()
     local pointers, count, kept = strings_of(type(path) == "table" and path or
         {need("the path", "string", path)}, "the paths")
+<<<<<<< HEAD
     local made = dataset(self, C.gleam_read_texts(self.pointer, pointers, count,
         partitions_of(partitions)))
+=======
+    for i = 1, count do
+        check_stdin(kept[i])
+    end
+    local made = dataset(self, C.gleam_read_texts(self.pointer, pointers, count,
+        whole("the number of partitions", partitions or 0, 0)))
+>>>>>>> h-review
     self.alive = kept
     return made
 end
@@ -663,7 +706,11 @@ flow_methods.Lines = flow_methods.Strings
 function flow_methods:Ints(from, to)
     here()
     return dataset(self, C.gleam_ints(self.pointer, integer("the first number of Ints", from),
+<<<<<<< HEAD
         integer("the end of Ints", to)))
+=======
+        integer("the number behind the last of Ints", to)))
+>>>>>>> h-review
 end
 
 -- Rows given in the script, a table of columns each: they travel as a broadcast value.
@@ -711,7 +758,8 @@ end
 -- and in the steps it reads like the table itself.
 function flow_methods:Broadcast(value)
     here()
-    local ok, bytes = pcall(values.dump, need("what is broadcast", "table", value), "the broadcast value")
+    local ok, bytes = pcall(values.dump, need("what is broadcast", "table", value),
+        "the broadcast value", self)
     if not ok then
         complain(bytes)
     end
@@ -719,6 +767,7 @@ function flow_methods:Broadcast(value)
     check_flow(self)
     return setmetatable({}, {
         __gleam_broadcast = number,
+        __gleam_owner = self,
         __index = value,
         __newindex = function() error("a broadcast value is read only", 2) end,
     })
@@ -752,6 +801,7 @@ values.name("gleam", gleam)
 values.name("gleam.Count", gleam.Count)
 
 files(core, {gleam = gleam, flow_methods = flow_methods, dataset_methods = dataset_methods,
+<<<<<<< HEAD
              here = here, need = need, whole = whole, partitions_of = partitions_of,
              complain = complain, dataset = dataset, check_flow = check_flow, step_name = step_name})
 
@@ -764,6 +814,10 @@ for name, method in pairs(dataset_methods) do
         end
     end
 end
+=======
+             here = here, need = need, whole = whole, complain = complain, dataset = dataset,
+             check_flow = check_flow, check_stdin = check_stdin})
+>>>>>>> h-review
 
 -- An int64_t from its bytes, for rows that reach the script.
 local function int64(bytes)

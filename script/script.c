@@ -2,12 +2,15 @@
 #define GLEAM_NO_PLACES
 #include "script/script.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/gleam.h"
 #include "engine/udf/values.lua.h"
@@ -190,7 +193,7 @@ static int core_status(lua_State *state)
 
 /* ---- the state ------------------------------------------------------------------------------- */
 
-static void push_core(struct script *script)
+static void push_core(struct script *script, bool is_from_stdin)
 {
     static const luaL_Reg functions[] = {{"output_row", core_output_row},
                                          {"run", core_run},
@@ -224,6 +227,8 @@ static void push_core(struct script *script)
     lua_setfield(state, -2, "order_calls");
     lua_pushinteger(state, GLEAM_ORDER_COLUMNS_MAX);
     lua_setfield(state, -2, "order_columns_max");
+    lua_pushboolean(state, is_from_stdin);
+    lua_setfield(state, -2, "is_from_stdin");
 }
 
 static void load(lua_State *state, const char *text, size_t bytes, const char *name)
@@ -241,6 +246,31 @@ static void set_arguments(lua_State *state, int argc, char **argv)
         lua_rawseti(state, -2, i);
     }
     lua_setglobal(state, "arg");
+}
+
+/* Modules beside the script are found where those of LuaJIT's own path are not. */
+static void add_folder(lua_State *state, const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    if (slash == NULL)
+        return;
+    lua_getglobal(state, "package");
+    lua_getfield(state, -1, "path");
+    lua_pushliteral(state, ";");
+    lua_pushlstring(state, name, (size_t)(slash - name));
+    lua_pushliteral(state, "/?.lua");
+    lua_concat(state, 4);
+    lua_setfield(state, -2, "path");
+    lua_pop(state, 1);
+}
+
+/* An error's value becomes text, where it can. */
+static int error_text(lua_State *state)
+{
+    if (lua_type(state, 1) != LUA_TSTRING && luaL_callmeta(state, 1, "__tostring"))
+        return 1;
+    lua_settop(state, 1);
+    return 1;
 }
 
 struct start {
@@ -261,7 +291,7 @@ static int start(lua_State *state)
     lua_newtable(state);
     lua_setfield(state, LUA_REGISTRYINDEX, ROW_FUNCTIONS);
     load(state, gm_gleam_lua, sizeof gm_gleam_lua, "=gleam/gleam");
-    push_core(start->script);
+    push_core(start->script, strcmp(start->argv[0], "-") == 0);
     load(state, gm_values_lua, sizeof gm_values_lua, "=gleam/values");
     lua_call(state, 0, 1);
     lua_pushlstring(state, gm_api_lua, sizeof gm_api_lua);
@@ -274,12 +304,30 @@ static int start(lua_State *state)
     lua_setfield(state, -2, "gleam");
     lua_settop(state, 1);
     set_arguments(state, start->argc, start->argv);
+    add_folder(state, start->name);
+    lua_pushcfunction(state, error_text);
     snprintf(chunk_name, sizeof chunk_name, "@%s", start->name);
     load(state, start->code, start->code_bytes, chunk_name);
     for (int i = 1; i < start->argc; i++)
         lua_pushstring(state, start->argv[i]);
-    lua_call(state, start->argc > 1 ? start->argc - 1 : 0, 0);
+    if (lua_pcall(state, start->argc > 1 ? start->argc - 1 : 0, 0, 2) != 0)
+        lua_error(state);
     return 0;
+}
+
+/* What the script printed must have gone out, or to a pipe that nobody reads any more. */
+static int flush_stdout(int status)
+{
+    errno = 0;
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || status != 0)
+        return status;
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    const int rc = errno;
+    if (rc == EPIPE || (rc == 0 && poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0))
+        return status;
+    fprintf(stderr, "gleam: cannot write to standard output%s%s\n", rc != 0 ? ": " : "",
+            rc != 0 ? strerror(rc) : "");
+    return 1;
 }
 
 int gm_script_run(const char *name, const char *code, size_t code_bytes, int argc, char **argv)
@@ -303,5 +351,5 @@ int gm_script_run(const char *name, const char *code, size_t code_bytes, int arg
         status = script.status != 0 ? script.status : 1;
     }
     lua_close(script.state);
-    return status;
+    return flush_stdout(status);
 }

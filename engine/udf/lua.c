@@ -20,7 +20,7 @@
 #define MESSAGE_BYTES 512
 
 /* What the registry holds, by number: finding it needs no memory. */
-enum { REGISTERED_STEP = 1, REGISTERED_LOOP };
+enum { REGISTERED_STEP = 1, REGISTERED_LOOP, REGISTERED_HANDLER };
 
 struct gm_lua {
     struct gm_lua_io io; /* first: callbacks get its address */
@@ -105,6 +105,18 @@ static const char *broadcast(struct gm_lua_io *io, uint32_t number, size_t *ret_
 
 /* ---- the state ------------------------------------------------------------------------------- */
 
+/* Behind the place that LuaJIT puts in front of a message, where that is in a loop of ours: it says
+ * nothing to a person. */
+static const char *skip_our_place(const char *text)
+{
+    static const char ours[] = "gleam/";
+    if (strncmp(text, ours, sizeof ours - 1) != 0)
+        return text;
+    const char *line = strchr(text, ':');
+    const char *behind = line != NULL ? line + 1 + strspn(line + 1, "0123456789") : text;
+    return strncmp(behind, ": ", 2) == 0 ? behind + 2 : text;
+}
+
 /* Takes the error from the stack to lua->message, unless a callback has noted the reason. */
 static int take_error(struct gm_lua *lua, int status)
 {
@@ -116,8 +128,10 @@ static int take_error(struct gm_lua *lua, int status)
         snprintf(lua->message, sizeof lua->message, "%.14g", lua_tonumber(lua->state, -1));
     else
         snprintf(lua->message, sizeof lua->message, "%s",
-                 type == LUA_TSTRING ? lua_tostring(lua->state, -1)
-                                     : "an error that is no text was raised");
+                 type == LUA_TSTRING ? skip_our_place(lua_tostring(lua->state, -1))
+                 : type == LUA_TNIL  ? "an error without a value was raised"
+                                     : "an error that is no text was raised: give the object a "
+                                       "__tostring");
     lua_pop(lua->state, 1);
     const bool memory = status == LUA_ERRMEM || strstr(lua->message, "not enough memory") != NULL;
     return memory ? GM_ETASK_MEMORY : GM_EJOB_UDF;
@@ -131,10 +145,19 @@ static int call_c(struct gm_lua *lua, lua_CFunction function, void *argument)
     return status == 0 ? 0 : take_error(lua, status);
 }
 
+/* The handler of errors in loops, where the stack begins: an object says what it is. */
+static int error_text(lua_State *state)
+{
+    if (lua_type(state, 1) != LUA_TSTRING && luaL_callmeta(state, 1, "__tostring"))
+        return 1;
+    lua_settop(state, 1);
+    return 1;
+}
+
 static int call_loop(struct gm_lua *lua, int arguments, int results)
 {
     lua->message[0] = '\0';
-    const int status = lua_pcall(lua->state, arguments, results, 0);
+    const int status = lua_pcall(lua->state, arguments, results, 1);
     return status == 0 ? 0 : take_error(lua, status);
 }
 
@@ -222,6 +245,8 @@ static int open_step(lua_State *state)
     lua_pushstring(state, spec->name);
     lua_call(state, 4, 1);
     lua_rawseti(state, LUA_REGISTRYINDEX, REGISTERED_LOOP);
+    lua_pushcfunction(state, error_text);
+    lua_rawseti(state, LUA_REGISTRYINDEX, REGISTERED_HANDLER);
     return 0;
 }
 
@@ -261,7 +286,8 @@ int gm_lua_open(const struct gm_lua_spec *spec, struct gm_lua **ret_lua, struct 
         gm_lua_close(lua);
         return rc;
     }
-    /* Stays on the stack, where every call finds it. */
+    /* Both stay on the stack, where every call finds them. */
+    lua_rawgeti(lua->state, LUA_REGISTRYINDEX, REGISTERED_HANDLER);
     lua_rawgeti(lua->state, LUA_REGISTRYINDEX, REGISTERED_LOOP);
     lua->io.selected = lua->selected;
     *ret_lua = lua;

@@ -717,10 +717,11 @@ function values.broadcast(number)
 end
 
 function gleam.Count(name, n)
-    if type(name) ~= "string" then
+    n = n or 1
+    if type(name) ~= "string" or not is_integer(n) and not (type(n) == "number" and n - n == 0) then
         error("gleam.Count takes a name and a number", 2)
     end
-    if io_.count(io_, name, #name, n or 1) < 0 then
+    if io_.count(io_, name, #name, n) < 0 then
         error(("gleam.Count: more than %d different counters"):format(io_.counters_max), 2)
     end
 end

@@ -95,6 +95,8 @@ function writer:table(value, path)
         local index = metatable.__gleam_broadcast
         if index == nil then
             self:refuse(path, "a table with a metatable", "pass its plain fields")
+        elseif metatable.__gleam_owner ~= self.owner then
+            self:refuse(path, "a broadcast value of another flow", "make it by this flow's Broadcast")
         end
         return self:put("b" .. u32(index))
     end
@@ -163,10 +165,11 @@ function writer:value(value, path)
     end
 end
 
--- The bytes of a value; `path` is what to call it when it is refused (an error without a place).
-function values.dump(value, path)
-    local out = setmetatable(
-        {count = 0, objects = 0, numbers = {}, upvalues = {}, upvalue_count = 0}, writer)
+-- The bytes of a value; `path` is what to call it when it is refused (an error without a place), and
+-- `owner` the flow whose broadcast values it may name.
+function values.dump(value, path, owner)
+    local out = setmetatable({count = 0, objects = 0, numbers = {}, upvalues = {}, upvalue_count = 0,
+                              owner = owner}, writer)
     out:value(value, path)
     return table.concat(out, "", 1, out.count)
 end

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """test_lua_hostile.py - functions of steps and scripts that do what nobody should."""
+import os
+
 import driver
 import lib
 
@@ -30,6 +32,55 @@ local ok, why = pcall(f.Run, f)
 print(ok, why:match("cannot run inside the function of another's OutputRow") ~= nil)
 gleam.New():Ints(7, 9):Printlnf("%d"):Run()""", ["false\ttrue", "7", "8"])
 
+    def test_output_that_cannot_be_written(self):
+        for text in ("print('x')", "for i = 1, 1e5 do print(i) end",
+                     "gleam.New():Ints(0, 5):OutputRow(print):Run()",
+                     "gleam.New():Ints(0, 5):Printlnf('%d'):Run()"):
+            with open("/dev/full", "w", encoding="ascii") as full:
+                process = self.start(self.code(text), stdout=full)
+                err = process.communicate(timeout=20)[1].decode()
+            self.assertEqual(process.returncode, 1, text)
+            self.assertEqual(err.count("cannot write to standard output"), 1, err)
+            self.assertIn("No space left on device", err)
+
+    def test_printing_to_nobody_is_no_error(self):
+        process = self.start(self.code("for i = 1, 1e5 do print(i) end"))
+        self.assertEqual(process.stdout.readline(), b"1\n")
+        process.stdout.close()
+        self.assertEqual(process.wait(20), 0)
+
+    def test_standard_input_is_read_once(self):
+        for source in ("TextFile('-')", "Read(gleam.Csv('-', {header = true}))"):
+            self.run_bad([lib.binary("gleam"), "run", "-"], "stdin:1: standard input is the script",
+                         stdin="local gleam = require 'gleam' gleam.New():%s:Printlnf('%%v'):Run()"
+                         % source)
+
+    def test_modules_beside_the_script(self):
+        os.mkdir(os.path.join(self.dir, "folder"))
+        self.file("local m, factor = {}, 10\nfunction m.times(n) return n * factor end\nreturn m",
+                  "folder/mine.lua")
+        path = self.file("""local gleam, mine = require "gleam", require "mine"
+gleam.New():Ints(1, 3):Map(function(n) return (mine.times(n)) end):Printlnf("%d"):Run()""",
+                         "folder/flow.lua")
+        for cwd in (self.dir, os.path.join(self.dir, "folder")):
+            done = self.run_ok([lib.binary("gleam"), "run", "--quiet", path], cwd=cwd)
+            self.assertEqual(done.out, "10\n20\n")
+
+    def test_numbers_that_are_none(self):
+        for call, what in (("Ints(0, 1e19)", "1e+19"), ("Ints(0.5, 3)", "0.5"), ("Ints('a', 3)", "is a"),
+                           ("Ints(1)", "is nil"), ("Ints(0, 3):Top(1e300)", "largest is 4294967295"),
+                           ("Ints(0, 3):RoundRobin(1e10)", "largest is 4294967295"),
+                           ("Ints(0, 3):Top(1/0)", "largest is"), ("Ints(0, 3):Limit(0/0)", "nan"),
+                           ("TextFile('x', 'y')", "is y")):
+            self.says("gleam.New():%s:Printlnf('%%v'):Run()" % call, "-e:1: the", what)
+
+    def test_error_objects(self):
+        for value, word in (("setmetatable({}, {__tostring = function() return 'custom' end})", "custom"),
+                            ("{}", "no text"), ("nil", "without a")):
+            self.says("error(%s)" % value, "without a text" if word != "custom" else word)
+            self.says("gleam.New():Ints(0, 9):Map(function(n) error(%s) return n end)"
+                      ":Printlnf('%%v'):Run()" % value, word, "at the row (")
+
 
 class Values(HostileCase):
     def test_lists_of_a_length_that_is_none(self):
@@ -53,6 +104,22 @@ class Values(HostileCase):
     def test_rows_of_nulls_first(self):
         self.gives("gleam.New():Ints(0, 1):FlatMap(function() return nil, nil, nil, 4, nil end)"
                    ":Printlnf('%v'):Run()", ["null", "null", "null", "4"])
+
+
+    def test_broadcast_values_of_another_flow(self):
+        # both flows have a first one: by its number alone the other's would be read
+        self.says("""local one, two = gleam.New(), gleam.New()
+local a, b = one:Broadcast({"one"}), two:Broadcast({"two"})
+two:Ints(0, 1):Map(function() return a[1], b[1] end):Printlnf("%v %v"):Run()""", "upvalue 'a'",
+                  "a broadcast value of another flow")
+
+    def test_places_of_our_own_are_not_shown(self):
+        for body, word in (("return assert(false, 'asserted')", ": asserted; at the row"),
+                           ("gleam.Count('x', 'y') return n", "-e:1: gleam.Count takes"),
+                           ("gleam.Count('x', 0/0) return n", "-e:1: gleam.Count takes")):
+            done = self.says("gleam.New():Ints(0, 9):Map(function(n) %s end):As('n any')"
+                             ":Printlnf('%%v'):Run()" % body, word)
+            self.assertNotIn("gleam/", done.err)
 
 
 class Iterators(HostileCase):
