@@ -37,7 +37,7 @@ class Contender:
     read_answer: Callable[[str, Task], Optional[dict]]  # from its stdout
     cores: int  # it may run on so many
     peer: bool = False  # it is none of ours
-    hint: str = ""  # how to get what it needs
+    hint: str = ""  # what is said when something is missing, and how to get it
     version: tuple = ()  # the command that says it
 
 
@@ -141,7 +141,7 @@ def python_peer(build, name, module, cores, settings, words):
 
     # The list is written when everything is installed.
     return Contender(name, [python, os.path.join(venv, "peers.txt")], command, answer_of_counts,
-                     cores, peer=True, hint="./dev peers installs it",
+                     cores, peer=True, hint="not installed; ./dev peers does it",
                      version=(python, "-c", f"import {module}; print({module}.__version__)"))
 
 

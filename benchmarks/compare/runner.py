@@ -153,7 +153,8 @@ def reason_to_leave_out(contender):
         if not shutil.which(need) and not os.path.isfile(need):
             if not contender.peer:
                 raise Failed(f"{need} is not there: ./dev build makes it")
-            return f"{need} is not there{contender.hint and ': ' + contender.hint}"
+            # Without the path of this machine: the page keeps what is said here.
+            return contender.hint or f"{os.path.basename(need)} is not there"
     if contender.cores > cores:
         return f"it is for {contender.cores} cores, not for {cores}"
     return ""
