@@ -179,7 +179,7 @@ def growth_cases(build):
          [contenders.duckdb(build, "count", 2), contenders.polars(build, "count", 2),
           contenders.script(build, "gleam", 2, "csv_count.lua", contenders.answer_of_counts)]),
         ("sort", "The lines of a text, sorted", "words",
-         [contenders.gnu_sort(2), contenders.gleam_sort(build, "gleam", 2)]),
+         [contenders.gnu_sort_lines(2), contenders.gleam_sort_lines(build, "gleam", 2)]),
     ]
 
 

@@ -241,14 +241,14 @@ def answer_of_output(_stdout, task):
     return answer_of_files([output_of(task)])
 
 
-def gnu_sort(cores):
+def gnu_sort_lines(cores):
     return Contender("GNU sort", ["sort"],
                      lambda task: ["env", "LC_ALL=C", "sort", f"--parallel={cores}", "-o",
                                    output_of(task), task.file],
                      answer_of_output, cores, peer=True, version=("sort", "--version"))
 
 
-def gleam_sort(build, name, cores):
+def gleam_sort_lines(build, name, cores):
     return script(build, name, cores, "sort.lua", answer_of_output, lambda task: task.file,
                   output_of)
 

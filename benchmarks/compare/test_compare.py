@@ -208,12 +208,12 @@ class TakingPart(unittest.TestCase):
 
     def test_more_cores_than_there_are(self):
         cores = len(os.sched_getaffinity(0)) + 1
-        chosen, left_out = runner.available([contenders.gnu_sort(cores)])
+        chosen, left_out = runner.available([contenders.gnu_sort_lines(cores)])
         self.assertEqual((chosen, left_out),
                          ([], [f"GNU sort: it is for {cores} cores, not for {cores - 1}"]))
 
     def test_every_peer_that_is_there_says_its_version(self):
-        peer = contenders.gnu_sort(1)
+        peer = contenders.gnu_sort_lines(1)
         self.assertRegex(runner.version_of(peer), r"^\d+\.\d+")
         self.assertEqual(runner.version_of(contenders.nothing()), "")
 
