@@ -5,8 +5,9 @@
  * error.  The end of the stream is the command's: where it failed, the last read fails with
  * GM_EJOB_COMMAND.  A command that is not read to its end is killed when its file is closed, and
  * its children with it; for an executor that is killed, the driver does that (gm_command_kill),
- * which finds the process group in a word of the region.  Only where driver and executors are all
- * killed at once does it run on until it writes.  All other files are the inner disk's.
+ * which finds the process group in a word of the region.  Where driver and executors are killed
+ * at once, or an executor in the moment of starting it, it runs on until it writes.  All other
+ * files are the inner disk's.
  *
  * Threads: one executor's.  Memory: a few words per file.
  */

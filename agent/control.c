@@ -123,6 +123,7 @@ static void write_counts(struct gm_writer *writer, const struct gm_executor_coun
         gm_writer_u64(writer, counts->exchanges[i].rows_count);
         gm_writer_u64(writer, counts->exchanges[i].payload_bytes);
         gm_writer_u64(writer, counts->exchanges[i].frames_count);
+        gm_writer_u64(writer, counts->exchange_spilled_bytes[i]);
     }
     gm_analysis_write(&counts->analysis, writer);
 }
@@ -162,6 +163,7 @@ static void read_counts(struct gm_cursor *cursor, const struct gm_plan *plan,
         counts->exchanges[i].rows_count += gm_cursor_u64(cursor);
         counts->exchanges[i].payload_bytes += gm_cursor_u64(cursor);
         counts->exchanges[i].frames_count += gm_cursor_u64(cursor);
+        counts->exchange_spilled_bytes[i] += gm_cursor_u64(cursor);
     }
     gm_analysis_read(&counts->analysis, cursor);
 }

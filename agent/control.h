@@ -21,12 +21,12 @@
 #define GM_CONTROL_STEPS_MAX (4 * GM_STEPS_MAX)
 
 /* An outcome: magic, code and text; 8 numbers of the executor, its counters, 4 per chain, 2 per
- * step and 3 per exchange, and 3 per position (the steps, and 2 per chain), each 8 bytes.  There
+ * step and 4 per exchange, and 3 per position (the steps, and 2 per chain), each 8 bytes.  There
  * are as many chains as exchanges at most. */
 _Static_assert(4 + 8 + 4 + GM_ERROR_BYTES_MAX + 8 * 8 + 4 +
                        GM_COUNTERS_MAX * (4 + GM_COUNTER_NAME_BYTES_MAX + 8) +
                        GM_EXCHANGES_MAX * 4 * 8 + GM_CONTROL_STEPS_MAX * 2 * 8 +
-                       GM_EXCHANGES_MAX * 3 * 8 +
+                       GM_EXCHANGES_MAX * 4 * 8 +
                        (GM_CONTROL_STEPS_MAX + 2 * GM_EXCHANGES_MAX) * 3 * 8 <=
                    GM_CONTROL_BYTES_MAX,
                "the outcome of the largest plan fits a message");

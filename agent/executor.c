@@ -8,6 +8,7 @@
 #include "agent/csv_source.h"
 #include "agent/exchange_sink.h"
 #include "agent/file_sink.h"
+#include "agent/range_sink.h"
 #include "agent/sources.h"
 #include "agent/unpack_disk.h"
 #include "engine/base/check.h"
@@ -43,6 +44,10 @@ struct runner {
     struct gm_exchange_sink *sink;
     struct gm_file_sink *files;
     struct gm_sender *sender;
+    /* of a range exchange, in the place of `sink` */
+    struct gm_range_sink *ranges;
+    struct gm_sender *samples_out;
+    struct gm_receiver *samples_in;
 };
 
 struct gm_executor {
@@ -148,6 +153,8 @@ static int open_exchange(struct gm_executor *executor, struct runner *runner,
         rc = gm_receiver_create(executor->spec.region, (uint16_t)index, executor->spec.participant,
                                 executor->spec.plan->exchanges[index].partition_count,
                                 &executor->network, &executor->heap, &runner->receivers[i]);
+        if (rc == 0 && executor->spec.plan->exchanges[index].ordered)
+            gm_receiver_set_ordered(runner->receivers[i]);
     }
     if (rc == 0)
         rc = gm_exchange_source_create(&chain->source, runner->receivers, &executor->heap,
@@ -223,12 +230,99 @@ static int open_processes(struct gm_executor *executor)
     return 0;
 }
 
+static uint64_t spill_at_bytes(const struct gm_executor *executor)
+{
+    if (executor->spec.spill_at_bytes > 0)
+        return executor->spec.spill_at_bytes;
+    return executor->spec.memory_bytes - executor->spec.memory_bytes / SPILL_RESERVE_SHARE;
+}
+
+static const struct gm_spill *spill_of(const struct gm_executor *executor)
+{
+    return executor->spill_store != NULL ? &executor->spill : NULL;
+}
+
+/* The sort behind a range exchange. */
+static const struct gm_step *sort_behind(const struct gm_plan *plan, uint32_t exchange)
+{
+    for (uint32_t c = 0; c < plan->chain_count; c++) {
+        const struct gm_chain_plan *chain = &plan->chains[c];
+        if (chain->source.kind == GM_SOURCE_EXCHANGE && chain->source.input_count == 1 &&
+            chain->source.inputs[0].exchange == exchange && chain->step_count > 0 &&
+            chain->steps[0].kind == GM_STEP_SORT)
+            return &chain->steps[0];
+    }
+    return NULL;
+}
+
+static int open_ranges(struct gm_executor *executor, struct runner *runner, uint32_t index,
+                       struct gm_chain_sink *ret_port)
+{
+    const struct gm_executor_spec *spec = &executor->spec;
+    const struct gm_exchange_plan *exchange = &spec->plan->exchanges[index];
+    const uint32_t executor_count = spec->region->spec.executor_count;
+    const struct gm_step *step = sort_behind(spec->plan, index);
+    if (step == NULL || exchange->partition_count != executor_count)
+        return gm_error_set(&executor->error, GM_EPEER_PROTOCOL,
+                            "the plan's exchange %u makes no sense", index);
+    int rc = gm_sender_create(spec->region, (uint16_t)exchange->samples, spec->participant,
+                              executor_count, &executor->network, &executor->heap,
+                              &runner->samples_out);
+    if (rc == 0)
+        rc = gm_receiver_create(spec->region, (uint16_t)exchange->samples, spec->participant,
+                                executor_count, &executor->network, &executor->heap,
+                                &runner->samples_in);
+    const struct gm_range_sink_spec ranges = {
+        .plan = exchange,
+        .step = step,
+        .sender = runner->sender,
+        .samples_out = runner->samples_out,
+        .samples_in = runner->samples_in,
+        .executor_count = executor_count,
+        .participant = spec->participant,
+        .spill = spill_of(executor),
+        .spill_at_bytes = spill_at_bytes(executor),
+        .heap = &executor->heap,
+        .error = &executor->error,
+    };
+    if (rc == 0)
+        rc = gm_range_sink_create(&ranges, &runner->ranges);
+    if (rc == 0)
+        *ret_port = gm_range_sink_port(runner->ranges);
+    return rc;
+}
+
+static int open_sink(struct gm_executor *executor, struct runner *runner,
+                     const struct gm_chain_plan *chain, struct gm_chain_sink *ret_port)
+{
+    const uint32_t index = chain->exchange;
+    const struct gm_exchange_plan *exchange = &executor->spec.plan->exchanges[index];
+    int rc = gm_sender_create(executor->spec.region, (uint16_t)index, executor->spec.participant,
+                              exchange->partition_count, &executor->network, &executor->heap,
+                              &runner->sender);
+    if (rc < 0)
+        return rc;
+    if (exchange->kind == GM_EXCHANGE_RANGE)
+        return open_ranges(executor, runner, index, ret_port);
+    if (exchange->parts != NULL) {
+        rc = gm_file_sink_create(exchange->parts, chain->source.partition_count, runner->sender,
+                                 &executor->heap, &executor->error, &runner->files);
+        if (rc == 0)
+            *ret_port = gm_file_sink_port(runner->files);
+        return rc;
+    }
+    rc = gm_exchange_sink_create(exchange, chain->source.partition_count, runner->sender,
+                                 &executor->heap, &executor->error, &runner->sink);
+    if (rc == 0)
+        *ret_port = gm_exchange_sink_port(runner->sink);
+    return rc;
+}
+
 static int open_runner(struct gm_executor *executor, uint32_t index)
 {
     struct runner *runner = &executor->runners[index];
     const struct gm_plan *plan = executor->spec.plan;
     const struct gm_chain_plan *chain = &plan->chains[index];
-    const struct gm_exchange_plan *exchange = &plan->exchanges[chain->exchange];
     struct gm_chain_spec spec = {
         .plan = chain,
         .chain_index = index,
@@ -239,9 +333,8 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         .counters = &executor->counters,
         .claim = claim_of(executor, chain, chain->claim),
         .found = claim_of(executor, chain, plan->chain_count + chain->claim),
-        .spill = executor->spill_store != NULL ? &executor->spill : NULL,
-        .spill_at_bytes =
-            executor->spec.memory_bytes - executor->spec.memory_bytes / SPILL_RESERVE_SHARE,
+        .spill = spill_of(executor),
+        .spill_at_bytes = spill_at_bytes(executor),
         .processes = &executor->processes,
         .participant = executor->spec.participant,
         .executor_count = executor->spec.region->spec.executor_count,
@@ -253,19 +346,9 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
                                              .now_ns = read_clock};
     int rc = open_source(executor, runner, chain, &spec.source);
     if (rc == 0)
-        rc = gm_sender_create(executor->spec.region, (uint16_t)chain->exchange,
-                              executor->spec.participant, exchange->partition_count,
-                              &executor->network, &executor->heap, &runner->sender);
-    if (rc == 0 && exchange->parts != NULL)
-        rc = gm_file_sink_create(exchange->parts, chain->source.partition_count, runner->sender,
-                                 &executor->heap, &executor->error, &runner->files);
-    else if (rc == 0)
-        rc = gm_exchange_sink_create(exchange, chain->source.partition_count, runner->sender,
-                                     &executor->heap, &executor->error, &runner->sink);
+        rc = open_sink(executor, runner, chain, &spec.sink);
     if (rc < 0)
         return rc;
-    spec.sink = exchange->parts != NULL ? gm_file_sink_port(runner->files)
-                                        : gm_exchange_sink_port(runner->sink);
     return gm_chain_create(&spec, &runner->chain);
 }
 
@@ -285,7 +368,8 @@ static bool may_spill(const struct gm_plan *plan)
 {
     for (uint32_t c = 0; c < plan->chain_count; c++)
         for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
-            if (plan->chains[c].steps[s].kind == GM_STEP_SORT)
+            if (plan->chains[c].steps[s].kind == GM_STEP_SORT ||
+                plan->chains[c].steps[s].kind == GM_STEP_REDUCE)
                 return true;
     return false;
 }
@@ -390,6 +474,9 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
     gm_chain_destroy(runner->chain);
     gm_exchange_sink_destroy(runner->sink);
     gm_file_sink_destroy(runner->files);
+    gm_range_sink_destroy(runner->ranges);
+    gm_sender_destroy(runner->samples_out);
+    gm_receiver_destroy(runner->samples_in);
     gm_sender_destroy(runner->sender);
     gm_text_source_destroy(runner->text);
     /* Reads under way go into the reader's blocks: the disk ends them first. */
@@ -563,10 +650,12 @@ int gm_executor_counts_init(struct gm_executor_counts *counts, const struct gm_p
 {
     *counts = (struct gm_executor_counts){.chain_count = plan->chain_count};
     counts->chains = calloc(plan->chain_count + 1, sizeof *counts->chains);
-    counts->exchanges = calloc(plan->exchange_count + 1, sizeof *counts->exchanges);
+    counts->exchanges = calloc(plan->exchange_count + 1,
+                               sizeof *counts->exchanges + sizeof *counts->exchange_spilled_bytes);
     if (gm_analysis_init(&counts->analysis, plan) < 0 || counts->chains == NULL ||
         counts->exchanges == NULL)
         goto free_tables;
+    counts->exchange_spilled_bytes = (uint64_t *)(counts->exchanges + plan->exchange_count + 1);
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         const size_t step_count = plan->chains[i].step_count;
         counts->chains[i].step_rows = calloc(2 * step_count + 1, sizeof(uint64_t));
@@ -650,5 +739,15 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         total->payload_bytes += sent.payload_bytes;
         total->frames_count += sent.frames_count;
         add_positions(executor, i, &sent, &counts->analysis);
+        if (runner->ranges != NULL)
+            counts->exchange_spilled_bytes[plan->chains[i].exchange] +=
+                gm_range_sink_spilled_bytes(runner->ranges);
+        if (runner->samples_out != NULL) {
+            gm_sender_counts(runner->samples_out, &sent);
+            total = &counts->exchanges[plan->exchanges[plan->chains[i].exchange].samples];
+            total->rows_count += sent.rows_count;
+            total->payload_bytes += sent.payload_bytes;
+            total->frames_count += sent.frames_count;
+        }
     }
 }

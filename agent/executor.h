@@ -52,6 +52,7 @@ struct gm_executor_spec {
     uint64_t spin_ns;      /* of empty looks before it sleeps */
     const char *const *spill_directories; /* borrowed */
     uint32_t spill_directory_count;
+    uint64_t spill_at_bytes; /* of the heap; 0: three quarters of memory_bytes */
     struct gm_executor_ports ports;
     const _Atomic bool *cancel; /* looked at now and then; NULL: never */
     bool analyze;               /* times every call and counts bytes */
@@ -97,6 +98,7 @@ struct gm_executor_counts {
     struct gm_exchange_counts *exchanges; /* sent, plan->exchange_count of them */
     struct gm_analysis analysis;
     struct gm_process_counts commands;    /* of pipe steps */
+    uint64_t *exchange_spilled_bytes;     /* by their senders; in the same block */
 };
 
 /* Allocates the tables by malloc for the plan's size, zeroed.  Returns 0 or -ENOMEM. */

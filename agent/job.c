@@ -130,6 +130,8 @@ static int open_outputs(struct job *job)
                                 &job->network, &job->heap, &drain->receiver);
         if (rc < 0)
             return gm_error_set(job->error, rc, "no memory for an output");
+        if (exchange->ordered)
+            gm_receiver_set_ordered(drain->receiver);
     }
     return 0;
 }
@@ -256,13 +258,19 @@ static bool nobody_reads(const struct job *job)
     return true;
 }
 
-static void wait_for_work(struct job *job)
+/* Announces the sleep and tries once more.  Whether frames are there is not the question: an
+ * ordered output leaves those of later sources where they are.  Returns 0 or < 0. */
+static int wait_for_work(struct job *job)
 {
     int extra[GM_EXECUTORS_MAX];
     const uint32_t count = gm_session_descriptors(job->session, extra, GM_EXECUTORS_MAX);
-    if (gm_link_sleep(job->link))
+    bool progressed = false, ended;
+    gm_link_announce(job->link);
+    const int rc = drain_all(job, &progressed, &ended);
+    if (rc == 0 && !progressed)
         job->bell.ops->wait(job->bell.self, extra, count, SLEEP_NS_MAX);
     gm_link_awake(job->link);
+    return rc;
 }
 
 /* A step that wrote over the region may have made it stand still, or have lost rows unseen. */
@@ -314,8 +322,9 @@ static int run_loop(struct job *job, struct gm_executor_counts *counts)
                 return rc;
             check_ns = 0;
         }
-        if (!progressed)
-            wait_for_work(job);
+        rc = progressed ? 0 : wait_for_work(job);
+        if (rc < 0)
+            return rc;
     }
 }
 

@@ -353,6 +353,12 @@ int gm_output_writer_rows(struct gm_output_writer *writer, const struct gm_run *
 {
     if (writer->output->kind == GM_OUTPUT_ROW)
         return function_rows(writer, run, error);
+    if (!writer->any_row && writer->output->empty_first) {
+        const int rc = write_text(writer, (const uint8_t *)writer->output->empty,
+                                  writer->output->empty_bytes);
+        if (rc < 0)
+            return rc == -EINTR ? rc : refuse(writer, rc, error);
+    }
     writer->any_row = true;
     return text_rows(writer, run, error);
 }

@@ -311,13 +311,16 @@ static int issue_one(struct gm_reader *reader)
         return issue_stream(reader, block);
     const struct gm_segment *segment = segment_at(reader, reader->issue_segment);
     const uint64_t file_bytes = file_of(reader, reader->issue_segment)->bytes;
-    const uint64_t offset = reader->issue_offset != UINT64_MAX ? reader->issue_offset
-                            : segment->begin > 0               ? segment->begin - 1
-                                                               : 0;
-    const bool last = segment->end - offset <= GM_READER_BLOCK_BYTES;
+    const uint32_t record = reader->source->record_bytes;
+    const uint64_t offset = reader->issue_offset != UINT64_MAX        ? reader->issue_offset
+                            : segment->begin > 0 && record == 0 ? segment->begin - 1
+                                                                : segment->begin;
     uint64_t bytes = GM_READER_BLOCK_BYTES;
+    if (record > 0)
+        bytes -= bytes % record;
+    const bool last = segment->end - offset <= bytes;
     if (last) {
-        bytes = segment->end - offset + OVERLAP_BYTES;
+        bytes = segment->end - offset + (record > 0 ? 0 : OVERLAP_BYTES);
         bytes = bytes < file_bytes - offset ? bytes : file_bytes - offset;
     }
     int rc = start_read(reader, block, segment->file, offset, (uint32_t)bytes);
@@ -379,7 +382,8 @@ static int carry_append(struct gm_reader *reader, const uint8_t *data, size_t by
 static void begin_segment(struct gm_reader *reader)
 {
     reader->in_segment = true;
-    reader->skipping = segment_at(reader, reader->use_segment)->begin > 0;
+    reader->skipping = segment_at(reader, reader->use_segment)->begin > 0 &&
+                       reader->source->record_bytes == 0;
     reader->cursor = NULL;
     reader->carry_bytes = 0;
     reader->tail_on = false;
@@ -544,6 +548,21 @@ static int use_block(struct gm_reader *reader, struct block *block, struct gm_sp
     return GM_AGAIN;
 }
 
+/* A block of records is a span: it holds whole ones, and none of another segment. */
+static int use_records(struct gm_reader *reader, struct block *block, struct gm_span *ret_span)
+{
+    if (reader->cursor == NULL) {
+        reader->cursor = block->data + block->got;
+        lend(reader, block->data, block->got, ret_span);
+        return 0;
+    }
+    const bool last = block->last;
+    release(reader, block);
+    if (last)
+        end_segment(reader);
+    return GM_AGAIN;
+}
+
 /* The block that the segment goes on with; NULL when it is not there yet. */
 static int current_block(struct gm_reader *reader, struct block **ret_block)
 {
@@ -662,7 +681,8 @@ static int next_span(struct gm_reader *reader, struct gm_span *ret_span)
         if (block == NULL)
             return GM_AGAIN;
         stream_block_ready(reader, block);
-        rc = use_block(reader, block, ret_span);
+        rc = reader->source->record_bytes > 0 ? use_records(reader, block, ret_span)
+                                              : use_block(reader, block, ret_span);
         if (rc != GM_AGAIN)
             return rc;
     }

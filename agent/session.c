@@ -308,6 +308,7 @@ static void counts_merge(struct gm_executor_counts *total, const struct gm_execu
         total->exchanges[i].rows_count += one->exchanges[i].rows_count;
         total->exchanges[i].payload_bytes += one->exchanges[i].payload_bytes;
         total->exchanges[i].frames_count += one->exchanges[i].frames_count;
+        total->exchange_spilled_bytes[i] += one->exchange_spilled_bytes[i];
     }
     gm_analysis_merge(&total->analysis, &one->analysis);
 }

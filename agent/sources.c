@@ -15,6 +15,7 @@ struct gm_text_source {
     struct gm_heap *heap;
     struct gm_batch batch;
     struct gm_span span;
+    uint32_t record_bytes, key_bytes; /* 0: lines */
     bool tokenize;
     bool blocks;
     bool open; /* the span has more */
@@ -33,6 +34,8 @@ int gm_text_source_create(const struct gm_source *source, struct gm_reader *read
     self->heap = heap;
     self->tokenize = source->tokenize;
     self->blocks = source->blocks;
+    self->record_bytes = source->record_bytes;
+    self->key_bytes = source->key_bytes;
     int rc = gm_batch_init(&self->batch, &source->schema, heap);
     if (rc < 0) {
         gm_text_source_destroy(self);
@@ -86,6 +89,25 @@ static uint32_t block_of(struct gm_text_source *self)
     return 1;
 }
 
+static uint32_t records_of(struct gm_text_source *self)
+{
+    const uint8_t *end = self->span.data + self->span.bytes;
+    struct gm_bytes *keys = self->batch.columns[0].bytes;
+    const uint32_t value_bytes = self->record_bytes - self->key_bytes;
+    struct gm_bytes *values = value_bytes > 0 ? self->batch.columns[1].bytes : NULL;
+    const uint8_t *at = self->cursor;
+    uint32_t count = 0;
+    for (; count < GM_BATCH_ROWS_MAX && at < end; count++, at += self->record_bytes) {
+        keys[count] = (struct gm_bytes){.data = at, .length = self->key_bytes};
+        if (values != NULL)
+            values[count] = (struct gm_bytes){.data = at + self->key_bytes, .length = value_bytes};
+    }
+    self->cursor = at;
+    self->lines += count;
+    self->open = at < end;
+    return count;
+}
+
 /* A batch without rows is no end: the chain goes on to its neighbours, and comes back. */
 static int text_next(void *opaque, const struct gm_batch **ret_batch, uint32_t *ret_partition)
 {
@@ -101,9 +123,10 @@ static int text_next(void *opaque, const struct gm_batch **ret_batch, uint32_t *
         if (self->tokenize)
             gm_tokenizer_init(&self->tokenizer, self->span.data, self->span.bytes);
     }
-    self->batch.row_count = self->tokenize ? words_of(self)
-                          : self->blocks ? block_of(self)
-                                         : lines_of(self);
+    self->batch.row_count = self->record_bytes > 0 ? records_of(self)
+                          : self->tokenize         ? words_of(self)
+                          : self->blocks           ? block_of(self)
+                                                   : lines_of(self);
     self->batch.origin = self->span.partition;
     *ret_partition = self->span.partition;
     *ret_batch = &self->batch;

@@ -67,16 +67,17 @@ static void print_exchanges(FILE *file, const struct gm_plan *plan,
     static const char *const kinds[] = {
         [GM_EXCHANGE_HASH] = "hash", [GM_EXCHANGE_GATHER] = "gather",
         [GM_EXCHANGE_OUTPUT] = "output",       [GM_EXCHANGE_MERGE] = "merge",
-        [GM_EXCHANGE_ROUND_ROBIN] = "round robin", [GM_EXCHANGE_BROADCAST] = "broadcast"};
+        [GM_EXCHANGE_ROUND_ROBIN] = "round robin", [GM_EXCHANGE_BROADCAST] = "broadcast",
+        [GM_EXCHANGE_RANGE] = "range",         [GM_EXCHANGE_SAMPLE] = "sample"};
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
         const struct gm_exchange_counts *counts = &report->counts.exchanges[i];
         fprintf(file,
                 "%s\n    {\"exchange_index\": %u, \"exchange_kind\": \"%s\", "
                 "\"partitions_count\": %u, \"moved_rows\": %" PRIu64 ", \"moved_bytes\": %" PRIu64
-                ", \"frames_count\": %" PRIu64 "}",
+                ", \"frames_count\": %" PRIu64 ", \"spilled_bytes\": %" PRIu64 "}",
                 i > 0 ? "," : "", i, kinds[plan->exchanges[i].kind],
                 plan->exchanges[i].partition_count, counts->rows_count, counts->payload_bytes,
-                counts->frames_count);
+                counts->frames_count, report->counts.exchange_spilled_bytes[i]);
     }
 }
 

@@ -10,8 +10,10 @@ static const char help[] =
     "Measures what gleam does on this machine.  `gleam bench BENCHMARK --help` tells more.\n"
     "\n"
     "benchmarks\n"
-    "  generate FILE         write a text to count\n"
+    "  generate FILE         write a text to count, or records to sort\n"
     "  ring                  frames and descriptors from core to core, beside DPDK's ring\n"
+    "  sort IN OUT           sort records of 100 bytes and say how fast it went\n"
+    "  validate SORTED       say whether records of 100 bytes are in order\n"
     "  wordcount PATH...     count words of text files and say how fast it went\n"
     "\n"
     "examples\n"
@@ -26,6 +28,8 @@ int gm_cli_bench(int argc, char **argv)
     } benchmarks[] = {
         {"generate", gm_cli_bench_generate},
         {"ring", gm_cli_bench_ring},
+        {"sort", gm_cli_bench_sort},
+        {"validate", gm_cli_bench_validate},
         {"wordcount", gm_cli_bench_wordcount},
     };
     const char *name = argc > 1 ? argv[1] : "";

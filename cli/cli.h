@@ -8,6 +8,8 @@
 int gm_cli_bench(int argc, char **argv);
 int gm_cli_bench_generate(int argc, char **argv);
 int gm_cli_bench_ring(int argc, char **argv);
+int gm_cli_bench_sort(int argc, char **argv);
+int gm_cli_bench_validate(int argc, char **argv);
 int gm_cli_bench_wordcount(int argc, char **argv);
 int gm_cli_doctor(int argc, char **argv);
 int gm_cli_plan(int argc, char **argv);

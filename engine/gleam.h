@@ -315,6 +315,12 @@ struct gleam_dataset *gleam_read_texts(struct gleam_flow *flow, const char *cons
 /* The lines that a shell command writes, as gleam_read_text has them.  It runs once, in one of the
  * executors, on all cores, with an empty standard input; that it fails fails the job. */
 struct gleam_dataset *gleam_exec(struct gleam_flow *flow, const char *command);
+/* Records of key_bytes and value_bytes, one behind the other, as rows (key bytes, value bytes);
+ * with value_bytes 0 as rows (key bytes).  key_bytes is 1 or more, both together at most 65536.
+ * Files hold whole records. */
+struct gleam_dataset *gleam_read_records(struct gleam_flow *flow, const char *path,
+                                         uint32_t key_bytes, uint32_t value_bytes,
+                                         uint32_t partition_count);
 /* Strings of the program, one row each. */
 struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *strings,
                                     size_t count);
@@ -704,6 +710,7 @@ void gleam_here(const char *file, int line);
 #define gleam_text_file(...) (gleam_here(__FILE__, __LINE__), gleam_text_file(__VA_ARGS__))
 #define gleam_read_texts(...) (gleam_here(__FILE__, __LINE__), gleam_read_texts(__VA_ARGS__))
 #define gleam_exec(...) (gleam_here(__FILE__, __LINE__), gleam_exec(__VA_ARGS__))
+#define gleam_read_records(...) (gleam_here(__FILE__, __LINE__), gleam_read_records(__VA_ARGS__))
 #define gleam_strings(...) (gleam_here(__FILE__, __LINE__), gleam_strings(__VA_ARGS__))
 #define gleam_byte_strings(...) (gleam_here(__FILE__, __LINE__), gleam_byte_strings(__VA_ARGS__))
 #define gleam_ints(...) (gleam_here(__FILE__, __LINE__), gleam_ints(__VA_ARGS__))

@@ -14,7 +14,6 @@ void gleam_flow_free(struct gleam_flow *flow);
 const char *gleam_flow_error(const struct gleam_flow *flow);
 void gleam_init_lua(struct gleam_flow *flow, const char *code);
 uint32_t gleam_broadcast_bytes(struct gleam_flow *flow, const void *data, size_t length);
-int gleam_try(struct gleam_flow *flow);
 
 struct gleam_dataset *gleam_read_texts(struct gleam_flow *flow, const char *const *paths,
                                        size_t path_count, uint32_t partition_count);
@@ -67,6 +66,9 @@ struct gleam_dataset *gleam_read_csv(struct gleam_flow *flow, const char *path,
 struct gleam_dataset *gleam_read_tsv(struct gleam_flow *flow, const char *path,
                                      uint32_t partition_count,
                                      const struct gleam_csv_options *options);
+struct gleam_dataset *gleam_read_jsonl(struct gleam_flow *flow, const char *path,
+                                       uint32_t partition_count, int on_error);
+struct gleam_dataset *gleam_exec(struct gleam_flow *flow, const char *command);
 struct gleam_dataset *gleam_pipe_with(struct gleam_dataset *dataset, const char *step,
                                       const char *code, const struct gleam_pipe_options *options);
 struct gleam_dataset *gleam_pipe_as_args_with(struct gleam_dataset *dataset, const char *step,
@@ -80,6 +82,3 @@ void gleam_write_csv(struct gleam_dataset *dataset, const char *path,
 void gleam_write_tsv(struct gleam_dataset *dataset, const char *path,
                      const struct gleam_write_options *options);
 void gleam_write_jsonl(struct gleam_dataset *dataset, const char *path);
-struct gleam_dataset *gleam_read_jsonl(struct gleam_flow *flow, const char *path,
-                                       uint32_t partition_count, int on_error);
-struct gleam_dataset *gleam_exec(struct gleam_flow *flow, const char *command);

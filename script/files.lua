@@ -6,6 +6,7 @@ local ffi = require "ffi"
 local C = ffi.C
 local gleam, flow_methods, dataset_methods = shared.gleam, shared.flow_methods, shared.dataset_methods
 local here, need, whole, complain = shared.here, shared.need, shared.whole, shared.complain
+local partitions_of = shared.partitions_of
 local dataset, check_flow, step_name = shared.dataset, shared.check_flow, shared.step_name
 
 ffi.cdef [[
@@ -93,7 +94,7 @@ local csv_readers = {delimiter = character, quote = character, unquoted = flag, 
                      on_error = one_of {fail = 0, skip = 1, null = 2}}
 
 -- gleam.Csv(PATH), gleam.Csv(PATH, n), gleam.Csv(PATH, n, {header = true}): n partitions.
-local function csv_source(name, read)
+local function rows_source(name, readers, read)
     gleam[name] = function(path, partitions, options)
         need("the path of gleam." .. name, "string", path)
         if type(partitions) == "table" then
@@ -101,35 +102,28 @@ local function csv_source(name, read)
         end
         return {read = function(flow)
             here()
-            local struct = fill("struct gleam_csv_options", csv_readers, options, name)
-            local made = dataset(flow, read(flow.pointer, path, partitions or 0, struct))
+            local struct = fill("struct gleam_csv_options", readers, options, name)
+            local made = dataset(flow, read(flow.pointer, path, partitions_of(partitions), struct))
             flow.alive = {struct, options}
             return made
         end}
     end
 end
 
-csv_source("Csv", function(flow, path, n, options) return C.gleam_read_csv(flow, path, n, options) end)
-csv_source("Tsv", function(flow, path, n, options) return C.gleam_read_tsv(flow, path, n, options) end)
+rows_source("Csv", csv_readers, function(flow, path, n, options)
+    return C.gleam_read_csv(flow, path, n, options)
+end)
+rows_source("Tsv", csv_readers, function(flow, path, n, options)
+    return C.gleam_read_tsv(flow, path, n, options)
+end)
+rows_source("Jsonl", {on_error = csv_readers.on_error}, function(flow, path, n, options)
+    return C.gleam_read_jsonl(flow, path, n, options.on_error)
+end)
 
--- gleam.Jsonl(PATH, n, {on_error = "skip"}): an object per line.
-function gleam.Jsonl(path, partitions, options)
-    need("the path of gleam.Jsonl", "string", path)
-    if type(partitions) == "table" then
-        partitions, options = nil, partitions
-    end
-    return {read = function(flow)
-        here()
-        local struct = fill("struct gleam_csv_options", {on_error = csv_readers.on_error}, options,
-            "Jsonl")
-        return dataset(flow, C.gleam_read_jsonl(flow.pointer, path, partitions or 0, struct.on_error))
-    end}
-end
-
--- The lines that a command prints.
-function flow_methods:Exec(command)
+-- The lines that a command writes, which runs once.
+function flow_methods:Exec(code)
     here()
-    return dataset(self, C.gleam_exec(self.pointer, need("the command of Exec", "string", command)))
+    return dataset(self, C.gleam_exec(self.pointer, need("the command of Exec", "string", code)))
 end
 
 -- ---- written files -----------------------------------------------------------------------------------

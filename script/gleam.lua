@@ -61,7 +61,9 @@ local function complain(text)
         if info == nil then
             error(text, 0)
         elseif info.source:sub(1, 7) ~= "=gleam/" and info.what ~= "C" then
-            error(("%s:%d: %s"):format(info.short_src, info.currentline, text), 0)
+            local place = ("%s:%d: "):format(info.short_src, info.currentline)
+            -- What an upvalue's error begins with is its function's place, often the same.
+            error(text:sub(1, #place) == place and text or place .. text, 0)
         end
         level = level + 1
     end
@@ -89,13 +91,30 @@ local function need(what, wanted, value)
     return value
 end
 
-local function whole(what, value, least)
+-- most: what C can take, a uint32_t unless told otherwise.
+local function whole(what, value, least, most)
     local number = tonumber(value)
+    most = most or 2^32 - 1
     if number == nil or number ~= math.floor(number) or number < least then
         complain(("%s is %s; it must be a whole number from %d on"):format(
             what, tostring(value), least))
+    elseif number > most then
+        complain(("%s is %s; it can be %.0f at most"):format(what, tostring(value), most))
     end
     return number
+end
+
+-- Rows are counted in 64 bits where the engine does.
+local ROWS_MAX = 2^53
+
+-- A number of partitions that may be left to the planner.
+local function partitions_of(value)
+    return value == nil and 0 or whole("the number of partitions", value, 0)
+end
+
+-- An int64_t: an int64 value as it is, a number only if it is exact.
+local function integer(what, value)
+    return ffi.istype("int64_t", value) and value or whole(what, value, -2^53, 2^53)
 end
 
 -- Methods take an optional name of the step first, as the Go form has it: a string that is not all
@@ -170,8 +189,8 @@ local function native(make)
     return setmetatable({make = make}, function_class)
 end
 
-local kernels = {Tokenize = "tokenize", AppendOne = "append_one", SumInt64 = "sum_int64",
-                 SumFloat64 = "sum_float64", CountRows = "count", Min = "min", Max = "max"}
+local kernels = {Tokenize = "tokenize", AppendOne = "append_one", Sum = "sum",
+                 SumInt64 = "sum_int64", SumFloat64 = "sum_float64", CountRows = "count", Min = "min", Max = "max"}
 for name, kernel in pairs(kernels) do
     gleam[name] = native(function() return C.gleam_kernel(kernel) end)
 end
@@ -414,7 +433,8 @@ function dataset_methods:LocalLimit(...)
     local step, count, offset = step_name("LocalLimit", ...)
     here()
     return dataset(self.flow, C.gleam_local_limit(self.pointer, step,
-        whole("the number of rows", count, 0), whole("the offset", offset or 0, 0)))
+        whole("the number of rows", count, 0, ROWS_MAX),
+        whole("the offset", offset or 0, 0, ROWS_MAX)))
 end
 
 -- The first n rows of all.
@@ -422,7 +442,7 @@ function dataset_methods:Limit(...)
     local step, count = step_name("Limit", ...)
     here()
     return dataset(self.flow,
-        C.gleam_limit(self.pointer, step, whole("the number of rows", count, 0)))
+        C.gleam_limit(self.pointer, step, whole("the number of rows", count, 0, ROWS_MAX)))
 end
 
 -- Methods that take a number of partitions.
@@ -469,6 +489,7 @@ local function other_dataset(what, value)
     if getmetatable(value) ~= dataset_class then
         complain(("%s takes another dataset, not a %s"):format(what, type(value)))
     end
+    value.is_for_each = false
     return value.pointer
 end
 
@@ -539,7 +560,7 @@ end
 
 -- Calls fn with the dataset, and goes on with what it returns.
 function dataset_methods:Do(fn)
-    return fn(self)
+    return need("what Do calls", "function", fn)(self)
 end
 
 -- ---- outputs: they return the flow, so that :Run() may follow ---------------------------------------
@@ -599,7 +620,8 @@ end
 -- ---- flows -----------------------------------------------------------------------------------------
 
 function gleam.New(name)
-    local pointer = C.gleam_flow_new(name or "flow")
+    name = name == nil and "flow" or need("the name of a flow", "string", name)
+    local pointer = C.gleam_flow_new(name)
     return setmetatable({pointer = ffi.gc(pointer, C.gleam_flow_free), kept = {}}, flow_class)
 end
 
@@ -622,7 +644,8 @@ function flow_methods:TextFile(path, partitions)
     here()
     local pointers, count, kept = strings_of(type(path) == "table" and path or
         {need("the path", "string", path)}, "the paths")
-    local made = dataset(self, C.gleam_read_texts(self.pointer, pointers, count, partitions or 0))
+    local made = dataset(self, C.gleam_read_texts(self.pointer, pointers, count,
+        partitions_of(partitions)))
     self.alive = kept
     return made
 end
@@ -639,7 +662,8 @@ flow_methods.Lines = flow_methods.Strings
 -- The integers from, from + 1, ..., to - 1.
 function flow_methods:Ints(from, to)
     here()
-    return dataset(self, C.gleam_ints(self.pointer, from, to))
+    return dataset(self, C.gleam_ints(self.pointer, integer("the first number of Ints", from),
+        integer("the end of Ints", to)))
 end
 
 -- Rows given in the script, a table of columns each: they travel as a broadcast value.
@@ -702,8 +726,12 @@ end
 
 -- Runs the flow; raises an error when a row did not make it.
 function flow_methods:Run()
+    if core.is_running() then
+        complain("a flow cannot run inside the function of another's OutputRow: keep the rows, and "
+            .. "run it afterwards")
+    end
     io.stdout:flush()
-    local status = C.gleam_try(self.pointer)
+    local status = core.run(self.pointer)
     if status == 0 then
         return self
     end
@@ -724,8 +752,18 @@ values.name("gleam", gleam)
 values.name("gleam.Count", gleam.Count)
 
 files(core, {gleam = gleam, flow_methods = flow_methods, dataset_methods = dataset_methods,
-             here = here, need = need, whole = whole, complain = complain, dataset = dataset,
-             check_flow = check_flow, step_name = step_name})
+             here = here, need = need, whole = whole, partitions_of = partitions_of,
+             complain = complain, dataset = dataset, check_flow = check_flow, step_name = step_name})
+
+-- What is built on a ForEach reads it.
+for name, method in pairs(dataset_methods) do
+    if name ~= "Run" and name ~= "Init" and name ~= "Do" then
+        dataset_methods[name] = function(self, ...)
+            self.is_for_each = false
+            return method(self, ...)
+        end
+    end
+end
 
 -- An int64_t from its bytes, for rows that reach the script.
 local function int64(bytes)

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,7 +22,8 @@
 #define ROW_ERROR_BYTES 512
 
 struct script {
-    lua_State *state;
+    lua_State *state;                /* that runs: the first one, or a coroutine that called Run */
+    bool is_running;                 /* a flow: functions of OutputRow may not run another */
     int status;                      /* of the last flow that failed; 0: none did */
     char row_error[ROW_ERROR_BYTES]; /* what a function of OutputRow raised, "" for none */
 };
@@ -141,6 +143,31 @@ static int core_output_row(lua_State *state)
     return 0;
 }
 
+/* core.run(flow): its status.  Not through LuaJIT's FFI: a call that it has compiled must not come
+ * back to Lua, as this one does with every row of OutputRow. */
+static int core_run(lua_State *state)
+{
+    struct script *script = lua_touserdata(state, lua_upvalueindex(1));
+    struct gleam_flow *flow;
+    memcpy(&flow, lua_topointer(state, 1), sizeof flow);
+    lua_State *outer = script->state;
+    script->state = state;
+    script->is_running = true;
+    const int status = gleam_try(flow);
+    script->is_running = false;
+    script->state = outer;
+    lua_pushinteger(state, status);
+    return 1;
+}
+
+/* core.is_running(): whether a flow runs, and this is the function of its OutputRow. */
+static int core_is_running(lua_State *state)
+{
+    const struct script *script = lua_touserdata(state, lua_upvalueindex(1));
+    lua_pushboolean(state, script->is_running);
+    return 1;
+}
+
 /* core.row_error(): what OutputRow's function raised, or nil; forgets it. */
 static int core_row_error(lua_State *state)
 {
@@ -166,6 +193,8 @@ static int core_status(lua_State *state)
 static void push_core(struct script *script)
 {
     static const luaL_Reg functions[] = {{"output_row", core_output_row},
+                                         {"run", core_run},
+                                         {"is_running", core_is_running},
                                          {"row_error", core_row_error},
                                          {"status", core_status},
                                          {NULL, NULL}};

@@ -56,6 +56,9 @@ struct gm_run {
 int gm_receiver_create(const struct gm_region *region, uint16_t exchange, uint16_t participant,
                        uint32_t partition_count, const struct gm_network *network,
                        struct gm_heap *heap, struct gm_receiver **ret_receiver);
+/* From now on, before the first run: all runs of source 0, then all of source 1, and so on.  A
+ * source behind the one that is read stands still when it has no frames left. */
+void gm_receiver_set_ordered(struct gm_receiver *receiver);
 void gm_receiver_destroy(struct gm_receiver *receiver); /* frames it holds go back */
 
 /* Lends the next run until the next call.  A row of several runs is joined in the heap, one per

@@ -41,6 +41,7 @@ struct gm_receiver {
     uint32_t partition_first;
     uint32_t source_count;
     uint32_t ended_count;
+    bool ordered;    /* sources one after the other */
     uint32_t source; /* whose turn it is; the one of the open frame while there is one */
     /* The open frame; its header was copied, checked, and is not read again. */
     const uint8_t *payload; /* NULL: none is open */
@@ -82,6 +83,18 @@ int gm_receiver_create(const struct gm_region *region, uint16_t exchange, uint16
     receiver->bytes = bytes;
     *ret_receiver = receiver;
     return 0;
+}
+
+void gm_receiver_set_ordered(struct gm_receiver *receiver)
+{
+    GM_CHECK(receiver->counts.frames_count == 0 && receiver->payload == NULL);
+    receiver->ordered = true;
+}
+
+/* Whose turn is next. */
+static void receiver_turn(struct gm_receiver *receiver)
+{
+    receiver->source = receiver->source + 1 < receiver->source_count ? receiver->source + 1 : 0;
 }
 
 static void row_free(struct gm_receiver *receiver, struct receiver_row *row)
@@ -189,7 +202,8 @@ static int receiver_end_frame(struct gm_receiver *receiver)
         source->ended = true;
         receiver->ended_count++;
     }
-    receiver->source = receiver->source + 1 < receiver->source_count ? receiver->source + 1 : 0;
+    if (!receiver->ordered || end)
+        receiver_turn(receiver);
     return 0;
 }
 
@@ -297,10 +311,9 @@ int gm_receiver_next(struct gm_receiver *receiver, struct gm_run *ret_run)
                 if (rc != GM_AGAIN)
                     return rc;
             }
-            if (++looked_count == receiver->source_count)
+            if (receiver->ordered || ++looked_count == receiver->source_count)
                 return GM_AGAIN;
-            receiver->source =
-                receiver->source + 1 < receiver->source_count ? receiver->source + 1 : 0;
+            receiver_turn(receiver);
         }
     }
 }

@@ -21,6 +21,9 @@
 /* Writes behind the operator's back: they keep a disk busy, and more would only hold memory when
  * there is none. */
 #define WRITES_MAX 8
+/* Idle windows are kept up to this: a writer goes round in so many.  A merge had more, and whoever
+ * comes next wants the memory. */
+#define IDLE_MAX WRITES_MAX
 
 enum window_state {
     WINDOW_IDLE,
@@ -71,8 +74,9 @@ struct gm_spill_store {
     struct block *blocks;
     uint32_t block_count, block_capacity;
     uint64_t sequence;
-    struct window *windows[GM_SPILL_WINDOWS_MAX];
+    struct window *windows[GM_SPILL_WINDOWS_MAX]; /* NULL: none in this place */
     uint32_t window_count;
+    uint32_t idle_count;
     uint32_t busy_count;    /* transfers under way */
     uint32_t writing_count; /* windows that wait for their write */
     int failed;          /* the first error */
@@ -125,7 +129,9 @@ void gm_spill_store_destroy(struct gm_spill_store *store)
     if (store == NULL)
         return;
     struct gm_heap *heap = store->spec.heap;
-    for (uint32_t i = 0; i < store->window_count; i++) {
+    for (uint32_t i = 0; i < GM_SPILL_WINDOWS_MAX; i++) {
+        if (store->windows[i] == NULL)
+            continue;
         gm_heap_free(heap, store->windows[i]->memory, window_bytes(store));
         gm_heap_free(heap, store->windows[i], sizeof *store->windows[i]);
     }
@@ -320,10 +326,21 @@ static int start(struct gm_spill_store *store, struct window *window)
     return 0;
 }
 
-static void make_idle(struct window *window)
+static void make_idle(struct gm_spill_store *store, struct window *window)
 {
+    const struct gm_spill_disk *disk = &store->spec.disk;
     window->state = WINDOW_IDLE;
     window->given = false;
+    if (store->idle_count < IDLE_MAX) {
+        store->idle_count++;
+        return;
+    }
+    store->windows[window->number] = NULL;
+    store->window_count--;
+    if (window->registered >= 0)
+        disk->ops->window_remove(disk->self, window->registered);
+    gm_heap_free(store->spec.heap, window->memory, window_bytes(store));
+    gm_heap_free(store->spec.heap, window, sizeof *window);
 }
 
 /* The header says what the block is; the checksum, what it holds. */
@@ -410,14 +427,15 @@ static int move_block(struct gm_spill_store *store, struct window *window)
 
 static int end_write(struct gm_spill_store *store, struct window *window)
 {
-    struct block *block = &store->blocks[window->id];
+    const uint32_t id = window->id;
+    struct block *block = &store->blocks[id];
     block->window = NONE;
-    make_idle(window);
     store->writing_count--;
+    make_idle(store, window);
     int rc = 0;
-    for (uint32_t i = 0; i < store->window_count && rc == 0; i++) {
+    for (uint32_t i = 0; i < GM_SPILL_WINDOWS_MAX && rc == 0; i++) {
         struct window *reader = store->windows[i];
-        if (reader->state != WINDOW_WAITING || reader->id != window->id)
+        if (reader == NULL || reader->state != WINDOW_WAITING || reader->id != id)
             continue;
         reader->state = WINDOW_READING;
         reader->total_bytes = (uint32_t)block->pages * GM_SPILL_ALIGN;
@@ -425,7 +443,7 @@ static int end_write(struct gm_spill_store *store, struct window *window)
     }
     if (block->dropped) {
         block->dropped = false;
-        free_block(store, window->id);
+        free_block(store, id);
     }
     return rc;
 }
@@ -461,7 +479,7 @@ static int settle(struct gm_spill_store *store, struct window *window, int64_t r
     }
     store->counts.read_bytes += window->total_bytes;
     if (window->given) {
-        make_idle(window);
+        make_idle(store, window);
         return 0;
     }
     window->state = WINDOW_LENT;
@@ -504,8 +522,10 @@ static int add_window(struct gm_spill_store *store, struct window **ret_window)
     window->lent.data = window->block + OVERHEAD_BYTES;
     window->registered =
         disk->ops->window_add(disk->self, window->block, store->spec.block_bytes);
-    window->number = store->window_count;
-    store->windows[store->window_count++] = window;
+    while (store->windows[window->number] != NULL)
+        window->number++;
+    store->windows[window->number] = window;
+    store->window_count++;
     *ret_window = window;
     return 0;
 }
@@ -514,10 +534,11 @@ static int store_take(void *self, struct gm_spill_window **ret_window)
 {
     struct gm_spill_store *store = self;
     for (uint32_t tries = 0; tries < 2; tries++) {
-        for (uint32_t i = 0; i < store->window_count; i++) {
+        for (uint32_t i = 0; i < GM_SPILL_WINDOWS_MAX && store->idle_count > 0; i++) {
             struct window *window = store->windows[i];
-            if (window->state != WINDOW_IDLE)
+            if (window == NULL || window->state != WINDOW_IDLE)
                 continue;
+            store->idle_count--;
             window->state = WINDOW_LENT;
             window->lent.bytes = 0;
             *ret_window = &window->lent;
@@ -543,14 +564,14 @@ static int store_take(void *self, struct gm_spill_window **ret_window)
 
 static void store_give(void *self, struct gm_spill_window *lent)
 {
-    (void)self;
+    struct gm_spill_store *store = self;
     struct window *window = (struct window *)lent;
     if (window->state == WINDOW_READING) {
         window->given = true;
         return;
     }
     GM_CHECK(window->state == WINDOW_LENT || window->state == WINDOW_WAITING);
-    make_idle(window);
+    make_idle(store, window);
 }
 
 static int add_to_run(struct gm_spill_store *store, struct gm_spill_run *run, uint32_t id)
@@ -587,7 +608,7 @@ static int store_write(void *self, struct gm_spill_run *run, struct gm_spill_win
         }
     }
     if (rc < 0) {
-        make_idle(window);
+        make_idle(store, window);
         return rc;
     }
     struct block *block = &store->blocks[id];

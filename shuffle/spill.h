@@ -5,7 +5,7 @@
  * damaged, lost or put in a wrong place is found when it is read.
  *
  * Threads:   one executor's.
- * Memory:    windows_max windows of block_bytes in the heap, made when they are needed and kept; 16
+ * Memory:    up to windows_max windows of block_bytes in the heap, made when they are needed; 32
  *            bytes per block written.
  * Disk:      nothing is made before the first write.  Room of dropped blocks is used again; a full
  *            directory is passed over for the next one.

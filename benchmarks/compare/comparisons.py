@@ -7,13 +7,15 @@ each a number with what it should be.  A new one goes into all_comparisons().
 import dataclasses
 import json
 import os
+import shutil
 import statistics
 import subprocess
 from typing import Callable, Optional
 
 import contenders
 import runner
-from texts import CSV, FEW, MILLION, NAMES_CSV, THREE, WRITTEN, Text, Texts
+from texts import (CSV, FEW, MILLION, NAMES_CSV, RECORDS, SKEWED_RECORDS, THREE, WRITTEN, Text,
+                   Texts)
 
 LABEL = {MILLION: "1 M distinct words", FEW: "50 k distinct words"}
 
@@ -215,6 +217,47 @@ def run_growth(build, setting):
             "curves": curves, "figures": []}
 
 
+# ---- the disk queue against fio, where that is installed -----------------------------------------
+
+def fio_mb_per_s(what, mib):
+    """MB/s of fio with direct writes or reads of 1 MiB, eight at once."""
+    command = ["fio", "--name=spill", "--directory=/var/tmp", f"--rw={what}", "--bs=1M",
+               "--direct=1", "--ioengine=io_uring", "--iodepth=8", f"--size={mib}M", "--unlink=1",
+               "--output-format=json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False,
+                          timeout=runner.TIMEOUT_SECONDS)
+    if done.returncode != 0:
+        raise runner.Failed(f"fio: {done.stderr}")
+    return json.loads(done.stdout)["jobs"][0][what]["bw_bytes"] / 1e6
+
+
+def run_spill(setting):
+    mib, rounds = (16, 1) if setting.small else (1024, setting.rounds or 5)
+    program = os.path.join(setting.build, "benchmarks", "bench_spill")
+    with_fio = shutil.which("fio") is not None
+    ours, theirs = {"write": [], "read": []}, {"write": [], "read": []}
+    for _ in range(rounds):
+        done = subprocess.run([program, "--json", "--size", str(mib)], capture_output=True,
+                              text=True, check=False, timeout=runner.TIMEOUT_SECONDS)
+        if done.returncode != 0:
+            raise runner.Failed(f"bench_spill: {done.stderr}")
+        found = json.loads(done.stdout)
+        for what in ours:
+            ours[what].append(found[f"{what}_mb_per_s"])
+            if with_fio:
+                theirs[what].append(fio_mb_per_s(what, mib))
+    rows, figures = [], []
+    for what, values in ours.items():
+        row = {"name": f"{what}, blocks of 1 MiB", "unit": "MB/s", "gleam": spread(values)}
+        if with_fio:
+            row["fio"] = spread(theirs[what])
+            row["ratio"] = spread([mine / other for mine, other in zip(values, theirs[what])])
+            figures.append({"what": f"disk queue against fio, {what}", "kind": "speed",
+                            "least_wanted": 0.8, "aim": 0.95, **row["ratio"]})
+        rows.append(row)
+    return {"rounds": rounds, "ring_rows": rows, "figures": figures}
+
+
 # ---- the list ------------------------------------------------------------------------------------
 
 def wordcount(build, name, words):
@@ -369,6 +412,15 @@ def pipe_sort(build):
                 "two partitions", "sh", "speed", 1.3, 1.8)], text=Text("words", FEW), rounds=3)
 
 
+def sort_records(build, name, records):
+    label = "half of the keys equal" if records == SKEWED_RECORDS else "different keys"
+    return Comparison(
+        name, f"Sort of records of 100 bytes, file to file, two cores, {label}",
+        [contenders.gnu_sort(build, 2), contenders.gleam_sort(build, "gleam", 2)],
+        [Figure(f"sort of records against GNU sort, {label}", "gleam", "sort", "speed", 5, 10)],
+        text=records, rounds=3)
+
+
 def all_comparisons(build):
     return [
         wordcount(build, "wordcount", MILLION),
@@ -391,4 +443,7 @@ def all_comparisons(build):
         memory(build),
         pipe_cat(build),
         pipe_sort(build),
+        sort_records(build, "sort", RECORDS),
+        sort_records(build, "sort-skewed", SKEWED_RECORDS),
+        Comparison("spill", "Blocks to the disk and back", [], [], run=run_spill),
     ]

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import zlib
 from typing import Callable, Optional
 
@@ -158,6 +159,42 @@ def mawk_alone():
                  END { for (w in c) print w "\\t" c[w] }"""
     return Contender("mawk", ["mawk"], lambda task: ["mawk", program, task.file], answer_of_counts,
                      1, peer=True, version=("mawk", "-W", "version"))
+
+
+def sorted_file(task):
+    return task.stats + ".sorted"
+
+
+def answer_of_sort(build):
+    """What the validator says of the sorted file: that it is in order, and of which records."""
+    program = os.path.join(build, "gleam")
+
+    def read(_stdout, task):
+        command = [program, "bench", "validate", "--of", task.file, sorted_file(task)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        os.unlink(sorted_file(task))
+        return {"validated": done.returncode == 0, "records": done.stdout.splitlines()[0]}
+
+    return read
+
+
+def gleam_sort(build, name, cores, *options):
+    """`gleam bench sort`, file to file."""
+    program = os.path.join(build, "gleam")
+    return Contender(
+        name, [program],
+        lambda task: [program, "bench", "sort", "--quiet", "--cores", str(cores), *options,
+                      task.file, sorted_file(task)],
+        answer_of_sort(build), cores)
+
+
+def gnu_sort(build, cores):
+    """GNU sort by whole lines: records that end in a line end, whose keys come first."""
+    return Contender(
+        "sort", ["sort"],
+        lambda task: ["env", "LC_ALL=C", "sort", f"--parallel={cores}", "-S", "8G", task.file,
+                      "-o", sorted_file(task)],
+        answer_of_sort(build), cores, peer=True, version=("sort", "--version"))
 
 
 def nothing():

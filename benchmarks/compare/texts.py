@@ -23,7 +23,7 @@ SMALL_WORDS_DIVISOR = 50
 class Text:
     """What file is wanted."""
 
-    kind: str  # words, three-lines, csv, names, zst, written
+    kind: str  # words, three-lines, csv, names, records, records-skewed, zst, written
     words: int = 0  # distinct words of a text, of a compressed one
     divisor: int = 1  # --text divided by this is its size
 
@@ -31,6 +31,8 @@ class Text:
 THREE = Text("three-lines")
 CSV = Text("csv")  # two text columns, the second with one of NAMES names
 NAMES_CSV = Text("names")  # (name, region, weight), a row for each name
+RECORDS = Text("records")  # of 100 bytes, lines, with different keys
+SKEWED_RECORDS = Text("records-skewed")  # half of the keys are equal
 WRITTEN = Text("written")  # what gleam-compare-write writes, as one file
 
 
@@ -66,6 +68,8 @@ class Texts:
             "words": (f"text-{size}-{words}.txt", self.make_words),
             "csv": (f"rows-{self.rows(text)}.csv", self.make_csv),
             "names": ("names.csv", self.make_names),
+            "records": (f"records-{size}.txt", self.make_records),
+            "records-skewed": (f"records-{size}-skewed.txt", self.make_records),
             "zst": (f"text-{size}-{words}.txt.zst", self.make_zst),
             "written": (f"written-{self.rows(text)}.csv", self.make_written),
         }[text.kind]
@@ -93,6 +97,11 @@ class Texts:
         with open(path, "w", encoding="ascii") as file:
             for i in range(NAMES):
                 file.write(f"name-{i},{i % REGIONS},{i * 7919 % 1000}\n")
+
+    def make_records(self, path, text, size, _words):
+        skew = ["--skew"] * (text.kind == "records-skewed")
+        subprocess.run([self.program("gleam"), "bench", "generate", "--records", str(size // 100),
+                        "--ascii", *skew, path], check=True)
 
     def make_zst(self, path, text, _size, _words):
         if not shutil.which("zstd"):

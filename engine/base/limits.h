@@ -76,6 +76,9 @@
 #define GM_BROADCASTS_MAX 64
 #define GM_BROADCAST_BYTES_MAX (64u << 20)
 
+/* One record of fixed size: a quarter of a reader's block. */
+#define GM_RECORD_BYTES_MAX (64u << 10)
+
 /* An encoded plan travels over the control socket; a million file segments fit. */
 #define GM_PLAN_BYTES_MAX (256u << 20)
 

@@ -217,6 +217,23 @@ static void stop_before(struct gm_chain *chain, uint32_t end)
     }
 }
 
+/* Level `end` has all it wants of the current partition: operators in front of it that could make
+ * rows for ever (a person's iterator) leave the batch at hand. */
+static void abandon_before(struct gm_chain *chain, uint32_t end)
+{
+    const struct level *satisfied = &chain->levels[end];
+    if (satisfied->op.ops->satisfied == NULL ||
+        !satisfied->op.ops->satisfied(&satisfied->op, state_of(chain, satisfied)))
+        return;
+    for (uint32_t i = 0; i < end; i++) {
+        struct level *level = &chain->levels[i];
+        if (!level->more || level->op.ops->abandon == NULL)
+            continue;
+        level->op.ops->abandon(&level->op);
+        level->more = false;
+    }
+}
+
 /* One call of the deepest operator that has input.  Returns 0, GM_END when none has, GM_AGAIN when
  * it waits, or < 0. */
 static int process_deepest(struct gm_chain *chain)
@@ -238,6 +255,7 @@ static int process_deepest(struct gm_chain *chain)
         feed(chain, i + 1, &level->out);
         if (rc == GM_OP_ENOUGH)
             stop_before(chain, i);
+        abandon_before(chain, i);
         return 0;
     }
     return GM_END;

@@ -240,6 +240,23 @@ struct gleam_dataset *gleam_read_text(struct gleam_flow *flow, const char *path,
     return gleam_read_texts(flow, &path, 1, partition_count);
 }
 
+struct gleam_dataset *gleam_read_records(struct gleam_flow *flow, const char *path,
+                                         uint32_t key_bytes, uint32_t value_bytes,
+                                         uint32_t partition_count)
+{
+    if (key_bytes == 0 || key_bytes > GM_RECORD_BYTES_MAX ||
+        value_bytes > GM_RECORD_BYTES_MAX - key_bytes)
+        return mistake(flow, "a record has a key of one byte at least, and 65536 bytes at most");
+    struct gleam_dataset *node = gleam_read_texts(flow, &path, 1, partition_count);
+    if (node == NULL)
+        return NULL;
+    node->kind = GM_NODE_READ_RECORDS;
+    node->key_bytes = key_bytes;
+    node->value_bytes = value_bytes;
+    snprintf(node->name, sizeof node->name, "records");
+    return node;
+}
+
 struct gleam_dataset *gleam_text_file(struct gleam_flow *flow, const char *path)
 {
     return gleam_read_texts(flow, &path, 1, 0);

@@ -11,6 +11,7 @@
 
 enum gm_node_kind {
     GM_NODE_READ_TEXT,
+    GM_NODE_READ_RECORDS,
     GM_NODE_STRINGS,
     GM_NODE_INTS,
     GM_NODE_AS,
@@ -63,6 +64,7 @@ struct gm_output {
     char suffix[GM_SUFFIX_BYTES_MAX]; /* of the parts' names */
     char *empty; /* owned: what a file without rows holds, such as a header */
     size_t empty_bytes;
+    bool empty_first; /* rows come without that, and it goes in front of them */
 };
 
 struct gleam_dataset {
@@ -78,6 +80,7 @@ struct gleam_dataset {
     /* sources */
     char **paths; /* owned, path_count of them */
     size_t path_count;
+    uint32_t key_bytes, value_bytes; /* of a record */
     struct gm_string *strings;
     size_t string_count;
     int64_t from, to;

@@ -158,7 +158,9 @@ static void print_source(const struct gm_source *source, FILE *file)
     case GM_SOURCE_TEXT:
         gm_text_format_size(bytes, size, sizeof size);
         fprintf(file, "  read %s %s%s%s, %u file%s, %s, %u partition%s%s",
-                gm_source_is_command(source) ? "command" : "text",
+                gm_source_is_command(source) ? "command"
+                : source->record_bytes > 0   ? "records"
+                                             : "text",
                 source->file_count > 0 ? source->files[0].path : "(no file)",
                 source->file_count > 1 ? " ..." : "", source->tokenize ? " + tokenize (fused)"
                 : source->blocks ? " in blocks"
@@ -223,6 +225,15 @@ static void print_where(const struct gm_step *step, FILE *file)
     }
 }
 
+static void print_limit(const struct gm_step *step, FILE *file)
+{
+    fprintf(file, " %" PRIu64, step->count);
+    if (step->offset > 0)
+        fprintf(file, " behind %" PRIu64, step->offset);
+    if (step->stops_source)
+        fprintf(file, ", then stop reading");
+}
+
 static void print_step(const struct gm_step *step, FILE *file)
 {
     char schema[512];
@@ -281,11 +292,7 @@ static void print_step(const struct gm_step *step, FILE *file)
         break;
     case GM_STEP_LOCAL_LIMIT:
     case GM_STEP_LIMIT:
-        fprintf(file, " %" PRIu64, step->count);
-        if (step->offset > 0)
-            fprintf(file, " behind %" PRIu64, step->offset);
-        if (step->stops_source)
-            fprintf(file, ", then stop reading");
+        print_limit(step, file);
         break;
     case GM_STEP_PIPE:
     case GM_STEP_PIPE_ARGS:
@@ -307,15 +314,24 @@ static void print_exchange(const struct gm_exchange_plan *exchange, uint32_t ind
                 exchange->partition_count == 1 ? "" : "s");
         break;
     case GM_EXCHANGE_GATHER:
-        fprintf(file, "  => exchange %u: gather to 1 partition\n", index);
+        fprintf(file, "  => exchange %u: gather%s to 1 partition\n", index,
+                exchange->ordered ? " in order" : "");
         break;
     case GM_EXCHANGE_OUTPUT:
         if (exchange->parts != NULL)
             fprintf(file, "  => exchange %u: written to %s/part-*%s; counts to the driver\n", index,
                     exchange->parts->target, exchange->parts->suffix);
         else
-            fprintf(file, "  => exchange %u: gather to output %u in the driver\n", index,
-                    exchange->output);
+            fprintf(file, "  => exchange %u: gather%s to output %u in the driver\n", index,
+                    exchange->ordered ? " in order" : "", exchange->output);
+        break;
+    case GM_EXCHANGE_RANGE:
+        fprintf(file, "  => exchange %u: ranges of column ", index);
+        print_order(&exchange->keys, true, file);
+        fprintf(file, " to %u partitions, by samples in exchange %u\n", exchange->partition_count,
+                exchange->samples);
+        break;
+    case GM_EXCHANGE_SAMPLE: /* told with the one that it serves */
         break;
     default:
         fprintf(file, "  => exchange %u: %s to %u partition%s\n", index,

@@ -160,6 +160,8 @@ struct gm_source {
      * and the chain's first step is one that knows them all. */
     struct gm_schema schema;
     uint32_t partition_count;
+    uint32_t record_bytes; /* text: no lines but records of this size, 0: lines */
+    uint32_t key_bytes;    /* of a record; the rest is its value */
     bool tokenize; /* text: the tokenize step is fused in, and rows are words */
     bool blocks;   /* text: a row is a block of whole lines, as they lie in the file */
     char tokenize_name[GM_STEP_NAME_BYTES_MAX];
@@ -197,6 +199,8 @@ enum gm_exchange_kind {
     GM_EXCHANGE_MERGE,  /* neighbouring partitions to one: p of s goes to p * n / s */
     GM_EXCHANGE_ROUND_ROBIN, /* rows by turns */
     GM_EXCHANGE_BROADCAST,   /* every row to every partition */
+    GM_EXCHANGE_RANGE,  /* by ranges of key columns, of equal size: partition i before i + 1 */
+    GM_EXCHANGE_SAMPLE, /* what the senders of a range exchange tell each other; feeds no chain */
     GM_EXCHANGE_KINDS,
 };
 
@@ -214,6 +218,9 @@ struct gm_exchange_plan {
     struct gleam_order keys;
     bool tagged; /* HASH: by the keys' tagged form, as the other side of a join does it */
     uint32_t output; /* OUTPUT: index of the flow's output */
+    /* OUTPUT, GATHER: what executor i sends comes before what i + 1 sends. */
+    bool ordered;
+    uint32_t samples; /* RANGE: the exchange of its samples */
     struct gm_parts_plan *parts; /* owned; OUTPUT to a directory */
 };
 

@@ -41,6 +41,8 @@ static void write_source(struct gm_writer *writer, const struct gm_source *sourc
     gm_writer_string(writer, source->name);
     write_schema(writer, &source->schema);
     gm_writer_u32(writer, source->partition_count);
+    gm_writer_u32(writer, source->record_bytes);
+    gm_writer_u32(writer, source->key_bytes);
     gm_writer_bool(writer, source->tokenize);
     gm_writer_bool(writer, source->blocks);
     gm_writer_string(writer, source->tokenize_name);
@@ -130,6 +132,8 @@ int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_b
         gm_writer_bool(&writer, exchange->tagged);
         gm_writer_u32(&writer, exchange->output);
         gm_plan_parts_write(&writer, exchange->parts);
+        gm_writer_bool(&writer, exchange->ordered);
+        gm_writer_u32(&writer, exchange->samples);
     }
     const int rc = gm_writer_take(&writer, ret_data, ret_bytes);
     gm_writer_fini(&writer);
@@ -251,6 +255,10 @@ static void read_source(struct gm_cursor *cursor, struct gm_source *source)
     read_schema(cursor, &source->schema);
     source->partition_count = gm_cursor_u32(cursor);
     expect(cursor, source->partition_count >= 1 && source->partition_count <= GM_PARTITIONS_MAX);
+    source->record_bytes = gm_cursor_u32(cursor);
+    source->key_bytes = gm_cursor_u32(cursor);
+    expect(cursor, source->record_bytes <= GM_RECORD_BYTES_MAX &&
+                       source->key_bytes <= source->record_bytes);
     source->tokenize = gm_cursor_bool(cursor);
     source->blocks = gm_cursor_bool(cursor);
     gm_cursor_string(cursor, source->tokenize_name, sizeof source->tokenize_name);
@@ -420,7 +428,9 @@ static void read_exchange(struct gm_cursor *cursor, struct gm_exchange_plan *exc
     if (!cursor->failed)
         exchange->parts = gm_plan_parts_read(cursor);
     expect(cursor, exchange->parts == NULL || exchange->kind == GM_EXCHANGE_OUTPUT);
-    if (exchange->kind == GM_EXCHANGE_HASH)
+    exchange->ordered = gm_cursor_bool(cursor);
+    exchange->samples = gm_cursor_u32(cursor);
+    if (exchange->kind == GM_EXCHANGE_HASH || exchange->kind == GM_EXCHANGE_RANGE)
         check_order(cursor, &exchange->keys, &exchange->schema);
 }
 
@@ -456,6 +466,11 @@ static void check_links(struct gm_cursor *cursor, const struct gm_plan *plan)
                                    chain->source.partition_count);
         }
     }
+    for (uint32_t e = 0; e < plan->exchange_count; e++)
+        if (plan->exchanges[e].kind == GM_EXCHANGE_RANGE)
+            expect(cursor, plan->exchanges[e].samples < plan->exchange_count &&
+                               plan->exchanges[plan->exchanges[e].samples].kind ==
+                                   GM_EXCHANGE_SAMPLE);
 }
 
 static void read_broadcasts(struct gm_cursor *cursor, struct gm_plan *plan)

@@ -69,7 +69,7 @@ static int make_empty(const struct gm_write_plan *write, const struct gm_schema 
 }
 
 int gm_plan_write(const struct gleam_dataset *node, const struct gm_schema *schema,
-                  uint32_t partition_count, struct gm_output *output,
+                  uint32_t partition_count, bool ranges, struct gm_output *output,
                   struct gm_write_plan **ret_write, struct gm_parts_plan **ret_parts,
                   struct gm_error *error)
 {
@@ -87,7 +87,8 @@ int gm_plan_write(const struct gleam_dataset *node, const struct gm_schema *sche
     base_name(output->path, name, sizeof name);
     write.compression = gm_compression_of(name, &compressed);
     const char *extension = extension_of(name, compressed);
-    const bool one = partition_count == 1 && (strlen(extension) > compressed || compressed > 0);
+    const bool one =
+        (partition_count == 1 || ranges) && (strlen(extension) > compressed || compressed > 0);
     write.counts = !one;
     output->kind = one ? GM_OUTPUT_PATH : GM_OUTPUT_PARTS;
     output->part_count = partition_count;
@@ -99,6 +100,10 @@ int gm_plan_write(const struct gleam_dataset *node, const struct gm_schema *sche
     int rc = make_empty(&write, schema, output, error);
     if (rc < 0)
         return rc;
+    /* Each range would begin with a header of its own. */
+    output->empty_first = one && partition_count > 1;
+    if (output->empty_first)
+        write.header = false;
     *ret_write = malloc(sizeof write);
     GM_CHECK(*ret_write != NULL);
     **ret_write = write;

@@ -9,11 +9,12 @@
 #include "engine/flow/flow.h"
 #include "engine/flow/plan.h"
 
-/* Plans the output of a GM_NODE_WRITE that gets rows of `schema` in partition_count partitions:
+/* Plans the output of a GM_NODE_WRITE that gets rows of `schema` in partition_count partitions,
+ * which are the ranges of one if `ranges`, and then become one file where one would:
  * *ret_write for its step, and *ret_parts where it becomes a directory.  Completes the output.
  * Returns 0 or < 0 with error. */
 int gm_plan_write(const struct gleam_dataset *node, const struct gm_schema *schema,
-                  uint32_t partition_count, struct gm_output *output,
+                  uint32_t partition_count, bool ranges, struct gm_output *output,
                   struct gm_write_plan **ret_write, struct gm_parts_plan **ret_parts,
                   struct gm_error *error);
 

@@ -80,6 +80,7 @@ void gm_planner_begin_chain(struct planner *planner, const uint32_t *exchanges, 
     snprintf(source->name, sizeof source->name, "exchange %u", exchanges[0]);
     planner->schema = source->schema;
     planner->partition_count = source->partition_count;
+    planner->ranges = count == 1 && plan->exchanges[exchanges[0]].kind == GM_EXCHANGE_RANGE;
 }
 
 int gm_planner_cut(struct planner *planner, const struct gleam_dataset *node,
@@ -208,7 +209,8 @@ static int plan_pipe(struct planner *planner, struct gleam_dataset *const *path,
         return refuse(planner, node, why.text);
     struct gm_source *source = &planner->chain->source;
     if (node->pipe_mode != GM_PIPE_ARGS && planner->chain->step_count == 0 &&
-        source->kind == GM_SOURCE_TEXT && !source->tokenize && gm_pipe_spec_plain(&spec))
+        source->kind == GM_SOURCE_TEXT && !source->tokenize && source->record_bytes == 0 &&
+        gm_pipe_spec_plain(&spec))
         source->blocks = spec.blocks_in = true;
     planner->schema = schema;
     struct gm_step *step = add_step(
@@ -242,7 +244,8 @@ static int plan_tokenize(struct planner *planner, const struct gleam_dataset *no
     snprintf(planner->schema.fields[0].name, GM_FIELD_NAME_BYTES_MAX, "word");
     planner->schema.fields[0].nullable = false;
     /* Line ends are no letters, so the words of a block are the words of its lines. */
-    if (planner->chain->step_count == 0 && source->kind == GM_SOURCE_TEXT && !source->tokenize) {
+    if (planner->chain->step_count == 0 && source->kind == GM_SOURCE_TEXT && !source->tokenize &&
+        source->record_bytes == 0) {
         source->tokenize = true;
         source->schema = planner->schema;
         snprintf(source->tokenize_name, sizeof source->tokenize_name, "%s", node->name);
@@ -458,7 +461,8 @@ int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
                  (struct gm_exchange_plan){
                      .kind = keyed ? GM_EXCHANGE_HASH : GM_EXCHANGE_GATHER,
                      .keys = keys,
-                     .partition_count = keyed ? planner->partition_count : 1});
+                     .partition_count = keyed ? planner->partition_count : 1,
+                     .ordered = !keyed && planner->ranges});
     if (rc < 0)
         return rc;
     struct gm_step *reduce = add_step(planner, GM_STEP_REDUCE, node);
@@ -468,58 +472,17 @@ int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
     return 0;
 }
 
-int gm_planner_gather(struct planner *planner, const struct gleam_dataset *node)
-{
-    if (planner->chain->source.partition_count == 1)
-        return 0;
-    return cut(planner, node,
-               (struct gm_exchange_plan){.kind = GM_EXCHANGE_GATHER, .partition_count = 1});
-}
-
-static int plan_sort(struct planner *planner, const struct gleam_dataset *node)
-{
-    int rc = check_order(planner, node, &node->order);
-    if (rc == 0 && !node->local)
-        rc = gather(planner, node);
-    if (rc < 0)
-        return rc;
-    add_step(planner, GM_STEP_SORT, node)->order = node->order;
-    return 0;
-}
-
-static void add_top(struct planner *planner, const struct gleam_dataset *node)
-{
-    struct gm_step *step = add_step(planner, GM_STEP_TOP, node);
-    step->order = node->order;
-    step->count = node->count;
-}
-
-static int plan_top(struct planner *planner, const struct gleam_dataset *node)
-{
-    int rc = check_order(planner, node, &node->order);
-    if (rc < 0)
-        return rc;
-    if (node->local || planner->chain->source.partition_count > 1)
-        add_top(planner, node);
-    if (node->local)
-        return 0;
-    rc = gather(planner, node);
-    if (rc < 0)
-        return rc;
-    add_top(planner, node);
-    return 0;
-}
-
 static int plan_write(struct planner *planner, const struct gleam_dataset *node)
 {
     struct gm_write_plan *write = NULL;
     struct gm_exchange_plan exchange = {
         .kind = GM_EXCHANGE_OUTPUT, .partition_count = 1, .output = node->output};
     const int rc = gm_plan_write(node, &planner->schema, planner->chain->source.partition_count,
-                                 &planner->flow->outputs[node->output], &write, &exchange.parts,
-                                 planner->error);
+                                 planner->ranges, &planner->flow->outputs[node->output], &write,
+                                 &exchange.parts, planner->error);
     if (rc < 0)
         return rc;
+    exchange.ordered = planner->ranges && exchange.parts == NULL;
     planner->schema = (struct gm_schema){0};
     gm_schema_add(&planner->schema, "text", GLEAM_BYTES, false);
     if (write->counts)
@@ -554,7 +517,8 @@ static int plan_output(struct planner *planner, const struct gleam_dataset *node
             return cut(planner, node,
                        (struct gm_exchange_plan){.kind = GM_EXCHANGE_OUTPUT,
                                                  .partition_count = 1,
-                                                 .output = node->output});
+                                                 .output = node->output,
+                                                 .ordered = planner->ranges});
         }
         struct gm_step *step = add_step(planner, GM_STEP_FORMAT, node);
         step->format = strdup(node->columns);
@@ -562,7 +526,10 @@ static int plan_output(struct planner *planner, const struct gleam_dataset *node
     }
     return cut(planner, node,
                (struct gm_exchange_plan){
-                   .kind = GM_EXCHANGE_OUTPUT, .partition_count = 1, .output = node->output});
+                   .kind = GM_EXCHANGE_OUTPUT,
+                   .partition_count = 1,
+                   .output = node->output,
+                   .ordered = planner->ranges});
 }
 
 /* True when a step before the first exchange treats each partition on its own, so that the number
@@ -580,6 +547,24 @@ static bool shows_partitions(struct gleam_dataset *const *path, uint32_t count)
             return false;
     }
     return false;
+}
+
+static int records_schema(struct planner *planner, const struct gleam_dataset *node,
+                          struct gm_source *source)
+{
+    source->key_bytes = node->key_bytes;
+    source->record_bytes = node->key_bytes + node->value_bytes;
+    gm_schema_add(&source->schema, "key", GLEAM_BYTES, false);
+    if (node->value_bytes > 0)
+        gm_schema_add(&source->schema, "value", GLEAM_BYTES, false);
+    for (uint32_t i = 0; i < source->file_count; i++) {
+        const struct gm_file *file = &source->files[i];
+        if (file->bytes == UINT64_MAX || file->bytes % source->record_bytes != 0)
+            return gm_error_set(planner->error, GM_EJOB_INPUT,
+                                "%s: %s does not hold whole records of %u bytes", node->where,
+                                file->path, source->record_bytes);
+    }
+    return 0;
 }
 
 /* The source's files, of all paths of the node. */
@@ -637,7 +622,13 @@ static int plan_text(struct planner *planner, struct gleam_dataset *node, bool f
     int rc = find_files(planner, node, &list);
     if (rc < 0)
         return rc;
-    gm_schema_add(&source->schema, "line", GLEAM_BYTES, false);
+    if (node->kind == GM_NODE_READ_RECORDS) {
+        rc = records_schema(planner, node, source);
+        if (rc < 0)
+            return rc;
+    } else {
+        gm_schema_add(&source->schema, "line", GLEAM_BYTES, false);
+    }
     uint32_t partition_count = node->partition_count;
     if (partition_count == 0)
         partition_count = fine ? gm_splits_count(source, planner->executor_count)
@@ -652,9 +643,10 @@ static int plan_text(struct planner *planner, struct gleam_dataset *node, bool f
 static int plan_source(struct planner *planner, struct gleam_dataset *node,
                        const struct gleam_dataset *as, bool fine)
 {
+    planner->ranges = false;
     struct gm_source *source = &add_chain(planner)->source;
     snprintf(source->name, sizeof source->name, "%s", node->name);
-    if (node->kind == GM_NODE_READ_TEXT) {
+    if (node->kind == GM_NODE_READ_TEXT || node->kind == GM_NODE_READ_RECORDS) {
         int rc = plan_text(planner, node, fine);
         if (rc < 0)
             return rc;
@@ -714,15 +706,31 @@ static int plan_step(struct planner *planner, const struct gleam_dataset *node,
     case GM_NODE_REDUCE_BY:
         return plan_reduce(planner, node);
     case GM_NODE_SORT:
-        return plan_sort(planner, node);
     case GM_NODE_TOP:
-        return plan_top(planner, node);
+        return gm_planner_sort_step(planner, node);
     case GM_NODE_FORMAT:
     case GM_NODE_WRITE:
     case GM_NODE_OUTPUT_ROW:
         return plan_output(planner, node);
     default:
         return gm_planner_exchange_step(planner, node);
+    }
+}
+
+/* A sort makes one partition.  What looks at partitions by themselves, or keeps the order of their
+ * rows, gets the ranges as that partition; sorts and tops know them. */
+static bool wants_whole(const struct gleam_dataset *node)
+{
+    switch (node->kind) {
+    case GM_NODE_SORT:
+    case GM_NODE_TOP:
+        return false;
+    case GM_NODE_PIPE:
+        return node->pipe_mode != GM_PIPE_ARGS;
+    case GM_NODE_MERGE:
+        return true;
+    default:
+        return node->local;
     }
 }
 
@@ -748,6 +756,10 @@ int gm_planner_path(struct planner *planner, struct gleam_dataset *end)
         planner->path = path; /* a meeting has planned other paths */
         planner->path_count = count;
         planner->path_index = i;
+        if (planner->ranges && wants_whole(path[i]))
+            rc = gather(planner, path[i]);
+        if (rc < 0)
+            break;
         if (path[i]->kind == GM_NODE_PIPE) {
             rc = plan_pipe(planner, path, count, &i);
             continue;

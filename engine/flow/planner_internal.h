@@ -23,6 +23,9 @@ struct planner {
     uint32_t depth; /* meetings that are being planned inside of each other */
     /* Of the dataset at its end, as the person counts: a text source may have been cut finer. */
     uint32_t partition_count;
+    /* The partitions at its end are the ranges of one that is sorted: taken one after the other,
+     * they are that partition. */
+    bool ranges;
     struct gleam_dataset *const *path; /* of the output that is planned, from its source on */
     uint32_t path_count;
     uint32_t path_index; /* of the dataset that is planned */
@@ -89,8 +92,11 @@ int gm_planner_path(struct planner *planner, struct gleam_dataset *end);
 int gm_planner_check_order(struct planner *planner, const struct gleam_dataset *node,
                            const struct gleam_order *order);
 
-/* All rows to one partition, if they are in several. */
+/* All rows to one partition, if they are in several; ranges in their order. */
 int gm_planner_gather(struct planner *planner, const struct gleam_dataset *node);
+
+/* plan_sort.c: a sort or a top, of all rows or of each partition. */
+int gm_planner_sort_step(struct planner *planner, const struct gleam_dataset *node);
 
 /* The columns 1..count, ascending. */
 struct gleam_order gm_planner_leading_columns(uint32_t count);

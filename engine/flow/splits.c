@@ -60,12 +60,14 @@ uint64_t gm_splits_make(struct gm_source *source, uint32_t partition_count)
         calloc((size_t)partition_count + source->file_count, sizeof *source->segments);
     GM_CHECK(source->partition_ends != NULL && source->segments != NULL);
 
+    /* Boundaries are between records: the files' sizes are multiples of theirs. */
+    const uint64_t unit = source->record_bytes > 0 ? source->record_bytes : 1;
     uint32_t file = 0;
     uint64_t file_begin = 0; /* of the current file, in the row of all files */
     uint32_t unknown_next = 0, unknown_done = 0;
     for (uint32_t partition = 0; partition < partition_count; partition++) {
-        const uint64_t begin = boundary(total, partition, partition_count);
-        const uint64_t end = boundary(total, partition + 1, partition_count);
+        const uint64_t begin = boundary(total / unit, partition, partition_count) * unit;
+        const uint64_t end = boundary(total / unit, partition + 1, partition_count) * unit;
         uint64_t at = begin;
         while (at < end) {
             const uint64_t file_bytes = source->files[file].bytes;

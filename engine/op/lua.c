@@ -63,9 +63,17 @@ static int lua_op_process(struct gm_op *op, void *state, const struct gm_batch *
     return GM_OP_NEED_INPUT;
 }
 
+static void lua_op_abandon(struct gm_op *op)
+{
+    struct lua_op *self = op->self;
+    gm_lua_abandon(self->lua);
+    self->next_row = 0;
+}
+
 const struct gm_op_ops gm_op_lua = {
     .name = "lua",
     .open = lua_op_open,
     .close = lua_op_close,
     .process = lua_op_process,
+    .abandon = lua_op_abandon,
 };

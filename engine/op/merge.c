@@ -54,7 +54,10 @@ int gm_merge_open(struct gm_merge *merge, const struct gm_sort_order *order,
         rc = make_tables(merge, want);
     }
     while (rc == 0 && merge->count < merge->capacity) {
-        rc = gm_run_reader_open(&merge->readers[merge->count], spill, heap, &runs[merge->count]);
+        rc = GM_ETASK_MEMORY;
+        if (merge->count < 2 || gm_run_spare_memory(heap))
+            rc = gm_run_reader_open(&merge->readers[merge->count], spill, heap,
+                                    &runs[merge->count]);
         if (rc == 0)
             merge->count++;
     }

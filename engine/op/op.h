@@ -55,6 +55,9 @@ struct gm_op_ops {
     /* Nobody wants more of this partition: process and finish give no rows from now on, and do not
      * wait.  NULL for an operator that cannot run on its own. */
     void (*stop)(struct gm_op *op, void *state);
+    /* After HAVE_MORE: what the input at hand would still make is not wanted, and the next call has
+     * another one.  NULL for an operator that makes a bounded number of rows of each. */
+    void (*abandon)(struct gm_op *op);
     /* Nothing comes in at the moment: fills `out` with what there is, and sends on what is kept
      * back.  Returns 0, or < 0.  NULL when there is nothing to be done then. */
     int (*idle)(struct gm_op *op, void *state, struct gm_batch *out);

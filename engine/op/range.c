@@ -9,6 +9,7 @@
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/row/codec.h"
+#include "engine/row/list.h"
 
 /* A message: rows seen, number of samples, their positions, their packed key rows. */
 #define HEAD_BYTES 16
@@ -61,6 +62,11 @@ static void seed_random(uint64_t s[4], uint64_t seed)
     }
 }
 
+static size_t lists_bytes(const struct gm_range_sampler *sampler)
+{
+    return sampler->source_order->count * GM_RANGE_KEY_BYTES_MAX + GM_BYTES_SLACK;
+}
+
 int gm_range_sampler_init(struct gm_range_sampler *sampler, const struct gm_schema *schema,
                           const struct gleam_order *order, uint32_t capacity, uint64_t seed,
                           struct gm_heap *heap)
@@ -79,7 +85,8 @@ int gm_range_sampler_init(struct gm_range_sampler *sampler, const struct gm_sche
     sampler->capacity = capacity;
     const size_t bytes = (size_t)capacity * sampler->slot_bytes + GM_BYTES_SLACK;
     sampler->slots = gm_heap_alloc(heap, bytes);
-    if (sampler->slots == NULL)
+    sampler->lists = gm_heap_zalloc(heap, lists_bytes(sampler));
+    if (sampler->slots == NULL || sampler->lists == NULL)
         return GM_ETASK_MEMORY;
     return gm_batch_init(&sampler->batch, &sampler->keys.schema, heap);
 }
@@ -90,16 +97,47 @@ void gm_range_sampler_fini(struct gm_range_sampler *sampler)
         return;
     gm_heap_free(sampler->heap, sampler->slots,
                  (size_t)sampler->capacity * sampler->slot_bytes + GM_BYTES_SLACK);
+    gm_heap_free(sampler->heap, sampler->lists, lists_bytes(sampler));
     gm_batch_fini(&sampler->batch, sampler->heap);
     sampler->heap = NULL;
 }
 
-static void set_value(struct gm_vector *vector, struct gleam_value value)
+/* The values that a list begins with, as many as fit `room`, and the beginning of a text behind
+ * them: that comes before the list. */
+static struct gleam_value cut_list(const struct gleam_value *list, uint8_t *room)
+{
+    struct gm_list_cursor cursor;
+    struct gleam_value value;
+    uint8_t *end = room + GM_LIST_HEADER_BYTES;
+    uint32_t count = 0;
+    bool whole = true;
+    gm_list_begin(&cursor, list);
+    while (whole && gm_list_next(&cursor, &value)) {
+        const size_t left = (size_t)(room + GM_RANGE_KEY_BYTES_MAX - end);
+        const size_t bytes = gm_list_value_bytes(&value);
+        whole = bytes <= left;
+        if (!whole && value.kind == GLEAM_BYTES && bytes - value.bytes.length <= left)
+            value.bytes.length -= bytes - left;
+        if (gm_list_value_bytes(&value) > left)
+            break;
+        end = gm_list_write_value(&value, end);
+        count++;
+    }
+    gm_list_write_header(count, room);
+    struct gleam_value beginning = gleam_bytes((const char *)room, (size_t)(end - room));
+    beginning.kind = GLEAM_LIST;
+    return beginning;
+}
+
+/* room: GM_RANGE_KEY_BYTES_MAX for a list that has to be cut. */
+static void set_value(struct gm_vector *vector, struct gleam_value value, uint8_t *room)
 {
     vector->has_nulls = value.kind == GLEAM_NULL;
     vector->nulls[0] = value.kind == GLEAM_NULL;
     if (value.kind == GLEAM_BYTES && value.bytes.length > GM_RANGE_KEY_BYTES_MAX)
         value.bytes.length = GM_RANGE_KEY_BYTES_MAX;
+    if (value.kind == GLEAM_LIST && value.bytes.length > GM_RANGE_KEY_BYTES_MAX)
+        value = cut_list(&value, room);
     switch (vector->kind) {
     case GLEAM_I64:
         vector->i64[0] = value.kind == GLEAM_I64 ? value.i64 : 0;
@@ -133,7 +171,8 @@ static void keep(struct gm_range_sampler *sampler, uint32_t index, const struct 
     uint32_t bytes;
     for (uint32_t i = 0; i < sampler->source_order->count; i++) {
         const uint32_t column = sampler->source_order->columns[i].column - 1;
-        set_value(&key->columns[i], gm_vector_get(&batch->columns[column], row));
+        set_value(&key->columns[i], gm_vector_get(&batch->columns[column], row),
+                  sampler->lists + (size_t)i * GM_RANGE_KEY_BYTES_MAX);
     }
     key->row_count = 1;
     gm_codec_sizes(&sampler->keys.order.layout, key, 0, 1, &bytes);

@@ -4,8 +4,8 @@
  * From the same samples all of them work out the same splitters.  A splitter is a key and a
  * position, so rows of one key that is half of the data are cut as well, and still in order.
  *
- * Threads: one.  Memory: the heap's; long keys are cut to GM_RANGE_KEY_BYTES_MAX, which makes a
- * splitter no less valid.
+ * Threads: one.  Memory: the heap's; long keys are cut to GM_RANGE_KEY_BYTES_MAX, lists behind
+ * one of their values, which makes a splitter no less valid.
  */
 #ifndef GM_OP_RANGE_H
 #define GM_OP_RANGE_H
@@ -28,6 +28,7 @@ struct gm_range_sampler {
     const struct gleam_order *source_order; /* borrowed; of whole rows */
     struct gm_heap *heap;
     struct gm_batch batch;  /* one key row */
+    uint8_t *lists;         /* by key column: the beginning of a list that is too long */
     uint8_t *slots;         /* capacity of them: a position and a packed key row */
     uint32_t slot_bytes;
     uint32_t capacity;

@@ -1,5 +1,10 @@
 /* reduce.c - hash aggregation: the reduce of a partition, and the combining before an exchange.
  *
+ * When the executor's memory is spent, the partition of the reduce that holds most is written to
+ * disk as a run: its groups as rows in the order of their keys' hashes, so that a merge of all runs
+ * brings the rows of one key together, and the last fold needs memory for a few thousand groups
+ * only, whatever their number.
+ *
  * The combiner has one table per executor.  When it passes its budget it hands its rows on and
  * starts again; when that showed that combining hardly shrinks the data, it lets the following rows
  * pass as they are for a while, and then tries again.
@@ -9,20 +14,52 @@
 #include "engine/base/check.h"
 #include "engine/op/accumulate.h"
 #include "engine/op/op.h"
+#include "engine/op/run_set.h"
+#include "engine/row/codec.h"
 
 /* Combining pays when a flush holds at most this share of the rows that went in. */
 #define COMBINE_KEEP_NUMERATOR 3
 #define COMBINE_KEEP_DENOMINATOR 4
 /* Rows that pass uncombined before the next try, per row of the flushed table. */
 #define COMBINE_PASS_FACTOR 16
+/* Memory is made by runs of a 12th of what may be used, unless this step holds a third of it. */
+#define RUN_SHARE 12
+#define HELD_SHARE 3
+/* Packed rows between table and run, and between merge and table; one larger row makes it grow. */
+#define SCRATCH_BYTES (256u << 10)
+/* Groups of merged rows before they are handed on. */
+#define MERGED_GROUPS 4096
+
+_Static_assert(GM_TABLE_VALUES_MAX == GM_REDUCE_VALUES_MAX, "a slot is moved through a buffer");
 
 struct reduce {
     struct gm_key_reader keys;
     struct gm_accumulator accumulator;
     struct gm_batch rows; /* arrays for what is handed on */
+    /* spilling */
+    struct gleam_order no_columns; /* runs are sorted by hash, which stands for the position */
+    struct gm_sort_order by_hash;
+    bool may_spill;
+    struct gm_batch merged; /* arrays for rows that come back; made when they do */
+    uint8_t *scratch;
+    uint64_t scratch_bytes;
+    uint32_t sizes[GM_BATCH_ROWS_MAX];
+    uint64_t hashes[GM_BATCH_ROWS_MAX];
+    struct reduce_state *states;
+    uint64_t held_bytes; /* by their tables */
+    struct reduce_state *spilling;
+    uint32_t batch_count, batch_first; /* rows of its groups in `rows`: the first to be packed */
+    uint32_t packed_count, packed_next; /* of them, in scratch, from batch_first on */
+    uint64_t packed_offset;
 };
 
 struct reduce_state {
+    struct reduce_state *next, *previous; /* of the op's states */
+    uint32_t partition;
+    struct gm_run_set set;
+    bool merge_opened; /* the last one */
+    bool merge_ended;
+    uint64_t last_hash; /* of the last merged row */
     struct gm_table table;
     uint64_t position;  /* of the hand-on, in slots */
     bool handing_on;
@@ -31,6 +68,22 @@ struct reduce_state {
     uint64_t pass_left; /* rows to let pass */
 };
 
+/* True when what it hands on may come in again: the rows have the same columns, keys first. */
+static bool takes_its_own_rows(const struct gm_op *op)
+{
+    const struct gm_schema *in = op->input_schema, *out = &op->step->schema;
+    if (op->step->kind != GM_STEP_REDUCE || op->step->reduce == GM_REDUCE_COUNT ||
+        in->field_count != out->field_count)
+        return false;
+    for (uint32_t i = 0; i < in->field_count; i++)
+        if (in->fields[i].kind != out->fields[i].kind)
+            return false;
+    for (uint32_t i = 0; i < op->step->order.count; i++)
+        if (op->step->order.columns[i].column != i + 1)
+            return false;
+    return true;
+}
+
 static int reduce_open(struct gm_op *op)
 {
     struct reduce *self = gm_heap_zalloc(op->heap, sizeof *self);
@@ -38,6 +91,8 @@ static int reduce_open(struct gm_op *op)
         return GM_ETASK_MEMORY;
     op->self = self;
     gm_key_reader_init(&self->keys, op->input_schema, &op->step->order, op->heap);
+    gm_sort_order_init(&self->by_hash, &op->step->schema, &self->no_columns);
+    self->may_spill = op->spill != NULL && takes_its_own_rows(op);
     int rc = gm_accumulator_init(&self->accumulator, op);
     if (rc < 0)
         return rc;
@@ -53,13 +108,15 @@ static void reduce_close(struct gm_op *op)
         gm_key_reader_fini(&self->keys);
     gm_accumulator_fini(&self->accumulator);
     gm_batch_fini(&self->rows, op->heap);
+    gm_batch_fini(&self->merged, op->heap);
+    gm_heap_free(op->heap, self->scratch, self->scratch_bytes);
     gm_heap_free(op->heap, self, sizeof *self);
     op->self = NULL;
 }
 
 static int reduce_begin(struct gm_op *op, void **ret_state)
 {
-    const struct reduce *self = op->self;
+    struct reduce *self = op->self;
     struct reduce_state *state = gm_heap_zalloc(op->heap, sizeof *state);
     if (state == NULL)
         return GM_ETASK_MEMORY;
@@ -68,13 +125,30 @@ static int reduce_begin(struct gm_op *op, void **ret_state)
         gm_heap_free(op->heap, state, sizeof *state);
         return rc;
     }
+    state->partition = op->partition;
+    state->next = self->states;
+    if (self->states != NULL)
+        self->states->previous = state;
+    self->states = state;
+    self->held_bytes += gm_table_bytes(&state->table);
     *ret_state = state;
     return 0;
 }
 
 static void reduce_end(struct gm_op *op, void *opaque)
 {
+    struct reduce *self = op->self;
     struct reduce_state *state = opaque;
+    if (self->spilling == state)
+        self->spilling = NULL;
+    if (state->previous != NULL)
+        state->previous->next = state->next;
+    else
+        self->states = state->next;
+    if (state->next != NULL)
+        state->next->previous = state->previous;
+    self->held_bytes -= gm_table_bytes(&state->table);
+    gm_run_set_fini(&state->set, op);
     gm_table_fini(&state->table);
     gm_heap_free(op->heap, state, sizeof *state);
 }
@@ -84,11 +158,13 @@ static int refuse_memory(const struct gm_op *op, int rc)
     if (rc != GM_ETASK_MEMORY || op->error->code != 0)
         return rc;
     return gm_error_set(op->error, GM_ETASK_MEMORY,
-                        "%s: step '%s': its groups do not fit this executor's share of the memory "
-                        "(%llu MiB): give more with --memory",
+                        "%s: step '%s': a group does not fit this executor's share of the memory "
+                        "(%llu MiB), or nothing may go to disk: give more with --memory",
                         op->step->where, op->step->name,
                         (unsigned long long)(op->heap->limit_bytes >> 20));
 }
+
+static struct reduce_state *largest(const struct reduce *self);
 
 /* Folds rows from state->next_row on, until the batch ends or the table passes budget_bytes.
  * Returns 0 at the end of the batch, GM_AGAIN at the budget, or < 0. */
@@ -110,8 +186,8 @@ static int fold_batch(struct gm_op *op, struct reduce_state *state, const struct
         int rc = gm_key_read(&self->keys, in, state->next_row, count, keys);
         if (rc == 0)
             rc = gm_table_block(&state->table, keys, count, slots, &new_slots);
-        /* Nothing of this block is in the table yet: a combiner can make room and go on. */
-        if (rc == GM_ETASK_MEMORY && budget_bytes < UINT64_MAX && state->table.count > 0)
+        /* Nothing of this block is in the table yet: who can make room goes on. */
+        if (rc == GM_ETASK_MEMORY && budget_bytes < UINT64_MAX && largest(self) != NULL)
             return GM_AGAIN;
         if (rc == 0)
             rc = gm_accumulator_fold(&self->accumulator, &state->table, slots, new_slots, in,
@@ -124,16 +200,6 @@ static int fold_batch(struct gm_op *op, struct reduce_state *state, const struct
     return 0;
 }
 
-static int reduce_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
-                          struct gm_batch *out)
-{
-    struct reduce_state *state = opaque;
-    (void)out;
-    state->next_row = 0;
-    int rc = fold_batch(op, state, in, UINT64_MAX);
-    return rc < 0 ? rc : GM_OP_NEED_INPUT;
-}
-
 /* The arrays of `rows` become the vectors of `out`. */
 static void lend(const struct gm_batch *rows, uint32_t row_count, struct gm_batch *out)
 {
@@ -142,10 +208,10 @@ static void lend(const struct gm_batch *rows, uint32_t row_count, struct gm_batc
     memcpy(out->columns, rows->columns, rows->column_count * sizeof rows->columns[0]);
 }
 
-/* Fills `out` with the next slots.  Returns HAVE_MORE or, at the end, NEED_INPUT. */
-static int hand_on(struct gm_op *op, struct reduce_state *state, struct gm_batch *out)
+/* Writes the next slots to the arrays of self->rows.  Returns how many; fewer than
+ * GM_BATCH_ROWS_MAX at the end. */
+static uint32_t next_groups(struct reduce *self, struct reduce_state *state)
 {
-    struct reduce *self = op->self;
     struct gm_batch *rows = &self->rows;
     const uint32_t key_count = self->keys.column_count;
     uint32_t count = 0;
@@ -161,15 +227,280 @@ static int hand_on(struct gm_op *op, struct reduce_state *state, struct gm_batch
         for (uint32_t v = 0; v < self->accumulator.value_count; v++)
             gm_accumulator_store(&self->accumulator, slot, v, &rows->columns[key_count + v],
                                  count);
-        count++;
+        self->hashes[count++] = gm_slot_hash(slot);
     }
-    lend(rows, count, out);
+    return count;
+}
+
+/* Fills `out` with the next slots.  Returns HAVE_MORE or, at the end, NEED_INPUT. */
+static int hand_on(struct gm_op *op, struct reduce_state *state, struct gm_batch *out)
+{
+    struct reduce *self = op->self;
+    const uint32_t count = next_groups(self, state);
+    lend(&self->rows, count, out);
     return count == GM_BATCH_ROWS_MAX ? GM_OP_HAVE_MORE : GM_OP_NEED_INPUT;
+}
+
+/* ---- groups on disk -------------------------------------------------------------------------- */
+
+static int reserve_scratch(struct gm_op *op, uint64_t bytes)
+{
+    struct reduce *self = op->self;
+    bytes += GM_BYTES_SLACK;
+    if (bytes < SCRATCH_BYTES)
+        bytes = SCRATCH_BYTES;
+    if (bytes <= self->scratch_bytes)
+        return 0;
+    gm_heap_free(op->heap, self->scratch, self->scratch_bytes);
+    self->scratch_bytes = 0;
+    self->scratch = gm_heap_alloc(op->heap, bytes);
+    if (self->scratch == NULL)
+        return GM_ETASK_MEMORY;
+    self->scratch_bytes = bytes;
+    return 0;
+}
+
+/* Packs groups of self->rows from batch_first on, as many as scratch holds, one at least, each
+ * behind its hash.  Where values are boxes, they lie in the table until it is freed. */
+static int pack_groups(struct gm_op *op)
+{
+    struct reduce *self = op->self;
+    const struct gm_layout *layout = &self->by_hash.layout;
+    const uint32_t left = self->batch_count - self->batch_first;
+    uint64_t bytes = 0;
+    uint32_t count = 0;
+    self->rows.row_count = self->batch_count;
+    gm_codec_sizes(layout, &self->rows, self->batch_first, left, self->sizes);
+    for (; count < left; count++) {
+        const uint64_t more = bytes + self->sizes[count] + GM_SORT_POSITION_BYTES;
+        if (count > 0 && more > SCRATCH_BYTES - GM_BYTES_SLACK)
+            break;
+        bytes = more;
+        self->sizes[count] += GM_SORT_POSITION_BYTES;
+    }
+    if (self->sizes[0] > GM_ROW_BYTES_MAX)
+        return GM_ETASK_MEMORY;
+    int rc = reserve_scratch(op, bytes);
+    if (rc < 0)
+        return rc;
+    gm_run_set_pack(layout, &self->rows, self->batch_first, count, self->sizes, self->scratch);
+    uint8_t *row = self->scratch;
+    for (uint32_t i = 0; i < count; i++, row += self->sizes[i - 1])
+        memcpy(row, &self->hashes[self->batch_first + i], GM_SORT_POSITION_BYTES);
+    self->packed_count = count;
+    self->packed_next = 0;
+    self->packed_offset = 0;
+    return 0;
+}
+
+static void begin_spilling(struct gm_op *op, struct reduce_state *state)
+{
+    struct reduce *self = op->self;
+    gm_table_sort(&state->table);
+    state->position = 0;
+    self->spilling = state;
+    self->batch_count = self->batch_first = 0;
+    self->packed_count = self->packed_next = 0;
+}
+
+/* An empty table takes the place of the one whose groups were written. */
+static int empty_table(struct gm_op *op, struct reduce_state *state)
+{
+    struct reduce *self = op->self;
+    self->held_bytes -= gm_table_bytes(&state->table);
+    gm_table_fini(&state->table);
+    state->position = 0;
+    const int rc = gm_table_init(&state->table, self->accumulator.value_count, op->heap);
+    self->held_bytes += rc == 0 ? gm_table_bytes(&state->table) : 0;
+    return rc;
+}
+
+/* Goes on with the run under way, if any.  Returns 0, GM_AGAIN or < 0. */
+static int spill(struct gm_op *op)
+{
+    struct reduce *self = op->self;
+    struct reduce_state *state = self->spilling;
+    if (state == NULL)
+        return 0;
+    for (;;) {
+        for (; self->packed_next < self->packed_count; self->packed_next++) {
+            const uint32_t size = self->sizes[self->packed_next];
+            const uint8_t *row = self->scratch + self->packed_offset + GM_SORT_POSITION_BYTES;
+            int rc = gm_run_set_put(&state->set, op, state->partition, row,
+                                    size - GM_SORT_POSITION_BYTES);
+            if (rc != 0)
+                return rc;
+            self->packed_offset += size;
+        }
+        self->batch_first += self->packed_count;
+        self->packed_count = self->packed_next = 0;
+        if (self->batch_first == self->batch_count) {
+            self->batch_first = 0;
+            self->batch_count = next_groups(self, state);
+            if (self->batch_count == 0)
+                break;
+        }
+        int rc = pack_groups(op);
+        if (rc < 0)
+            return rc;
+    }
+    self->spilling = NULL;
+    int rc = gm_run_set_end_run(&state->set, op);
+    return rc < 0 ? rc : empty_table(op, state);
+}
+
+static struct reduce_state *largest(const struct reduce *self)
+{
+    struct reduce_state *best = NULL;
+    for (struct reduce_state *state = self->states; state != NULL; state = state->next)
+        if (state->table.count > 0 && !state->handing_on &&
+            (best == NULL || gm_table_bytes(&state->table) > gm_table_bytes(&best->table)))
+            best = state;
+    return best;
+}
+
+static bool should_spill(const struct gm_op *op, const struct reduce_state *candidate)
+{
+    const struct reduce *self = op->self;
+    return candidate != NULL &&
+           (gm_table_bytes(&candidate->table) >= op->spill_at_bytes / RUN_SHARE ||
+            self->held_bytes >= op->spill_at_bytes / HELD_SHARE);
+}
+
+static int reduce_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
+                          struct gm_batch *out)
+{
+    struct reduce *self = op->self;
+    struct reduce_state *state = opaque;
+    (void)out;
+    for (;;) {
+        int rc = spill(op);
+        if (rc != 0)
+            return refuse_memory(op, rc);
+        struct reduce_state *candidate = NULL;
+        if (self->may_spill && op->heap->used_bytes >= op->spill_at_bytes) {
+            candidate = largest(self);
+            if (should_spill(op, candidate)) {
+                begin_spilling(op, candidate);
+                continue;
+            }
+        }
+        const uint64_t before = gm_table_bytes(&state->table);
+        /* With a disk the table may say that there is no room, and keep what it has. */
+        rc = fold_batch(op, state, in, self->may_spill ? UINT64_MAX - 1 : UINT64_MAX);
+        self->held_bytes += gm_table_bytes(&state->table) - before;
+        if (rc == GM_AGAIN) {
+            begin_spilling(op, largest(self));
+            continue;
+        }
+        if (rc == 0)
+            state->next_row = 0;
+        return rc < 0 ? rc : GM_OP_NEED_INPUT;
+    }
+}
+
+/* Merged rows, up to a batch, into the table.  Stops where a key ends once there are many groups.
+ * Returns 0: hand on the table; GM_AGAIN; GM_OP_HAVE_MORE: call again at once; or < 0. */
+static int fold_merged(struct gm_op *op, struct reduce_state *state)
+{
+    struct reduce *self = op->self;
+    const uint8_t *rows[GM_BATCH_ROWS_MAX];
+    uint64_t used = 0;
+    uint32_t count = 0;
+    bool full = false;
+    int rc = 0;
+    while (count < GM_BATCH_ROWS_MAX) {
+        struct gm_run_set *set = &state->set;
+        rc = gm_run_set_row(set);
+        if (rc != 0)
+            break;
+        const uint64_t hash = gm_sort_position(set->row);
+        /* Rows of one key have one hash, and come one behind the other. */
+        full = state->table.count + count >= MERGED_GROUPS && hash != state->last_hash;
+        if (count == 0)
+            rc = reserve_scratch(op, set->row_bytes);
+        if (rc < 0 || full || set->row_bytes > self->scratch_bytes - GM_BYTES_SLACK - used)
+            break;
+        memcpy(self->scratch + used, set->row, set->row_bytes);
+        rows[count++] = self->scratch + used;
+        used += set->row_bytes;
+        state->last_hash = hash;
+        set->row = NULL;
+    }
+    if (rc < 0 || (rc == GM_AGAIN && count == 0))
+        return rc;
+    state->merge_ended = rc == GM_END;
+    if (self->merged.storage == NULL &&
+        gm_batch_init(&self->merged, &op->step->schema, op->heap) < 0)
+        return GM_ETASK_MEMORY;
+    gm_codec_decode_rows(&self->by_hash.layout, rows, count, &self->merged);
+    state->next_row = 0;
+    const uint64_t before = gm_table_bytes(&state->table);
+    const int folded = fold_batch(op, state, &self->merged, UINT64_MAX);
+    self->held_bytes += gm_table_bytes(&state->table) - before;
+    if (folded < 0)
+        return folded;
+    return full || state->merge_ended ? 0 : GM_OP_HAVE_MORE;
+}
+
+/* Opens the last merge of a partition that has runs.  Returns 0, GM_AGAIN or < 0. */
+static int open_merge(struct gm_op *op, struct reduce_state *state)
+{
+    struct reduce *self = op->self;
+    for (;;) {
+        int rc = spill(op);
+        if (rc != 0 || state->merge_opened)
+            return rc;
+        if (state->table.count > 0) {
+            begin_spilling(op, state);
+            continue;
+        }
+        rc = gm_run_set_open(&state->set, op, &self->by_hash, state->partition);
+        if (rc == GM_ETASK_MEMORY && largest(self) != NULL) {
+            begin_spilling(op, largest(self)); /* other partitions make room */
+            continue;
+        }
+        state->merge_opened = rc == 0;
+        return rc;
+    }
+}
+
+static int finish_merged(struct gm_op *op, struct reduce_state *state, struct gm_batch *out)
+{
+    struct reduce *self = op->self;
+    int rc = open_merge(op, state);
+    while (rc == 0 && !state->handing_on) {
+        rc = fold_merged(op, state);
+        state->handing_on = rc == 0;
+        state->position = 0;
+        if (rc == GM_OP_HAVE_MORE)
+            rc = 0;
+    }
+    if (rc != 0)
+        return refuse_memory(op, rc);
+    hand_on(op, state, out);
+    if (out->row_count > 0)
+        return GM_OP_HAVE_MORE;
+    /* What was handed on has been taken. */
+    if (state->merge_ended)
+        return GM_OP_NEED_INPUT;
+    state->handing_on = false;
+    const uint64_t before = gm_table_bytes(&state->table);
+    gm_table_clear(&state->table);
+    self->held_bytes -= before - gm_table_bytes(&state->table);
+    return GM_OP_HAVE_MORE;
 }
 
 static int reduce_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
 {
-    return hand_on(op, opaque, out);
+    struct reduce *self = op->self;
+    struct reduce_state *state = opaque;
+    if (state->set.count > 0 || state->merge_opened || self->spilling == state ||
+        state->set.merging)
+        return finish_merged(op, state, out);
+    state->handing_on = true;
+    int rc = spill(op);
+    return rc != 0 ? refuse_memory(op, rc) : hand_on(op, state, out);
 }
 
 /* ---- the combiner -------------------------------------------------------------------------- */

@@ -48,6 +48,9 @@ struct gm_run_reader {
     bool lent;             /* it was lent by the last call */
 };
 
+/* True while windows may be taken for speed alone: a quarter of the heap stays for what must be. */
+bool gm_run_spare_memory(const struct gm_heap *heap);
+
 /* Takes over the run, of one block at least, and a window; starts reading.  Returns 0; GM_AGAIN or
  * GM_ETASK_MEMORY: there is no window, and the run is still the caller's; or < 0. */
 int gm_run_reader_open(struct gm_run_reader *reader, const struct gm_spill *spill,

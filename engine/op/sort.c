@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "engine/base/check.h"
-#include "engine/op/merge.h"
 #include "engine/op/op.h"
+#include "engine/op/run_set.h"
 #include "engine/row/arena.h"
 #include "engine/row/codec.h"
 
@@ -20,8 +20,9 @@
 #define SCRATCH_BYTES (256u << 10)
 /* Rows ahead that are fetched into the cache while rows are handed on. */
 #define PREFETCH_ROWS 12
-/* A partition is not worth a run of its own below this. */
-#define RUN_BYTES_MIN (64u << 10)
+/* Memory is made by runs of a 12th of what may be used, unless this step holds a third of it. */
+#define RUN_SHARE 12
+#define HELD_SHARE 3
 
 struct state {
     struct state *next, *previous; /* of the op's states */
@@ -34,12 +35,7 @@ struct state {
     uint64_t handed_on;
     bool sorted;
     bool handing_on; /* its rows are looked at: they stay */
-    struct gm_spill_run *runs;
-    uint32_t run_count, run_capacity;
-    struct gm_merge merge;
-    bool merging;       /* `merge` is open */
-    const uint8_t *row; /* of `merge`, and not yet passed on */
-    uint64_t row_bytes;
+    struct gm_run_set set;
 };
 
 struct sort {
@@ -50,9 +46,9 @@ struct sort {
     uint8_t *scratch;
     uint64_t scratch_bytes;
     struct state *states;
-    struct state *writing; /* its rows become a run, or its merge does */
-    struct gm_run_writer writer;
-    uint64_t written; /* entries of it */
+    uint64_t held_bytes; /* by all of them */
+    struct state *writing; /* its rows become a run */
+    uint64_t written;      /* so many of them */
 };
 
 static int refuse_memory(const struct gm_op *op)
@@ -86,7 +82,6 @@ static void sort_close(struct gm_op *op)
     struct sort *self = op->self;
     if (self == NULL)
         return;
-    gm_run_writer_fini(&self->writer);
     gm_heap_free(op->heap, self->scratch, self->scratch_bytes);
     gm_batch_fini(&self->batch, op->heap);
     gm_heap_free(op->heap, self, sizeof *self);
@@ -100,6 +95,7 @@ static int sort_begin(struct gm_op *op, void **ret_state)
     if (state == NULL)
         return GM_ETASK_MEMORY;
     gm_arena_init(&state->rows, op->heap);
+    gm_arena_expect_much(&state->rows);
     state->next = self->states;
     if (self->states != NULL)
         self->states->previous = state;
@@ -109,8 +105,15 @@ static int sort_begin(struct gm_op *op, void **ret_state)
     return 0;
 }
 
+static uint64_t held_bytes(const struct state *state)
+{
+    return state->rows.held_bytes + state->capacity * sizeof *state->entries;
+}
+
 static void free_rows(struct gm_op *op, struct state *state)
 {
+    struct sort *self = op->self;
+    self->held_bytes -= held_bytes(state);
     gm_arena_fini(&state->rows);
     gm_heap_free(op->heap, state->entries, state->capacity * sizeof *state->entries);
     state->entries = NULL;
@@ -122,14 +125,9 @@ static void sort_end(struct gm_op *op, void *opaque)
 {
     struct sort *self = op->self;
     struct state *state = opaque;
-    if (self->writing == state) {
-        gm_run_writer_fini(&self->writer);
+    if (self->writing == state)
         self->writing = NULL;
-    }
-    gm_merge_close(&state->merge);
-    for (uint32_t i = 0; i < state->run_count; i++)
-        op->spill->ops->forget(op->spill->self, &state->runs[i]);
-    gm_heap_free(op->heap, state->runs, state->run_capacity * sizeof *state->runs);
+    gm_run_set_fini(&state->set, op);
     free_rows(op, state);
     if (state->previous != NULL)
         state->previous->next = state->next;
@@ -159,9 +157,8 @@ static int reserve_entries(struct gm_op *op, struct state *state, uint32_t more)
     return 0;
 }
 
-/* Rows with room for a position before each; nothing has changed when it returns GM_ETASK_MEMORY.
- * The encoder spaces rows of variable length by the sizes it is given. */
-static int keep_rows(struct gm_op *op, struct state *state, const struct gm_batch *in)
+/* Rows with a position before each; nothing has changed when it returns GM_ETASK_MEMORY. */
+static int pack_rows(struct gm_op *op, struct state *state, const struct gm_batch *in)
 {
     struct sort *self = op->self;
     const struct gm_layout *layout = &self->order.layout;
@@ -179,13 +176,9 @@ static int keep_rows(struct gm_op *op, struct state *state, const struct gm_batc
     uint8_t *rows = gm_arena_alloc(&state->rows, bytes);
     if (rows == NULL)
         return GM_ETASK_MEMORY;
-    rows += GM_SORT_POSITION_BYTES;
     /* The encoder may write slack bytes behind the last row: the arena keeps them free. */
-    gm_codec_encode(layout, in, 0, count, self->sizes, rows);
-    if (layout->variable_count == 0) /* packed densely: moved apart, the last one first */
-        for (uint32_t i = count; i-- > 1;)
-            memmove(rows + (uint64_t)i * self->sizes[0], rows + (uint64_t)i * layout->fixed_bytes,
-                    layout->fixed_bytes);
+    gm_run_set_pack(layout, in, 0, count, self->sizes, rows);
+    rows += GM_SORT_POSITION_BYTES;
     gm_sort_prefixes(&self->order, in, 0, count, self->prefixes);
     struct gm_sort_entry *entries = state->entries + state->count;
     for (uint32_t i = 0; i < count; i++) {
@@ -199,9 +192,13 @@ static int keep_rows(struct gm_op *op, struct state *state, const struct gm_batc
     return 0;
 }
 
-static uint64_t held_bytes(const struct state *state)
+static int keep_rows(struct gm_op *op, struct state *state, const struct gm_batch *in)
 {
-    return state->rows.held_bytes + state->capacity * sizeof *state->entries;
+    struct sort *self = op->self;
+    const uint64_t before = held_bytes(state);
+    const int rc = pack_rows(op, state, in);
+    self->held_bytes += held_bytes(state) - before;
+    return rc;
 }
 
 /* ---- writing runs ---------------------------------------------------------------------------- */
@@ -213,104 +210,37 @@ static void sort_rows(struct sort *self, struct state *state)
     state->sorted = true;
 }
 
-static int add_run(struct gm_op *op, struct state *state, struct gm_spill_run *run)
-{
-    if (state->run_count == state->run_capacity) {
-        const uint32_t capacity = state->run_capacity > 0 ? 2 * state->run_capacity : 4;
-        struct gm_spill_run *runs =
-            gm_heap_realloc(op->heap, state->runs, state->run_capacity * sizeof *runs,
-                            capacity * sizeof *runs);
-        if (runs == NULL)
-            return GM_ETASK_MEMORY;
-        state->runs = runs;
-        state->run_capacity = capacity;
-    }
-    state->runs[state->run_count++] = *run;
-    *run = (struct gm_spill_run){0};
-    return 0;
-}
-
-/* The writer's run becomes one of the state's. */
-static int end_run(struct gm_op *op, struct state *state)
-{
-    struct sort *self = op->self;
-    struct gm_spill_run run = {0};
-    int rc = gm_run_writer_end(&self->writer, &run);
-    if (rc < 0)
-        return rc;
-    *op->spilled_bytes += run.bytes;
-    rc = add_run(op, state, &run);
-    if (rc < 0)
-        op->spill->ops->forget(op->spill->self, &run);
-    self->writing = NULL;
-    return rc;
-}
-
-static void begin_run(struct gm_op *op, struct state *state)
-{
-    struct sort *self = op->self;
-    gm_run_writer_init(&self->writer, op->spill, state->partition);
-    self->writing = state;
-    self->written = 0;
-}
-
-/* Rows of memory. */
-static int write_rows(struct gm_op *op)
+/* Goes on with the run under way, if any.  Returns 0, GM_AGAIN or < 0. */
+static int write_run(struct gm_op *op)
 {
     struct sort *self = op->self;
     struct state *state = self->writing;
+    if (state == NULL)
+        return 0;
     sort_rows(self, state);
     for (; self->written < state->count; self->written++) {
         if (self->written + PREFETCH_ROWS < state->count)
             __builtin_prefetch(state->entries[self->written + PREFETCH_ROWS].row);
         const uint8_t *row = state->entries[self->written].row;
-        int rc = gm_merge_put(&self->writer, row, gm_row_bytes(&self->order.layout, row));
+        int rc = gm_run_set_put(&state->set, op, state->partition, row,
+                                gm_row_bytes(&self->order.layout, row));
         if (rc != 0)
             return rc;
     }
     free_rows(op, state);
     state->sorted = false;
-    return end_run(op, state);
+    self->writing = NULL;
+    return gm_run_set_end_run(&state->set, op);
 }
 
-/* The next row of the merge, kept in state->row until it is passed on. */
-static int merge_row(struct state *state)
-{
-    if (state->row != NULL)
-        return 0;
-    return gm_merge_next(&state->merge, &state->row, &state->row_bytes);
-}
-
-/* Rows of runs that are merged into one. */
-static int write_merged(struct gm_op *op)
+static void begin_run(struct gm_op *op, struct state *state)
 {
     struct sort *self = op->self;
-    struct state *state = self->writing;
-    for (;;) {
-        int rc = merge_row(state);
-        if (rc == GM_END)
-            break;
-        if (rc == 0)
-            rc = gm_merge_put(&self->writer, state->row, state->row_bytes);
-        if (rc != 0)
-            return rc;
-        state->row = NULL;
-    }
-    gm_merge_close(&state->merge);
-    state->merging = false;
-    return end_run(op, state);
+    self->writing = state;
+    self->written = 0;
 }
 
-/* Goes on with the run under way, if any.  Returns 0, GM_AGAIN or < 0. */
-static int write_run(struct gm_op *op)
-{
-    const struct sort *self = op->self;
-    if (self->writing == NULL)
-        return 0;
-    return self->writing->merging ? write_merged(op) : write_rows(op);
-}
-
-/* The partition with most rows in memory, if it is worth a run. */
+/* The partition with most rows in memory. */
 static struct state *largest(const struct sort *self)
 {
     struct state *best = NULL;
@@ -319,6 +249,18 @@ static struct state *largest(const struct sort *self)
             (best == NULL || held_bytes(state) > held_bytes(best)))
             best = state;
     return best;
+}
+
+static bool is_spent(const struct gm_op *op)
+{
+    return op->spill != NULL && op->heap->used_bytes >= op->spill_at_bytes;
+}
+
+static bool is_worth(const struct gm_op *op, const struct state *state)
+{
+    const struct sort *self = op->self;
+    return held_bytes(state) >= op->spill_at_bytes / RUN_SHARE ||
+           self->held_bytes >= op->spill_at_bytes / HELD_SHARE;
 }
 
 static int sort_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
@@ -330,9 +272,8 @@ static int sort_process(struct gm_op *op, void *opaque, const struct gm_batch *i
         int rc = write_run(op);
         if (rc != 0)
             return pass(op, rc);
-        const bool spent = op->spill != NULL && op->heap->used_bytes >= op->spill_at_bytes;
-        struct state *candidate = spent ? largest(self) : NULL;
-        if (candidate == NULL || held_bytes(candidate) < RUN_BYTES_MIN) {
+        struct state *candidate = is_spent(op) ? largest(self) : NULL;
+        if (candidate == NULL || !is_worth(op, candidate)) {
             rc = keep_rows(op, opaque, in);
             if (rc == 0)
                 return GM_OP_NEED_INPUT;
@@ -397,15 +338,16 @@ static int hand_on_merged(struct gm_op *op, struct state *state, struct gm_batch
     uint32_t count = 0;
     int rc = 0;
     while (count < GM_BATCH_ROWS_MAX) {
-        rc = merge_row(state);
+        struct gm_run_set *set = &state->set;
+        rc = gm_run_set_row(set);
         if (rc == 0 && count == 0)
-            rc = reserve_scratch(op, state->row_bytes);
-        if (rc != 0 || state->row_bytes > self->scratch_bytes - used)
+            rc = reserve_scratch(op, set->row_bytes);
+        if (rc != 0 || set->row_bytes > self->scratch_bytes - used)
             break;
-        memcpy(self->scratch + used, state->row, state->row_bytes);
+        memcpy(self->scratch + used, set->row, set->row_bytes);
         rows[count++] = self->scratch + used;
-        used += state->row_bytes;
-        state->row = NULL;
+        used += set->row_bytes;
+        set->row = NULL;
     }
     if (rc < 0 || (rc == GM_AGAIN && count == 0))
         return rc;
@@ -413,52 +355,40 @@ static int hand_on_merged(struct gm_op *op, struct state *state, struct gm_batch
     return rc == GM_END ? GM_OP_NEED_INPUT : GM_OP_HAVE_MORE;
 }
 
-/* Merges runs into one until the rest can be merged while it is handed on.  Returns 0 when
- * state->merge is that, GM_AGAIN or < 0. */
-static int merge_runs(struct gm_op *op, struct state *state)
+/* Opens the last merge of a partition that has runs.  Returns 0, GM_AGAIN or < 0. */
+static int open_merge(struct gm_op *op, struct state *state)
 {
     struct sort *self = op->self;
     for (;;) {
         int rc = write_run(op);
-        if (rc != 0 || state->merging)
+        if (rc != 0)
             return rc;
         if (state->count > 0) {
             begin_run(op, state);
             continue;
         }
-        uint32_t opened = 0;
-        rc = gm_merge_open(&state->merge, &self->order, op->spill, op->heap, state->runs,
-                           state->run_count, &opened);
-        if (rc == GM_ETASK_MEMORY && largest(self) != NULL) {
-            begin_run(op, largest(self)); /* other partitions make room */
-            continue;
-        }
-        if (rc != 0)
+        rc = gm_run_set_open(&state->set, op, &self->order, state->partition);
+        if (rc != GM_ETASK_MEMORY || largest(self) == NULL)
             return rc;
-        state->merging = true;
-        state->run_count -= opened;
-        memmove(state->runs, state->runs + opened, state->run_count * sizeof *state->runs);
-        if (state->run_count == 0)
-            return 0;
-        begin_run(op, state);
+        begin_run(op, largest(self)); /* other partitions make room */
     }
 }
 
 static int sort_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
 {
+    struct sort *self = op->self;
     struct state *state = opaque;
     if (!state->handing_on) {
-        int rc = state->run_count > 0 ? merge_runs(op, state) : write_run(op);
+        const bool has_runs = state->set.count > 0 || state->set.merging || self->writing == state;
+        int rc = has_runs ? open_merge(op, state) : write_run(op);
         if (rc != 0)
             return pass(op, rc);
-        if (!state->merging && state->run_count > 0) /* its rows were the run under way */
-            return sort_finish(op, opaque, out);
         state->handing_on = true;
-        if (!state->merging)
-            sort_rows(op->self, state);
+        if (!state->set.merging)
+            sort_rows(self, state);
     }
-    return pass(op, state->merging ? hand_on_merged(op, state, out)
-                                   : hand_on_rows(op, state, out));
+    return pass(op, state->set.merging ? hand_on_merged(op, state, out)
+                                       : hand_on_rows(op, state, out));
 }
 
 const struct gm_op_ops gm_op_sort = {

@@ -48,7 +48,7 @@ static struct gm_slot *slot_at(const struct gm_table *table, uint64_t index)
     return (struct gm_slot *)(table->slots + index * table->stride);
 }
 
-static uint64_t slot_hash(const struct gm_slot *slot)
+uint64_t gm_slot_hash(const struct gm_slot *slot)
 {
     const uint32_t length = slot->used - 1;
     return length <= KEY_INLINE_BYTES ? gm_hash_words(slot->low, slot->high, length) : slot->high;
@@ -68,7 +68,7 @@ static int grow(struct gm_table *table)
         const struct gm_slot *old = (const struct gm_slot *)(old_slots + i * table->stride);
         if (old->used == 0)
             continue;
-        uint64_t index = slot_hash(old) & table->mask;
+        uint64_t index = gm_slot_hash(old) & table->mask;
         while (slot_at(table, index)->used != 0)
             index = (index + 1) & table->mask;
         memcpy(slot_at(table, index), old, table->stride);
@@ -235,4 +235,78 @@ uint64_t gm_table_bytes_with(const struct gm_table *table, uint32_t count)
     const uint64_t slot_count = table->mask + 1;
     const bool grows = table->count + count > table->count_max;
     return gm_table_bytes(table) + (grows ? slots_bytes(table, slot_count) : 0);
+}
+
+/* ---- by hash --------------------------------------------------------------------------------- */
+
+/* Groups up to this are sorted by insertion. */
+#define INSERTION_MAX 16
+#define STRIDE_MAX (sizeof(struct gm_slot) + 8 * GM_TABLE_VALUES_MAX)
+
+static void swap_slots(const struct gm_table *table, uint64_t a, uint64_t b)
+{
+    uint8_t kept[STRIDE_MAX];
+    memcpy(kept, slot_at(table, a), table->stride);
+    memcpy(slot_at(table, a), slot_at(table, b), table->stride);
+    memcpy(slot_at(table, b), kept, table->stride);
+}
+
+static uint64_t hash_at(const struct gm_table *table, uint64_t index)
+{
+    return gm_slot_hash(slot_at(table, index));
+}
+
+static void insert_slots(const struct gm_table *table, uint64_t begin, uint64_t end)
+{
+    for (uint64_t i = begin + 1; i < end; i++)
+        for (uint64_t at = i; at > begin && hash_at(table, at) < hash_at(table, at - 1); at--)
+            swap_slots(table, at, at - 1);
+}
+
+/* Distributes slots [begin, end) by the byte of their hashes at `shift`, in place, then each byte's
+ * group by the next one: hashes are spread evenly, so a few levels do. */
+static void sort_slots(const struct gm_table *table, uint64_t begin, uint64_t end, int shift)
+{
+    uint64_t nexts[256] = {0}, ends[256];
+    if (end - begin <= INSERTION_MAX || shift < 0) {
+        insert_slots(table, begin, end);
+        return;
+    }
+    for (uint64_t i = begin; i < end; i++)
+        nexts[hash_at(table, i) >> shift & 0xff]++;
+    uint64_t sum = begin;
+    for (uint32_t b = 0; b < 256; b++) {
+        const uint64_t count = nexts[b];
+        nexts[b] = sum;
+        sum += count;
+        ends[b] = sum;
+    }
+    for (uint32_t b = 0; b < 256; b++)
+        while (nexts[b] < ends[b]) {
+            const uint32_t to = hash_at(table, nexts[b]) >> shift & 0xff;
+            if (to != b)
+                swap_slots(table, nexts[b], nexts[to]);
+            nexts[to]++;
+        }
+    for (uint32_t b = 0; b < 256; b++) {
+        if (ends[b] - begin > 1)
+            sort_slots(table, begin, ends[b], shift - 8);
+        begin = ends[b];
+    }
+}
+
+void gm_table_sort(struct gm_table *table)
+{
+    uint64_t used = 0;
+    for (uint64_t i = 0; i <= table->mask; i++) {
+        if (slot_at(table, i)->used == 0)
+            continue;
+        if (i != used) {
+            memcpy(slot_at(table, used), slot_at(table, i), table->stride);
+            slot_at(table, i)->used = 0;
+        }
+        used++;
+    }
+    GM_CHECK(used == table->count);
+    sort_slots(table, 0, used, 56);
 }

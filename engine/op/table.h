@@ -12,6 +12,9 @@
 #include "engine/op/key.h"
 #include "engine/row/arena.h"
 
+/* Accumulators of a slot at most; as GM_REDUCE_VALUES_MAX. */
+#define GM_TABLE_VALUES_MAX 32
+
 struct gm_slot {
     uint64_t low;  /* the key's first 8 bytes; of a long key, its address */
     uint64_t high; /* the next 8; of a long key, its hash */
@@ -56,6 +59,13 @@ static inline const uint8_t *gm_slot_key(const struct gm_slot *slot, uint32_t *r
     return *ret_length <= 16 ? (const uint8_t *)&slot->low
                              : (const uint8_t *)(uintptr_t)slot->low;
 }
+
+/* The hash that its key was found by. */
+uint64_t gm_slot_hash(const struct gm_slot *slot);
+
+/* Moves the used slots to the front, ascending by hash, without any memory.  The table can only be
+ * read and freed from then on: gm_table_next gives the slots in that order. */
+void gm_table_sort(struct gm_table *table);
 
 uint64_t gm_table_bytes(const struct gm_table *table); /* held from the heap */
 /* The same once there are slots for `count` more keys. */

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -21,6 +20,7 @@
 #endif
 
 #include "engine/base/check.h"
+#include "engine/base/variant.h"
 
 #define BLOCK_BYTES 64
 /* A block may write so many entries: its 32 words, rounded to whole stores. */
@@ -348,53 +348,29 @@ static bool has_always(void)
 }
 
 struct variant {
-    const char *name;
+    struct gm_variant head;
     tokenize_function *run;
-    bool (*supported)(void);
 };
 
 /* Widest first. */
 static const struct variant variants[] = {
 #if defined(__x86_64__)
-    {"avx512", tokenize_avx512, has_avx512},
-    {"avx2", tokenize_avx2, has_avx2},
+    {{"avx512", has_avx512}, tokenize_avx512},
+    {{"avx2", has_avx2}, tokenize_avx2},
 #elif defined(__aarch64__)
-    {"neon", tokenize_neon, has_always},
+    {{"neon", has_always}, tokenize_neon},
 #endif
-    {"scalar", tokenize_scalar, has_always},
+    {{"scalar", has_always}, tokenize_scalar},
 };
 
-#define VARIANT_COUNT (sizeof variants / sizeof variants[0])
-
-/* Threads that come here at the same time choose the same, so relaxed order is enough: the
- * table it points into is constant. */
 static _Atomic(const struct variant *) chosen;
-
-static const struct variant *variant_widest(void)
-{
-    const struct variant *variant = variants;
-    while (!variant->supported())
-        variant++;
-    return variant;
-}
-
-static const struct variant *variant_named(const char *name)
-{
-    for (size_t i = 0; i < VARIANT_COUNT; i++)
-        if (strcmp(name, variants[i].name) == 0)
-            return &variants[i];
-    return NULL;
-}
 
 static const struct variant *variant_chosen(void)
 {
     const struct variant *variant = atomic_load_explicit(&chosen, memory_order_relaxed);
-    if (variant)
+    if (variant != NULL)
         return variant;
-    const char *wish = getenv("GLEAM_SIMD");
-    variant = wish ? variant_named(wish) : NULL;
-    if (!variant || !variant->supported())
-        variant = variant_widest();
+    variant = gm_variant_choose(GM_VARIANTS(variants));
     atomic_store_explicit(&chosen, variant, memory_order_relaxed);
     return variant;
 }
@@ -410,16 +386,15 @@ size_t gm_tokenize(struct gm_tokenizer *tokenizer, struct gm_bytes *out, uint32_
 
 int gm_tokenize_select(const char *name)
 {
-    const struct variant *variant = name ? variant_named(name) : variant_widest();
-    if (!variant)
-        return -EINVAL;
-    if (!variant->supported())
-        return -ENOTSUP;
+    int error = 0;
+    const struct variant *variant = gm_variant_select(GM_VARIANTS(variants), name, &error);
+    if (variant == NULL)
+        return error;
     atomic_store_explicit(&chosen, variant, memory_order_relaxed);
     return 0;
 }
 
 const char *gm_tokenize_variant(void)
 {
-    return variant_chosen()->name;
+    return variant_chosen()->head.name;
 }

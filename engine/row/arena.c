@@ -5,6 +5,8 @@
 
 #define CHUNK_BYTES_MIN (4u << 10)
 #define CHUNK_BYTES_MAX (512u << 10) /* below what the heap maps on its own */
+#define CHUNK_BYTES_LARGE (2u << 20)
+#define LARGE_CHUNKS_MIN 128
 
 struct gm_arena_chunk {
     struct gm_arena_chunk *older;
@@ -13,7 +15,13 @@ struct gm_arena_chunk {
 
 void gm_arena_init(struct gm_arena *arena, struct gm_heap *heap)
 {
-    *arena = (struct gm_arena){.heap = heap};
+    *arena = (struct gm_arena){.heap = heap, .chunk_bytes_max = CHUNK_BYTES_MAX};
+}
+
+void gm_arena_expect_much(struct gm_arena *arena)
+{
+    if (arena->heap->limit_bytes / CHUNK_BYTES_LARGE >= LARGE_CHUNKS_MIN)
+        arena->chunk_bytes_max = CHUNK_BYTES_LARGE;
 }
 
 static void free_chunks(struct gm_arena *arena, struct gm_arena_chunk *chunk)
@@ -58,10 +66,10 @@ void gm_arena_reset(struct gm_arena *arena)
 uint8_t *gm_arena_alloc_slow(struct gm_arena *arena, size_t bytes)
 {
     size_t chunk_bytes = CHUNK_BYTES_MIN;
-    if (arena->chunks != NULL && arena->chunks->bytes <= CHUNK_BYTES_MAX / 2)
+    if (arena->chunks != NULL && arena->chunks->bytes <= arena->chunk_bytes_max / 2)
         chunk_bytes = arena->chunks->bytes * 2;
     else if (arena->chunks != NULL)
-        chunk_bytes = CHUNK_BYTES_MAX;
+        chunk_bytes = arena->chunk_bytes_max;
     const size_t need = bytes + sizeof(struct gm_arena_chunk) + GM_BYTES_SLACK;
     if (chunk_bytes < need)
         chunk_bytes = need;

@@ -1,7 +1,8 @@
 /* arena.h - memory for bytes that live and die together.
  *
  * Threads: one.
- * Memory:  chunks of a heap, doubling from 4 to 512 KiB; a larger request gets a chunk of its own.
+ * Memory:  chunks of a heap, doubling from 4 to 512 KiB, or to 2 MiB where gigabytes are expected
+ *          (a huge page each); a larger request gets a chunk of its own.
  *          Every block has GM_BYTES_SLACK readable bytes behind it.
  */
 #ifndef GM_ROW_ARENA_H
@@ -17,9 +18,12 @@ struct gm_arena {
     uint8_t *next;
     size_t left_bytes;
     uint64_t held_bytes; /* from the heap */
+    size_t chunk_bytes_max;
 };
 
 void gm_arena_init(struct gm_arena *arena, struct gm_heap *heap);
+/* Chunks of up to 2 MiB from now on, if the heap may have hundreds of them. */
+void gm_arena_expect_much(struct gm_arena *arena);
 void gm_arena_fini(struct gm_arena *arena);
 /* Forgets every block; keeps one chunk for the next use. */
 void gm_arena_reset(struct gm_arena *arena);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -14,6 +13,7 @@
 #endif
 
 #include "engine/base/check.h"
+#include "engine/base/variant.h"
 
 #define BLOCK_BYTES 64
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -417,55 +417,31 @@ static bool has_always(void)
 }
 
 struct variant {
-    const char *name;
+    struct gm_variant head;
     scan_function *scan;
     count_function *count;
-    bool (*supported)(void);
 };
 
 /* Widest first. */
 static const struct variant variants[] = {
 #if defined(__x86_64__)
-    {"avx512", scan_avx512, count_avx512, has_avx512},
-    {"avx2", scan_avx2, count_avx2, has_avx2},
-    {"sse2", scan_sse2, count_sse2, has_always},
+    {{"avx512", has_avx512}, scan_avx512, count_avx512},
+    {{"avx2", has_avx2}, scan_avx2, count_avx2},
+    {{"sse2", has_always}, scan_sse2, count_sse2},
 #elif defined(__aarch64__)
-    {"neon", scan_neon, count_neon, has_always},
+    {{"neon", has_always}, scan_neon, count_neon},
 #endif
-    {"scalar", scan_scalar, count_scalar, has_always},
+    {{"scalar", has_always}, scan_scalar, count_scalar},
 };
 
-#define VARIANT_COUNT (sizeof variants / sizeof variants[0])
-
-/* Threads that come here at the same time choose the same, so relaxed order is enough: the
- * table it points into is constant. */
 static _Atomic(const struct variant *) chosen;
-
-static const struct variant *variant_widest(void)
-{
-    const struct variant *variant = variants;
-    while (!variant->supported())
-        variant++;
-    return variant;
-}
-
-static const struct variant *variant_named(const char *name)
-{
-    for (size_t i = 0; i < VARIANT_COUNT; i++)
-        if (strcmp(name, variants[i].name) == 0)
-            return &variants[i];
-    return NULL;
-}
 
 static const struct variant *variant_chosen(void)
 {
     const struct variant *variant = atomic_load_explicit(&chosen, memory_order_relaxed);
-    if (variant)
+    if (variant != NULL)
         return variant;
-    const char *wish = getenv("GLEAM_SIMD");
-    variant = wish ? variant_named(wish) : NULL;
-    if (!variant || !variant->supported())
-        variant = variant_widest();
+    variant = gm_variant_choose(GM_VARIANTS(variants));
     atomic_store_explicit(&chosen, variant, memory_order_relaxed);
     return variant;
 }
@@ -488,16 +464,15 @@ uint64_t gm_csv_count(const uint8_t *data, size_t bytes, uint8_t byte)
 
 int gm_csv_select(const char *name)
 {
-    const struct variant *variant = name ? variant_named(name) : variant_widest();
-    if (!variant)
-        return -EINVAL;
-    if (!variant->supported())
-        return -ENOTSUP;
+    int error = 0;
+    const struct variant *variant = gm_variant_select(GM_VARIANTS(variants), name, &error);
+    if (variant == NULL)
+        return error;
     atomic_store_explicit(&chosen, variant, memory_order_relaxed);
     return 0;
 }
 
 const char *gm_csv_variant(void)
 {
-    return variant_chosen()->name;
+    return variant_chosen()->head.name;
 }

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -16,6 +15,7 @@
 #endif
 
 #include "engine/base/check.h"
+#include "engine/base/variant.h"
 
 #define VECTOR_BYTES 32
 #define BLOCK_BYTES 64
@@ -305,8 +305,7 @@ typedef const uint8_t *scan_function(const struct gm_byte_set *set, const uint8_
                                      const uint8_t *at, const uint8_t *end);
 
 struct variant {
-    const char *name;
-    bool (*supported)(void);
+    struct gm_variant head;
     scan_function *span;
     scan_function *find;
     uint32_t (*runs)(const struct gm_byte_set *set, const uint8_t *text, uint32_t length,
@@ -318,39 +317,16 @@ struct variant {
 /* Widest first. */
 static const struct variant variants[] = {
 #if defined(__x86_64__)
-    {"avx2", has_avx2, span_avx2, find_avx2, runs_avx2, needle_avx2},
+    {{"avx2", has_avx2}, span_avx2, find_avx2, runs_avx2, needle_avx2},
 #endif
-    {"scalar", has_always, span_scalar, find_scalar, runs_scalar, needle_scalar},
+    {{"scalar", has_always}, span_scalar, find_scalar, runs_scalar, needle_scalar},
 };
 
-#define VARIANT_COUNT (sizeof variants / sizeof variants[0])
-
-/* Threads that come here at the same time choose the same, so relaxed order is enough: the
- * table it points into is constant. */
 static _Atomic(const struct variant *) chosen;
-
-static const struct variant *variant_widest(void)
-{
-    const struct variant *variant = variants;
-    while (!variant->supported())
-        variant++;
-    return variant;
-}
-
-static const struct variant *variant_named(const char *name)
-{
-    for (size_t i = 0; i < VARIANT_COUNT; i++)
-        if (strcmp(name, variants[i].name) == 0)
-            return &variants[i];
-    return NULL;
-}
 
 static __attribute__((noinline)) const struct variant *variant_choose(void)
 {
-    const char *wish = getenv("GLEAM_SIMD");
-    const struct variant *variant = wish ? variant_named(wish) : NULL;
-    if (!variant || !variant->supported())
-        variant = variant_widest();
+    const struct variant *variant = gm_variant_choose(GM_VARIANTS(variants));
     atomic_store_explicit(&chosen, variant, memory_order_relaxed);
     return variant;
 }
@@ -393,16 +369,15 @@ const uint8_t *gm_bytes_find(const uint8_t *at, const uint8_t *end, const uint8_
 
 int gm_byte_set_select(const char *name)
 {
-    const struct variant *variant = name ? variant_named(name) : variant_widest();
-    if (!variant)
-        return -EINVAL;
-    if (!variant->supported())
-        return -ENOTSUP;
+    int error = 0;
+    const struct variant *variant = gm_variant_select(GM_VARIANTS(variants), name, &error);
+    if (variant == NULL)
+        return error;
     atomic_store_explicit(&chosen, variant, memory_order_relaxed);
     return 0;
 }
 
 const char *gm_byte_set_variant(void)
 {
-    return variant_chosen()->name;
+    return variant_chosen()->head.name;
 }

@@ -418,6 +418,11 @@ int gm_lua_run(struct gm_lua *lua, const struct gm_batch *in, uint32_t *row, str
     return 0;
 }
 
+void gm_lua_abandon(struct gm_lua *lua)
+{
+    lua->io.abandoned = 1; /* the loop looks at it when it is called again */
+}
+
 /* ---- folding --------------------------------------------------------------------------------- */
 
 void gm_lua_set_slots(struct gm_lua *lua, const struct gm_lua_slots *slots)

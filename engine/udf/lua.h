@@ -64,6 +64,10 @@ void gm_lua_close(struct gm_lua *lua); /* NULL is allowed */
  * its row_count and out has less than GM_BATCH_ROWS_MAX rows. */
 int gm_lua_run(struct gm_lua *lua, const struct gm_batch *in, uint32_t *row, struct gm_batch *out);
 
+/* After a full output: the rows that the function would still make of this batch are not wanted,
+ * and the next run has another batch. */
+void gm_lua_abandon(struct gm_lua *lua);
+
 /* Where a fold finds the accumulators of a slot, and how it stores what is no number. */
 struct gm_lua_slots {
     uint32_t seen_offset;

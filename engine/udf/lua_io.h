@@ -55,6 +55,7 @@ struct gm_lua_io {
     uint32_t batch_rows;
     uint32_t row;
     uint32_t counters_max;
+    uint8_t abandoned;
     uint8_t *bytes;
     size_t bytes_left;
     uint16_t *selected;

@@ -36,6 +36,10 @@ function print(...)
 end
 log = print
 
+function os.exit()
+    error("os.exit would end the executor, not the job: raise an error", 2)
+end
+
 -- ---- what generated code calls out of line -----------------------------------------------------
 
 local helpers = {}
@@ -58,7 +62,7 @@ function helpers.wrong(column, value, want)
         hint = "; only a FlatMap may return an iterator"
     elseif value == nil then
         hint = (", declare the column as '%s?' where null may stand"):format(KIND_NAMES[want])
-    elseif type(value) == "number" and want == I64 and value == floor(value) then
+    elseif type(value) == "number" and want == I64 and value == floor(value) and value - value == 0 then
         hint = ": from 2^53 on numbers are not exact, compute with int64 values (1LL * x)"
     end
     if want == ANY then
@@ -79,9 +83,17 @@ function helpers.grow(n)
     end
 end
 
+local int64, uint64 = ffi.typeof("int64_t"), ffi.typeof("uint64_t")
+
+-- Whether a value is a 64-bit integer within the range of i64.
+local function is_integer(value)
+    return ffi.istype(int64, value) or ffi.istype(uint64, value) and value < 0x8000000000000000ULL
+end
+
 -- ---- lists: arrays in Lua, packed in rows (engine/row/list.h) ----
 
 local LIST_DEPTH_MAX = 32
+local LIST_VALUES_MAX = 2^30 -- each has a byte at least, and a value of a row 1 GiB at most
 local u32, f64, i64 = ffi.new("uint32_t[1]"), ffi.new("double[1]"), ffi.new("int64_t[1]")
 
 local function packed_u32(number)
@@ -92,13 +104,16 @@ end
 -- An array's length; a table with other keys is none.  Nulls may stand in it when `n` says how long
 -- it is, as lists that come from rows do.
 local function length_of(list, column)
-    local n, count = list.n or #list, 0
+    local n = rawget(list, "n") or #list
+    if type(n) ~= "number" or n < 0 or n > LIST_VALUES_MAX or n ~= floor(n) then
+        error(("column %d is a table whose field n is %s: of a list, n is how many values it has, "
+            .. "nulls among them"):format(column, type(n) == "number" and tostring(n) or "a " .. type(n)), 0)
+    end
     for key in pairs(list) do
         if key ~= "n" and (type(key) ~= "number" or key < 1 or key > n or key ~= floor(key)) then
             error(("column %d is a table with the key '%s', and only lists (keys 1 to n) can be values: "
                 .. "return its fields one by one"):format(column, tostring(key)), 0)
         end
-        count = count + 1
     end
     return n
 end
@@ -120,7 +135,7 @@ local function pack_value(value, column, depth)
         end
         f64[0] = value
         return "\2" .. ffi.string(f64, 8)
-    elseif kind == "cdata" and ffi.istype("int64_t", value) then
+    elseif kind == "cdata" and is_integer(value) then
         i64[0] = value
         return "\1" .. ffi.string(i64, 8)
     elseif kind == "table" then
@@ -147,7 +162,16 @@ local function number_of(number)
     return number <= 9007199254740991LL and number >= -9007199254740991LL and tonumber(number) or number
 end
 
--- The list whose packed form begins at `at`, and where it ends.
+-- The f64 at `at`.  LuaJIT keeps types in the bits of NaNs that it does not make itself.
+local function f64_at(at)
+    local high = ffi.cast("const int32_t *", at)[1]
+    if high < 0 and high >= -524288 then
+        return 0/0
+    end
+    return ffi.cast("const double *", at)[0]
+end
+
+-- The list whose packed form begins at `at`.
 local function unpack_list(at)
     local count = ffi.cast("const uint32_t *", at)[0]
     local list = {n = count}
@@ -159,7 +183,7 @@ local function unpack_list(at)
             list[i] = number_of(ffi.cast("const int64_t *", at)[0])
             at = at + 8
         elseif kind == F64 then
-            list[i] = ffi.cast("const double *", at)[0]
+            list[i] = f64_at(at)
             at = at + 8
         elseif kind == BOOL then
             list[i] = at[0] ~= 0
@@ -172,6 +196,15 @@ local function unpack_list(at)
         end
     end
     return list
+end
+
+-- What an i64 or f64 column gets for a value that is no plain number of its kind.
+function helpers.i64(column, value)
+    return is_integer(value) and value or helpers.wrong(column, value, I64)
+end
+
+function helpers.f64(column, value)
+    return is_integer(value) and tonumber(value) or helpers.wrong(column, value, F64)
 end
 
 -- A value of an any column that is no number and no string, or a 64-bit one.
@@ -191,10 +224,7 @@ function helpers.any(slot, column, value)
     elseif kind == "boolean" then
         slot.kind = BOOL
         slot.boolean = value
-    elseif kind == "cdata" and ffi.istype("int64_t", value) then
-        slot.kind = I64
-        slot.i64 = value
-    elseif kind == "cdata" and ffi.istype("uint64_t", value) and value < 0x8000000000000000ULL then
+    elseif kind == "cdata" and is_integer(value) then
         slot.kind = I64
         slot.i64 = value
     else
@@ -298,12 +328,11 @@ local function set_code(c, column, value, row, reuse)
         if type($r) == "number" and $r == floor($r) and $r < 9007199254740992 and $r > -9007199254740992 then
             $p[$j] = $r
         elseif ffi_istype(int64, $r) then $p[$j] = $r
-        else H.wrong($c, $r, $k) end]]
+        else $p[$j] = H.i64($c, $r) end]]
     elseif column.kind == F64 then
         body = [[
         if type($r) == "number" then $p[$j] = $r
-        elseif ffi_istype(int64, $r) then $p[$j] = tonumber($r)
-        else H.wrong($c, $r, $k) end]]
+        else $p[$j] = H.f64($c, $r) end]]
     elseif column.kind == BOOL then
         body = [[
         if type($r) == "boolean" then $p[$j] = $r and 1 or 0 else H.wrong($c, $r, $k) end]]
@@ -467,7 +496,7 @@ local function spread(a, b, c, ...)
     local t = type(a)
     if t == "function" then it, state, control = a, b, c
     elseif t == "table" and b == nil then rows, at, row_count = a, 1, #a
-    elseif a ~= nil or b ~= nil then
+    elseif a ~= nil or b ~= nil or c ~= nil or select("#", ...) > 0 then
         row_count = 3 + select("#", ...)
         rows, at = {a, b, c, ...}, 1
         while row_count > 0 and rows[row_count] == nil do row_count = row_count - 1 end
@@ -476,6 +505,8 @@ end
 return function(i)
     $pointers
     local j, n = 0, io.input_rows
+    if io.abandoned ~= 0 then it, rows, io.abandoned = nil, nil, 0 end
+    if it or rows then io.row = i - 1 end -- the row whose rows go on
     while true do
         if it then
             -- The first call stands before the loop, so that the loop's r1 keeps one type.
@@ -579,13 +610,12 @@ local function make_fold(f, inputs)
             if type($r) == "number" and $r == floor($r) and $r < 9007199254740992 and $r > -9007199254740992 then
                 cast("int64_t *", slot + values)[$v] = $r
             elseif ffi_istype(int64, $r) then cast("int64_t *", slot + values)[$v] = $r
-            else H.wrong($c, $r, $k) end
+            else cast("int64_t *", slot + values)[$v] = H.i64($c, $r) end
             seen = bit.bor(seen, $bit)]]
         elseif column.kind == F64 then
             store = [[
             if type($r) == "number" then cast("double *", slot + values)[$v] = $r
-            elseif ffi_istype(int64, $r) then cast("double *", slot + values)[$v] = tonumber($r)
-            else H.wrong($c, $r, $k) end
+            else cast("double *", slot + values)[$v] = H.f64($c, $r) end
             seen = bit.bor(seen, $bit)]]
         elseif column.kind == BOOL then
             store = [[
@@ -700,6 +730,7 @@ values.name("gleam.Count", gleam.Count)
 values.name("writeRow", writeRow)
 values.name("print", print)
 values.name("log", log)
+values.name("os.exit", os.exit)
 
 local makers = {map = make_map, ["flat map"] = make_flat_map, filter = make_filter,
                 ["for each"] = make_for_each, fold = make_fold}

@@ -45,8 +45,9 @@ main = tap.main
 
 
 def binary(name):
-    """The path of a built program; it fails where there is none, since a skip would hide that."""
-    for folder in ("", "cli", "examples", "tests/it", "tests/it/drivers", "tests/sim"):
+    """The path of a built program; it fails where there is none, since a skip would hide that.
+    A driver of the tests comes before an example of that name, which is "examples/NAME"."""
+    for folder in ("", "cli", "tests/it", "tests/it/drivers", "tests/sim", "examples"):
         path = os.path.join(BIN_DIR, folder, name)
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path

@@ -86,7 +86,10 @@ class Commands(driver.DriverCase):
         done = self.run_ok(["bash", "-c", "set -o pipefail; %s exec 'yes; sleep 100' | head -1" %
                             lib.binary("flows")])
         self.assertEqual(done.out, "y\n")
-        process, _ = self.start_executors(self.flows("--cores", 1, "exec", "echo a; sleep 100"), 1)
+        begun = os.path.join(self.dir, "begun")
+        process, _ = self.start_executors(
+            self.flows("--cores", 1, "exec", "touch %s; sleep 100" % begun), 1)
+        self.assertTrue(lib.wait_until(lambda: os.path.exists(begun), 10 * lib.SLOWER))
         process.terminate()
         self.assertEqual(process.wait(10 * lib.SLOWER), 128 + 15)
 

@@ -120,6 +120,15 @@ gleam.New():Ints(7, 8):ForEach(function(n) print("saw", n) end):Run()"""))
         self.assertEqual(done.out.split(), ["3x", "3y"])
         self.assertIn("saw\t7", done.err)
 
+    def test_for_each_is_called_once_for_a_row_of_a_run(self):
+        for build in ("", "d:Run()", 'd:Printlnf("%v")', "d:Do(print)",
+                      'f:Ints(1, 2):Join(d):Printlnf("%v")'):
+            self.run_ok(self.code("""local f = gleam.New()
+local d = f:Ints(1, 4):ForEach(function(n) gleam.Count("calls") writeRow(n) end)
+%s d:Run()""" % build, "--stats", "stats.json"))
+            with open(os.path.join(self.dir, "stats.json"), encoding="utf-8") as file:
+                self.assertEqual(json.load(file)["counters"], {"calls": 3}, build)
+
     def test_reduce_of_several_columns(self):
         done = self.run_ok(self.code("""
 gleam.New():Ints(0, 1000):Map(function(n) return n % 2, n, "s" .. n % 10, n / 2 end)
@@ -319,6 +328,17 @@ gleam.New():Ints(1, 3):Printlnf("%v"):Run()"""))
         self.says(self.HEAD + "  :Top('x', gleam.OrderBy(1))" + self.TAIL, "flow.lua:3",
                   "number of rows")
         self.says(self.HEAD + "  :Printlnf(42):Run()", "flow.lua:3", "the format is a number")
+        self.says(self.HEAD + "  :Do(42):Run()", "flow.lua:3: what Do calls is a number")
+        self.says(self.HEAD + "  :Limit(2^60)" + self.TAIL, "flow.lua:3", "9007199254740992 at most")
+        for step in ("Top(2^32)", "RoundRobin(2^40)"):
+            self.says(self.HEAD + "  :" + step + self.TAIL, "flow.lua:3", "4294967295 at most")
+        for source in ("Ints('a', 3)", "Ints(1, 1.5)", "Ints(2^60, 0)", "TextFile('x', 'y')",
+                       "TextFile('x', -1)", "Read(gleam.Csv('x', 0.5))", "Exec({})", "Read(gleam.Jsonl())",
+                       "Read(gleam.Jsonl('x', 0.5))",
+                       "Read(gleam.Jsonl('x', {on_error = 'maybe'}))"):
+            self.says('local gleam = require "gleam"\ngleam.New():' + source + self.TAIL,
+                      "flow.lua:2: the ")
+        self.says('local gleam = require "gleam"\ngleam.New(5)', "flow.lua:2: the name of a flow")
         self.says('local gleam = require "gleam" gleam.New():Run()', "has no output")
 
     def test_a_heap_over_its_share(self):

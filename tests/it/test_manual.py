@@ -128,7 +128,8 @@ class Bash(ManualCase):
         self.assertEqual(self.complete("gleam d"), ["doctor"])
         self.assertEqual(self.complete("gleam "), self.manual.children_of("") + ["--help"])
         self.assertIn("run", self.manual.children_of(""))
-        self.assertEqual(self.complete("gleam bench "), ["generate", "ring", "wordcount"])
+        self.assertEqual(self.complete("gleam bench "),
+                         ["generate", "ring", "sort", "validate", "wordcount"])
         self.assertEqual(self.complete("gleam help pl"), ["plan"])
         self.assertEqual(self.complete("gleam help bench w"), ["wordcount"])
 

@@ -18,11 +18,13 @@
 #include "tests/sim/branch.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/network.h"
+#include "tests/sim/spill.h"
 
 #define BRANCHES_MAX 3
 #define RUNS_PER_LOOK 256
 #define MEMORY_AMPLE (UINT64_C(256) << 20)
 #define MEMORY_TIGHT (UINT64_C(3) << 20)
+#define MEMORY_EAGER (UINT64_C(12) << 20)
 #define MEMORY_WIDE (UINT64_C(5) << 20)
 
 struct cluster;
@@ -53,6 +55,10 @@ struct cluster {
     struct sim_disk_spec disk;
     struct sim_network_spec network;
     uint64_t disk_failed_count;
+    bool spills; /* executors have a disk for what memory cannot hold */
+    uint64_t spill_at_bytes; /* 0: as in the product; else so early that it happens */
+    struct sim_spill_spec spill;
+    struct sim_spill_counts spilled;
 
     struct member members[SIM_PARTICIPANTS_MAX]; /* the driver is the last */
     struct gm_heap driver_heap;
@@ -148,6 +154,27 @@ static void make_machine(struct cluster *cluster, struct gm_prng *prng)
     };
 }
 
+static void make_spill(struct cluster *cluster, struct gm_prng *prng)
+{
+    static const uint64_t odds[] = {0, 0, 3, 20};
+    static const uint64_t delays[] = {2000, 50000, 2000000};
+    const uint64_t harm = gm_prng_below(prng, 6);
+    cluster->spills = gm_prng_below(prng, 4) > 0;
+    if (cluster->spills && gm_prng_below(prng, 2) == 0) {
+        cluster->spill_at_bytes = (UINT64_C(1) << 10) << gm_prng_below(prng, 12);
+        cluster->memory_bytes = MEMORY_EAGER;
+    }
+    cluster->spill = (struct sim_spill_spec){
+        .delay_ns_max = gm_prng_below(prng, 3) == 0 ? 0 : pick(prng, delays, 3),
+        .short_odds = pick(prng, odds, 4),
+        .interrupt_odds = pick(prng, odds, 4),
+        .error_odds = harm == 0 ? 1 + gm_prng_below(prng, 60) : 0,
+        .damage_odds = harm == 1 ? 1 + gm_prng_below(prng, 60) : 0,
+        .directory_bytes = harm == 2 ? gm_prng_below(prng, UINT64_C(4) << 20) : 0,
+        .no_reserve = gm_prng_below(prng, 2),
+    };
+}
+
 static void make_region(struct cluster *cluster, struct gm_prng *prng)
 {
     struct gm_region_spec spec = {
@@ -190,6 +217,21 @@ static void disk_close(void *self, struct gm_disk *disk)
     sim_disk_close(disk);
 }
 
+static int spill_open(void *self, struct gm_heap *heap, uint32_t depth,
+                      struct gm_spill_disk *ret_disk)
+{
+    struct member *member = self;
+    struct cluster *cluster = member->cluster;
+    return sim_spill_open(&cluster->world.participants[member->number], &cluster->spill,
+                          &cluster->spilled, heap, depth, ret_disk);
+}
+
+static void spill_close(void *self, struct gm_spill_disk *disk)
+{
+    (void)self;
+    sim_spill_close(disk);
+}
+
 static void network_wrap(void *self, uint16_t participant, struct gm_network *network)
 {
     struct member *member = self;
@@ -221,18 +263,24 @@ static void execute(void *argument)
     struct cluster *cluster = member->cluster;
     struct gm_executor *executor = NULL;
     struct gm_error error = {0};
+    static const char *const directories[] = {"one", "two"};
     const struct gm_executor_spec spec = {
         .region = &member->view,
         .plan = &cluster->plan,
         .participant = member->number,
         .memory_bytes = cluster->memory_bytes,
         .spin_ns = cluster->spin_ns,
+        .spill_directories = directories,
+        .spill_directory_count = 2,
+        .spill_at_bytes = cluster->spill_at_bytes,
         .cancel = &cluster->world.stopping,
         .ports = {.clock = sim_world_clock(&cluster->world),
                   .bell = sim_world_bell(&cluster->world.participants[member->number]),
                   .self = member,
                   .disk_open = disk_open,
                   .disk_close = disk_close,
+                  .spill_open = cluster->spills ? spill_open : NULL,
+                  .spill_close = spill_close,
                   .network_wrap = network_wrap},
     };
     come_late(member);
@@ -287,6 +335,8 @@ static int open_driver(struct driver *driver, struct member *member)
                                     &driver->drains[exchange->output].receiver);
         if (rc < 0)
             return rc;
+        if (exchange->ordered)
+            gm_receiver_set_ordered(driver->drains[exchange->output].receiver);
     }
     return 0;
 }
@@ -310,32 +360,43 @@ static int drain_one(struct driver *driver, uint32_t index)
     return 0;
 }
 
+/* Returns 0 when it took something, GM_AGAIN, GM_END when all have ended, or < 0. */
+static int drain_once(struct driver *driver)
+{
+    bool progressed = false, all_ended = true;
+    for (uint32_t i = 0; i < driver->cluster->branch_count; i++) {
+        if (driver->drains[i].ended)
+            continue;
+        const int rc = drain_one(driver, i);
+        if (rc < 0)
+            return rc;
+        progressed = progressed || rc != GM_AGAIN;
+        driver->drains[i].ended = rc == GM_END;
+        all_ended = all_ended && driver->drains[i].ended;
+    }
+    return all_ended ? GM_END : progressed ? 0 : GM_AGAIN;
+}
+
 /* Returns 0 when all outputs have ended, or < 0; also ends when the world stops. */
 static int drain_all(struct driver *driver)
 {
     struct cluster *cluster = driver->cluster;
     for (;;) {
-        bool progressed = false, all_ended = true;
-        for (uint32_t i = 0; i < cluster->branch_count; i++) {
-            if (driver->drains[i].ended)
-                continue;
-            const int rc = drain_one(driver, i);
-            if (rc < 0)
-                return rc;
-            progressed = progressed || rc != GM_AGAIN;
-            driver->drains[i].ended = rc == GM_END;
-            all_ended = all_ended && driver->drains[i].ended;
-        }
-        if (all_ended)
-            return 0;
+        int rc = drain_once(driver);
+        if (rc < 0 || rc == GM_END)
+            return rc == GM_END ? 0 : rc;
         if (cluster->world.stopping)
             return GM_EJOB_CANCELLED;
-        sim_world_tick(&cluster->world, "drained", progressed, 0);
-        if (progressed)
+        sim_world_tick(&cluster->world, "drained", rc == 0, 0);
+        if (rc == 0)
             continue;
-        if (gm_link_sleep(driver->link))
+        gm_link_announce(driver->link);
+        rc = drain_once(driver);
+        if (rc == GM_AGAIN)
             driver->bell.ops->wait(driver->bell.self, NULL, 0, UINT64_MAX);
         gm_link_awake(driver->link);
+        if (rc < 0 || rc == GM_END)
+            return rc == GM_END ? 0 : rc;
     }
 }
 
@@ -443,13 +504,18 @@ static void judge(struct cluster *cluster, struct sim_run_report *report)
     if (why == NULL && code != 0) {
         report->failed_as_expected =
             (code == GM_EJOB_INPUT && cluster->disk_failed_count > 0) ||
-            (code == GM_ETASK_MEMORY && memory_tight);
+            (code == GM_ETASK_MEMORY && memory_tight) ||
+            (code == GM_ETASK_SPILL && cluster->spilled.failed_count > 0);
         report->right = report->failed_as_expected;
         snprintf(report->verdict, sizeof report->verdict, "%.1000s", cluster->error.text);
         return;
     }
     if (why == NULL && cluster->disk_failed_count > 0)
         why = "a read failed, and the job succeeded";
+    if (why == NULL && cluster->spilled.written_bytes > 0 && !memory_tight)
+        why = "rows went to disk although memory was ample";
+    if (why == NULL && cluster->counts.spilled_bytes > cluster->spilled.written_bytes)
+        why = "the counters say that more was spilled than the disks got";
     if (why == NULL)
         why = check_nothing_left(cluster);
     if (why == NULL)
@@ -497,6 +563,7 @@ void sim_run(const struct sim_run_options *options, struct sim_run_report *ret_r
     gm_prng_init(&prng, options->seed);
     make_machine(cluster, &prng);
     make_flow(cluster, &prng);
+    make_spill(cluster, &prng);
     sim_world_init(&cluster->world, gm_prng_next(&prng), cluster->executor_count + 1);
     cluster->world.sabotage = options->sabotage;
     cluster->world.print_trace = options->print_trace;
@@ -510,6 +577,7 @@ void sim_run(const struct sim_run_options *options, struct sim_run_report *ret_r
     ret_report->trace = cluster->world.trace;
     ret_report->ticks_count = cluster->world.ticks_count;
     ret_report->sabotaged_count = cluster->world.sabotaged_count;
+    ret_report->spilled_bytes = cluster->spilled.written_bytes;
     for (uint32_t i = 0; i < cluster->branch_count; i++) {
         ret_report->trace ^= sim_table_hash(&cluster->branches[i].got);
         sim_branch_free(&cluster->branches[i]);

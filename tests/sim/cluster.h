@@ -15,6 +15,7 @@ struct sim_run_report {
     char verdict[1200]; /* what went wrong, or how it ended */
     char what[400];     /* the run in words */
     uint64_t trace;     /* a hash of all that happened, results included */
+    uint64_t spilled_bytes; /* by all executors */
     uint64_t sabotaged_count;
     uint64_t ticks_count;
     bool failed_as_expected; /* a read failed, or memory was too small, and the job said so */

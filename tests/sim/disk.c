@@ -28,6 +28,7 @@ struct sim_read {
 };
 
 struct sim_disk {
+    struct sim_device device;
     struct sim_participant *participant;
     struct sim_disk_spec spec;
     uint64_t *failed_count;
@@ -39,6 +40,12 @@ struct sim_disk {
 };
 
 bool sim_disk_readable(const struct sim_world *world, const void *opaque)
+{
+    const struct sim_device *device = opaque;
+    return device->readable(world, opaque);
+}
+
+static bool reads_are_done(const struct sim_world *world, const void *opaque)
 {
     const struct sim_disk *disk = opaque;
     for (uint32_t i = 0; i < disk->depth; i++)
@@ -180,6 +187,7 @@ int sim_disk_open(struct sim_participant *participant, const struct sim_disk_spe
         return GM_ETASK_MEMORY;
     GM_CHECK(world->disk_count < SIM_DISKS_MAX);
     GM_CHECK(spec->depth_max >= 1 && spec->depth_max <= DEPTH_MAX);
+    disk->device.readable = reads_are_done;
     disk->participant = participant;
     disk->spec = *spec;
     disk->failed_count = failed_count;

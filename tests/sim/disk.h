@@ -26,7 +26,12 @@ int sim_disk_open(struct sim_participant *participant, const struct sim_disk_spe
                   uint64_t *failed_count, struct gm_heap *heap, struct gm_disk *ret_disk);
 void sim_disk_close(struct gm_disk *disk);
 
-/* For the world. */
+/* What stands first in every disk that the world knows. */
+struct sim_device {
+    bool (*readable)(const struct sim_world *world, const void *device);
+};
+
+/* For the world: any disk. */
 bool sim_disk_readable(const struct sim_world *world, const void *disk);
 
 #endif

@@ -69,17 +69,18 @@ static void show_failure(uint64_t seed, const struct sim_run_report *report)
 /* Seeds from first on.  Returns how many went wrong. */
 static uint64_t run_seeds(const struct options *options, uint64_t first, uint64_t count)
 {
-    uint64_t wrong = 0, failed_as_expected = 0, ticks = 0;
+    uint64_t wrong = 0, failed_as_expected = 0, ticks = 0, spilled = 0;
     for (uint64_t i = 0; i < count; i++) {
         const struct sim_run_report report = run(options, first + i);
         failed_as_expected += report.failed_as_expected;
         ticks += report.ticks_count;
+        spilled += report.spilled_bytes > 0;
         if (!report.right && wrong++ < FAILURES_SHOWN)
             show_failure(first + i, &report);
     }
     printf("sim: %" PRIu64 " runs from seed %" PRIu64 ": %" PRIu64 " wrong, %" PRIu64
-           " failed as they should, %" PRIu64 " ticks\n",
-           count, first, wrong, failed_as_expected, ticks);
+           " failed as they should, %" PRIu64 " spilled, %" PRIu64 " ticks\n",
+           count, first, wrong, failed_as_expected, spilled, ticks);
     return wrong;
 }
 

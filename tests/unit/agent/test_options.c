@@ -11,14 +11,15 @@
 #include <cmocka.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define ARGUMENTS_MAX 16
+#define ARGUMENTS_MAX 64
 
 /* Splits at blanks and takes the options; what is left comes back joined again. */
 static int take(const char *line, struct gm_options *options, struct gm_error *error, char *left)
 {
-    static char text[512];
+    static char text[4096];
     char *argv[ARGUMENTS_MAX + 1] = {NULL};
     int argc = 0;
     snprintf(text, sizeof text, "%s", line);
@@ -90,6 +91,8 @@ static void wrong_options_are_refused_by_name(void **state)
         "p --cores",        "p --cores 0",      "p --cores 257",     "p --cores 2-1",
         "p --cores 1,",     "p --cores ,1",     "p --cores x",       "p --executors 0",
         "p --executors -1", "p --executors 9x", "p --hugepages 0",   "p --hugepages auto5",
+        "p --spill-dir",    "p --spill-dir=",   "p --spill-dir /nowhere/there",
+        "p --spill-dir /tmp,", "p --spill-dir /dev/null", "p --spill-dir /tmp,,/tmp",
         "p --stats=",       "p --memory=",      "p --cores 0-99999", "p --hugepages",
         "p --timeout",      "p --timeout 0",    "p --timeout 0.0",   "p --timeout -1",
         "p --timeout 1.",   "p --timeout .5",   "p --timeout 1s",    "p --timeout 1.5x",
@@ -104,6 +107,53 @@ static void wrong_options_are_refused_by_name(void **state)
         snprintf(name, sizeof name, "%.*s", (int)strcspn(lines[i] + 2, " ="), lines[i] + 2);
         assert_non_null(strstr(error.text, name));
     }
+}
+
+static void spill_directories_are_listed(void **state)
+{
+    (void)state;
+    struct gm_options options;
+    struct gm_error error;
+    char left[1024];
+    const char *names[GM_SPILL_DIRECTORIES_MAX];
+    /* Root may make files anywhere; others find a directory of their own under each of these. */
+    assert_int_equal(take("p --spill-dir /tmp,/var/tmp --spill-dir=/dev/shm", &options, &error,
+                          left),
+                     0);
+    assert_int_equal(gm_spill_paths_list(&options.spill, names), 3);
+    assert_string_equal(names[0], "/tmp");
+    assert_string_equal(names[1], "/var/tmp");
+    assert_string_equal(names[2], "/dev/shm");
+    char line[4096] = "p";
+    for (uint32_t i = 0; i <= GM_SPILL_DIRECTORIES_MAX; i++)
+        strcat(line, " --spill-dir /tmp");
+    assert_int_equal(take(line, &options, &error, left), GM_EJOB_OPTION);
+    assert_non_null(strstr(error.text, "16 directories"));
+}
+
+/* Where nothing was said: TMPDIR, and /var/tmp without it. */
+static void the_default_spill_directory(void **state)
+{
+    (void)state;
+    struct gm_error error = {0};
+    const char *names[GM_SPILL_DIRECTORIES_MAX];
+    const char *tmpdir = getenv("TMPDIR");
+    char *before = tmpdir != NULL ? strdup(tmpdir) : NULL;
+    for (uint32_t set = 0; set < 2; set++) {
+        struct gm_options options = {0};
+        if (set == 1)
+            setenv("TMPDIR", "/some/where", 1);
+        else
+            unsetenv("TMPDIR");
+        assert_int_equal(gm_options_settle(&options, &error), 0);
+        assert_int_equal(gm_spill_paths_list(&options.spill, names), 1);
+        assert_string_equal(names[0], set == 1 ? "/some/where" : "/var/tmp");
+    }
+    if (before != NULL)
+        setenv("TMPDIR", before, 1);
+    else
+        unsetenv("TMPDIR");
+    free(before);
 }
 
 static void unknown_names_are_refused_from_code(void **state)
@@ -150,6 +200,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_taken_and_the_rest_stays),
         cmocka_unit_test(wrong_options_are_refused_by_name),
+        cmocka_unit_test(spill_directories_are_listed),
+        cmocka_unit_test(the_default_spill_directory),
         cmocka_unit_test(unknown_names_are_refused_from_code),
         cmocka_unit_test(what_is_left_open_is_settled),
         cmocka_unit_test(cores_of_others_are_refused),

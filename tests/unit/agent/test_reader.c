@@ -124,6 +124,10 @@ static void keep(const struct gm_span *span)
     /* The slack behind a span is readable: sanitizers see it if not. */
     uint8_t slack[GM_BYTES_SLACK];
     memcpy(slack, span->data + span->bytes, sizeof slack);
+    if (world.source.record_bytes > 0) {
+        assert_int_equal(span->bytes % world.source.record_bytes, 0);
+        return;
+    }
     if (span->data[span->bytes - 1] != '\n') {
         (*got)[*bytes] = '\n';
         (*bytes)++;
@@ -414,6 +418,39 @@ static void a_partition_that_is_left_ends_and_the_others_come(void **state)
     assert_true(left_count > 200 && shorter > 90 && shorter <= left_count);
 }
 
+/* Records of any size, whatever their bytes are: whole, once, and in order. */
+static void records_come_whole_whatever_they_hold(void **state)
+{
+    static const uint32_t sizes[] = {1, 3, 100, 4096, 65535, 65536};
+    static uint8_t data[2000000];
+    for (uint32_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i % 7 == 0 ? '\n' : i * 31);
+    for (uint32_t run = 0; run < 48; run++) {
+        const uint32_t size = sizes[run % 6];
+        setup(state);
+        world.source.record_bytes = size;
+        uint64_t bytes = 0;
+        for (uint32_t f = 0; f < 1 + run % 4; f++) {
+            const uint64_t records = run % 5 == 0 && f == 1 ? 0 : 350000 / size + f;
+            add_file(data + bytes, records * size, false);
+            bytes += records * size;
+        }
+        const uint32_t partitions = 1 + run % 11;
+        open_readers(partitions, 1 + run % READERS_MAX, run, UINT64_MAX);
+        assert_int_equal(read_all(), 0);
+        uint64_t at = 0;
+        for (uint32_t p = 0; p < partitions; p++) {
+            assert_true(world.ended[p]);
+            assert_int_equal(world.got_bytes[p] % size, 0);
+            if (world.got_bytes[p] > 0)
+                assert_memory_equal(world.got[p], data + at, world.got_bytes[p]);
+            at += world.got_bytes[p];
+        }
+        assert_int_equal(at, bytes);
+        free_splits();
+    }
+}
+
 static void a_file_that_became_shorter_is_an_error(void **state)
 {
     (void)state;
@@ -561,6 +598,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(random_files_and_cuts_give_each_line_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_partition_that_is_left_ends_and_the_others_come, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(records_come_whole_whatever_they_hold, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_became_shorter_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_grew_is_read_as_it_was, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_name_the_file, setup, teardown),

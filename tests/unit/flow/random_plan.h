@@ -101,6 +101,8 @@ static inline void random_source(uint64_t *random, struct gm_source *source)
     source->tokenize = random_below(random, 2);
     source->blocks = random_below(random, 2);
     random_text(random, source->tokenize_name, sizeof source->tokenize_name);
+    source->record_bytes = random_below(random, 2) * random_below(random, 1000);
+    source->key_bytes = random_below(random, source->record_bytes + 1);
     source->file_count = random_below(random, 5);
     source->files = random_table(source->file_count, sizeof *source->files);
     for (uint32_t i = 0; i < source->file_count; i++) {
@@ -286,6 +288,12 @@ static inline void random_plan(uint64_t *random, struct gm_plan *plan)
         random_plan_order(random, &exchange->schema, &exchange->keys);
         exchange->tagged = random_below(random, 2);
         exchange->output = random_below(random, 9);
+        exchange->ordered = random_below(random, 2);
+        exchange->samples = random_below(random, i + 1);
+        /* A range exchange wants one of samples. */
+        if (exchange->kind == GM_EXCHANGE_RANGE &&
+            plan->exchanges[exchange->samples].kind != GM_EXCHANGE_SAMPLE)
+            exchange->kind = GM_EXCHANGE_SAMPLE;
         random_parts(random, exchange);
         random_source(random, &chain->source);
         if (chain->source.kind == GM_SOURCE_EXCHANGE)

@@ -124,7 +124,7 @@ static void every_kind_of_step_reads_well(void **state)
     (gleam_printlnf)(a, "%d");
     assert_plan(
         flow, 3,
-        "flow 'test': 1 region, 5 chains, 5 exchanges, 3 executors\n"
+        "flow 'test': 1 region, 5 chains, 6 exchanges, 3 executors\n"
         "chain 0\n"
         "  strings, 2 rows, 1 partition -> (line bytes)\n"
         "  map 'loud' with function shout -> (w any, n i64, x i64)   # all.c:1\n"
@@ -145,12 +145,12 @@ static void every_kind_of_step_reads_well(void **state)
         "chain 3\n"
         "  from exchange 2, 7 partitions -> (n i64)\n"
         "  sort 'local sort' by column 1 ascending -> (n i64)   # all.c:1\n"
-        "  => exchange 3: gather to 1 partition\n"
+        "  => exchange 4: ranges of column 1 descending to 3 partitions, by samples in exchange 3\n"
         "chain 4\n"
-        "  from exchange 3, 1 partition -> (n i64)\n"
+        "  from exchange 4, 3 partitions -> (n i64)\n"
         "  sort by column 1 descending -> (n i64)   # all.c:1\n"
         "  format 'print' -> (text bytes)   # all.c:1\n"
-        "  => exchange 4: gather to output 1 in the driver\n");
+        "  => exchange 5: gather in order to output 1 in the driver\n");
 }
 
 /* The plan of a text source and one step. */
@@ -164,7 +164,8 @@ static struct gm_plan plan_of(struct gleam_dataset *dataset, uint32_t executor_c
     return plan;
 }
 
-/* One executor reads many partitions: a sort or top of all rows must gather them. */
+/* One executor reads many partitions: a sort or top of all rows must gather them; a sort on several
+ * executors cuts them into ranges. */
 static void global_order_gathers_whatever_the_source_is_cut_into(void **state)
 {
     (void)state;
@@ -177,13 +178,39 @@ static void global_order_gathers_whatever_the_source_is_cut_into(void **state)
             dataset = top ? gleam_top(dataset, "t", 3, order) : gleam_sort(dataset, "s", order);
             struct gm_plan plan = plan_of(dataset, executor_count);
             assert_true(plan.chains[0].source.partition_count > 1);
-            assert_int_equal(plan.exchanges[0].kind, GM_EXCHANGE_GATHER);
-            assert_int_equal(plan.chains[1].source.partition_count, 1);
+            const bool ranges = !top && executor_count > 1;
+            const struct gm_exchange_plan *exchange = &plan.exchanges[plan.chains[0].exchange];
+            assert_int_equal(exchange->kind, ranges ? GM_EXCHANGE_RANGE : GM_EXCHANGE_GATHER);
+            assert_int_equal(plan.chains[1].source.partition_count, ranges ? executor_count : 1);
+            if (ranges)
+                assert_int_equal(plan.exchanges[exchange->samples].kind, GM_EXCHANGE_SAMPLE);
+            assert_int_equal(plan.exchanges[plan.chains[1].exchange].ordered, ranges);
             assert_int_equal(plan.chains[1].steps[0].kind, top ? GM_STEP_TOP : GM_STEP_SORT);
             assert_int_equal(plan.chains[0].step_count, top);
             gm_plan_fini(&plan);
             gleam_flow_free(flow);
         }
+}
+
+/* To the person the result of a sort is one partition: what is local to it is of all ranges. */
+static void ranges_are_one_partition_to_the_person(void **state)
+{
+    (void)state;
+    const struct gleam_order order = gleam_order_by(1, true);
+    for (uint32_t kind = 0; kind < 4; kind++) {
+        struct gleam_flow *flow = new_flow();
+        struct gleam_dataset *sorted = gleam_sort(gleam_ints(flow, 0, 100), "s", order);
+        struct gleam_dataset *last = kind == 0   ? gleam_local_sort(sorted, "l", order)
+                                     : kind == 1 ? gleam_local_top(sorted, "l", 3, order)
+                                     : kind == 2 ? gleam_partition_by_key(sorted, "p", 5)
+                                                 : gleam_map(sorted, "m", GLEAM_APPEND_ONE);
+        struct gm_plan plan = plan_of(last, 3);
+        const struct gm_chain_plan *end = &plan.chains[plan.chain_count - 1];
+        assert_int_equal(end->source.partition_count, kind == 1 ? 1 : kind == 2 ? 5 : 3);
+        assert_int_equal(plan.exchanges[end->exchange].ordered, kind == 0 || kind == 3);
+        gm_plan_fini(&plan);
+        gleam_flow_free(flow);
+    }
 }
 
 static void one_partition_is_not_gathered(void **state)
@@ -475,6 +502,7 @@ int main(void)
         cmocka_unit_test(word_count_reads_well),
         cmocka_unit_test(every_kind_of_step_reads_well),
         cmocka_unit_test(global_order_gathers_whatever_the_source_is_cut_into),
+        cmocka_unit_test(ranges_are_one_partition_to_the_person),
         cmocka_unit_test(one_partition_is_not_gathered),
         cmocka_unit_test(local_steps_see_the_partitions_of_the_person),
         cmocka_unit_test(tokenize_is_fused_only_into_a_text_source),

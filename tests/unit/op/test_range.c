@@ -241,6 +241,46 @@ static void long_keys_are_cut_and_still_in_order(void **state)
     bench_close(&bench);
 }
 
+/* Lists longer than a sample, of numbers, of one long text, and of lists: two key columns of them,
+ * so that one does not lie where the other does. */
+static void long_lists_are_cut_and_still_in_order(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct gm_schema schema = {0};
+    const struct gleam_order order = {.count = 2, .columns = {{2, true}, {1, false}}};
+    uint64_t random = 12;
+    char text[100];
+    memset(text, 'l', sizeof text);
+    gm_schema_add(&schema, "a", GLEAM_ANY, false);
+    gm_schema_add(&schema, "b", GLEAM_ANY, false);
+    bench_open(&bench, &schema, &order);
+    for (uint32_t p = 0; p < PARTICIPANTS; p++) {
+        struct rows rows = {0};
+        for (uint32_t i = 0; i < 3000; i++) {
+            struct gleam_value values[2], items[20];
+            uint8_t memory[2][1024], inner[256];
+            for (uint32_t c = 0; c < 2; c++) {
+                const uint32_t count = random_below(&random, 20);
+                for (uint32_t k = 0; k < count; k++)
+                    items[k] = gleam_i64(random_below(&random, 3));
+                if (count > 0 && i % 3 == 1)
+                    items[0] = gleam_bytes(text, random_below(&random, sizeof text));
+                if (count > 0 && i % 3 == 2)
+                    items[count - 1] = gleam_list_pack(items, count - 1, inner);
+                values[c] = gleam_list_pack(items, count, memory[c]);
+            }
+            rows_add(&rows, values, 2);
+        }
+        bench_add(&bench, p, &rows);
+        rows_free(&rows);
+    }
+    bench_tell(&bench);
+    assert_int_equal(bench_split(&bench, 4), 0);
+    bench_check(&bench, 4, 40);
+    bench_close(&bench);
+}
+
 /* Nothing that somebody else writes is believed. */
 static void messages_that_make_no_sense(void **state)
 {
@@ -286,6 +326,7 @@ int main(void)
         cmocka_unit_test(ranges_are_even_whatever_the_keys),
         cmocka_unit_test(ranges_keep_the_order_of_every_kind),
         cmocka_unit_test(long_keys_are_cut_and_still_in_order),
+        cmocka_unit_test(long_lists_are_cut_and_still_in_order),
         cmocka_unit_test(messages_that_make_no_sense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -205,9 +205,55 @@ static void equal_hashes_are_told_apart(void **state)
     gm_heap_fini(&heap);
 }
 
+/* Every slot once, ascending by hash, whatever the number; short and long keys. */
+static void sorted_slots_ascend_by_hash(void **state)
+{
+    (void)state;
+    static const uint32_t counts[] = {0, 1, 2, 16, 17, 300, 5000, 70000};
+    for (uint32_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        struct gm_heap heap;
+        struct gm_table table;
+        assert_int_equal(gm_heap_init(&heap, UINT64_MAX), 0);
+        assert_int_equal(gm_table_init(&table, 1 + c % 3, &heap), 0);
+        for (uint32_t i = 0; i < counts[c]; i++) {
+            uint8_t text[64 + GM_BYTES_SLACK] = {0};
+            const uint32_t length = i % 3 == 0 ? 40 : 8;
+            memcpy(text, &i, sizeof i);
+            struct gm_key key = {.hash = gm_hash_bytes(text, length), .data = text,
+                                 .length = length};
+            if (length <= 16)
+                memcpy(&key.low, text, 8);
+            struct gm_slot *slot;
+            uint64_t is_new;
+            assert_int_equal(gm_table_block(&table, &key, 1, &slot, &is_new), 0);
+            assert_int_equal(is_new, 1);
+            slot->values[0] = i;
+        }
+        gm_table_sort(&table);
+        uint64_t position = 0, sum = 0, count = 0, last = 0;
+        const struct gm_slot *slot;
+        while ((slot = gm_table_next(&table, &position)) != NULL) {
+            uint32_t length, number;
+            memcpy(&number, gm_slot_key(slot, &length), sizeof number);
+            assert_int_equal(number, slot->values[0]);
+            assert_int_equal(length, number % 3 == 0 ? 40 : 8);
+            assert_true(gm_slot_hash(slot) >= last);
+            last = gm_slot_hash(slot);
+            sum += number;
+            count++;
+        }
+        assert_int_equal(count, counts[c]);
+        assert_int_equal(sum, (uint64_t)counts[c] * (counts[c] - (counts[c] > 0)) / 2);
+        gm_table_fini(&table);
+        assert_int_equal(heap.used_bytes, 0);
+        gm_heap_fini(&heap);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sorted_slots_ascend_by_hash),
         cmocka_unit_test(random_blocks_match_a_model),
         cmocka_unit_test(refused_block_leaves_nothing_behind),
         cmocka_unit_test(table_that_does_not_fit_is_refused),

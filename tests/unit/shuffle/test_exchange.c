@@ -104,6 +104,7 @@ struct shape {
     uint32_t refuse_percent;
     bool to_driver;
     bool without_partitions;
+    bool ordered;
 };
 
 struct node {
@@ -124,6 +125,7 @@ struct node {
     /* receiving */
     bool ended;
     uint64_t row_count;
+    uint32_t last_source;
 };
 
 struct world {
@@ -167,6 +169,8 @@ static void world_open(struct world *world, const struct shape *shape)
         if (shape->to_driver == driver)
             assert_int_equal(gm_receiver_create(&world->region, 0, i, shape->partition_count,
                                                 &network, &node->heap, &node->receiver), 0);
+        if (shape->ordered && node->receiver != NULL)
+            gm_receiver_set_ordered(node->receiver);
     }
     world->next_numbers =
         calloc((size_t)shape->executor_count * shape->partition_count, sizeof(uint32_t));
@@ -296,6 +300,9 @@ static void node_receive(struct world *world, uint32_t destination)
         assert_int_equal(rc, 0);
         if (!world->shape.to_driver)
             assert_int_equal(run.partition % world->shape.executor_count, destination);
+        if (world->shape.ordered)
+            assert_true(run.source >= node->last_source);
+        node->last_source = run.source;
         node_check_run(world, node, &run);
     }
 }
@@ -367,6 +374,19 @@ static void every_row_arrives_once_and_every_frame_comes_back(void **state)
             .to_driver = round % 5 == 4,
         };
         shape.without_partitions = round % 7 == 6;
+        shape_run(&shape);
+    }
+}
+
+/* One source after the other, however they are scheduled; the others stand still meanwhile. */
+static void an_ordered_receiver_takes_sources_in_turn(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 12; i++) {
+        struct shape shape = {.seed = 300 + i, .executor_count = 1 + i % 6,
+                              .partition_count = 1 + i, .quota_frames = 2 + i % 3,
+                              .frame_bytes = 4096, .row_count = 500, .row_bytes_max = 9000,
+                              .refuse_percent = i % 2 * 30, .to_driver = true, .ordered = true};
         shape_run(&shape);
     }
 }
@@ -624,6 +644,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_arrives_once_and_every_frame_comes_back),
+        cmocka_unit_test(an_ordered_receiver_takes_sources_in_turn),
         cmocka_unit_test(many_short_rows_fill_staging_and_frames),
         cmocka_unit_test(empty_exchange_ends_with_one_frame_each),
         cmocka_unit_test(abandoned_ends_give_their_frames_back),

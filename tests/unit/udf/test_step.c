@@ -331,7 +331,7 @@ static const struct refusal refusals[] = {
     {GM_LUA_MAP, "i", "function(n) return 1.5 end", "the number 1.5, but it is declared i64"},
     {GM_LUA_MAP, "i", "function(n) return 2^53 end", "compute with int64 values"},
     {GM_LUA_MAP, "i", "function(n) return 0/0 end", "the number"},
-    {GM_LUA_MAP, "i", "function(n) return 1ULL end", "uint64_t"},
+    {GM_LUA_MAP, "i", "function(n) return 0x8000000000000000ULL end", "uint64_t"},
     {GM_LUA_MAP, "a", "function(n) return 0x8000000000000000ULL end", "uint64_t"},
     {GM_LUA_MAP, "f", "function(n) return true end",
      "column 1 is a boolean, but it is declared f64"},
