@@ -125,7 +125,9 @@ def ring_table(result):
     lines = ["| case | ours | range | peer | range | ratio | range |",
              "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for row in result["ring_rows"]:
-        ours, peer = ("processes", "threads") if "processes" in row else ("gleam", "rte_ring")
+        ours, peer = ("processes", "threads")
+        if "processes" not in row:
+            ours, peer = "gleam", next((key for key in ("rte_ring", "fio") if key in row), "")
         cells = [f"{row['name']}: {ours}" + (f", {peer}" if peer in row else "")]
         for key in (ours, peer, "ratio"):
             unit = "" if key == "ratio" else " " + row["unit"]
