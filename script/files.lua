@@ -6,12 +6,8 @@ local ffi = require "ffi"
 local C = ffi.C
 local gleam, flow_methods, dataset_methods = shared.gleam, shared.flow_methods, shared.dataset_methods
 local here, need, whole, complain = shared.here, shared.need, shared.whole, shared.complain
-<<<<<<< HEAD
-local partitions_of = shared.partitions_of
+local partitions_of, check_stdin = shared.partitions_of, shared.check_stdin
 local dataset, check_flow, step_name = shared.dataset, shared.check_flow, shared.step_name
-=======
-local dataset, check_flow, check_stdin = shared.dataset, shared.check_flow, shared.check_stdin
->>>>>>> h-review
 
 ffi.cdef [[
 struct gleam_csv_options {
@@ -106,14 +102,8 @@ local function rows_source(name, readers, read)
         end
         return {read = function(flow)
             here()
-<<<<<<< HEAD
             local struct = fill("struct gleam_csv_options", readers, options, name)
             local made = dataset(flow, read(flow.pointer, path, partitions_of(partitions), struct))
-=======
-            local struct = fill("struct gleam_csv_options", csv_readers, options, name)
-            local made = dataset(flow, read(flow.pointer, path,
-                whole("the number of partitions", partitions or 0, 0), struct))
->>>>>>> h-review
             flow.alive = {struct, options}
             return made
         end}

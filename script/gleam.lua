@@ -91,30 +91,20 @@ local function need(what, wanted, value)
     return value
 end
 
-<<<<<<< HEAD
--- most: what C can take, a uint32_t unless told otherwise.
-=======
 -- most: what C has room for, a uint32_t unless told otherwise.
->>>>>>> h-review
 local function whole(what, value, least, most)
     local number = tonumber(value)
     most = most or 2^32 - 1
     if number == nil or number ~= math.floor(number) or number < least then
         complain(("%s is %s; it must be a whole number from %d on"):format(
             what, tostring(value), least))
-<<<<<<< HEAD
     elseif number > most then
-        complain(("%s is %s; it can be %.0f at most"):format(what, tostring(value), most))
-=======
-    elseif number > (most or 2^32 - 1) then
-        complain(("%s is %s; the largest is %.0f"):format(what, tostring(value), most or 2^32 - 1))
->>>>>>> h-review
+        complain(("%s is %s; the largest is %.0f"):format(what, tostring(value), most))
     end
     return number
 end
 
-<<<<<<< HEAD
--- Rows are counted in 64 bits where the engine does.
+-- A row number or a count of rows: exact as a number.
 local ROWS_MAX = 2^53
 
 -- A number of partitions that may be left to the planner.
@@ -122,13 +112,7 @@ local function partitions_of(value)
     return value == nil and 0 or whole("the number of partitions", value, 0)
 end
 
--- An int64_t: an int64 value as it is, a number only if it is exact.
-local function integer(what, value)
-    return ffi.istype("int64_t", value) and value or whole(what, value, -2^53, 2^53)
-=======
--- A row number or a count of rows: exact as a number.
-local ROWS_MAX = 2^53
-
+-- An int64_t, or a number that is one.
 local function integer(what, value)
     if ffi.istype("int64_t", value) then
         return value
@@ -137,7 +121,6 @@ local function integer(what, value)
             what, tostring(value)))
     end
     return value
->>>>>>> h-review
 end
 
 -- Methods take an optional name of the step first, as the Go form has it: a string that is not all
@@ -457,12 +440,8 @@ function dataset_methods:LocalLimit(...)
     local step, count, offset = step_name("LocalLimit", ...)
     here()
     return dataset(self.flow, C.gleam_local_limit(self.pointer, step,
-<<<<<<< HEAD
         whole("the number of rows", count, 0, ROWS_MAX),
         whole("the offset", offset or 0, 0, ROWS_MAX)))
-=======
-        whole("the number of rows", count, 0, ROWS_MAX), whole("the offset", offset or 0, 0, ROWS_MAX)))
->>>>>>> h-review
 end
 
 -- The first n rows of all.
@@ -679,16 +658,11 @@ function flow_methods:TextFile(path, partitions)
     here()
     local pointers, count, kept = strings_of(type(path) == "table" and path or
         {need("the path", "string", path)}, "the paths")
-<<<<<<< HEAD
-    local made = dataset(self, C.gleam_read_texts(self.pointer, pointers, count,
-        partitions_of(partitions)))
-=======
     for i = 1, count do
         check_stdin(kept[i])
     end
     local made = dataset(self, C.gleam_read_texts(self.pointer, pointers, count,
-        whole("the number of partitions", partitions or 0, 0)))
->>>>>>> h-review
+        partitions_of(partitions)))
     self.alive = kept
     return made
 end
@@ -706,11 +680,7 @@ flow_methods.Lines = flow_methods.Strings
 function flow_methods:Ints(from, to)
     here()
     return dataset(self, C.gleam_ints(self.pointer, integer("the first number of Ints", from),
-<<<<<<< HEAD
-        integer("the end of Ints", to)))
-=======
         integer("the number behind the last of Ints", to)))
->>>>>>> h-review
 end
 
 -- Rows given in the script, a table of columns each: they travel as a broadcast value.
@@ -801,9 +771,9 @@ values.name("gleam", gleam)
 values.name("gleam.Count", gleam.Count)
 
 files(core, {gleam = gleam, flow_methods = flow_methods, dataset_methods = dataset_methods,
-<<<<<<< HEAD
              here = here, need = need, whole = whole, partitions_of = partitions_of,
-             complain = complain, dataset = dataset, check_flow = check_flow, step_name = step_name})
+             complain = complain, dataset = dataset, check_flow = check_flow, step_name = step_name,
+             check_stdin = check_stdin})
 
 -- What is built on a ForEach reads it.
 for name, method in pairs(dataset_methods) do
@@ -814,10 +784,6 @@ for name, method in pairs(dataset_methods) do
         end
     end
 end
-=======
-             here = here, need = need, whole = whole, complain = complain, dataset = dataset,
-             check_flow = check_flow, check_stdin = check_stdin})
->>>>>>> h-review
 
 -- An int64_t from its bytes, for rows that reach the script.
 local function int64(bytes)

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Side by side: gleam and its peers on the same text, by turns.
 
-    compare.py                              # everything, texts of 1 GB; takes about 15 minutes
+    compare.py                              # everything, texts of 1 GB; takes about half an hour
     compare.py wordcount start              # these; --list shows the names
     compare.py --file some.txt wordcount    # on a text of one's own
-    compare.py --docs docs/benchmarks.md    # keep the results there, in the place of earlier ones
+    compare.py --docs docs/benchmarks.md    # keep the results there, in the place of earlier ones,
+                                            # and draw pictures of them
 
 Every round runs each contender once; figures are medians, with the range, of at least five rounds,
 and ratios are of runs in the same round.  All contenders must give the same answer; otherwise the
@@ -16,15 +17,15 @@ import json
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 import tempfile
 
 import comparisons
 import report
 import runner
+import texts
 
-SMALL_BYTES, SMALL_WORDS_DIVISOR = 2000000, 50
+SMALL_BYTES = 2000000
 
 
 def parse_size(text):
@@ -51,81 +52,38 @@ def parse_arguments():
     parser.add_argument("--small", action="store_true", help="takes seconds, shows that it works")
     parser.add_argument("--json", metavar="FILE", help="write the results there; - is stdout")
     parser.add_argument("--docs", metavar="PAGE", help="keep the results in this page")
+    parser.add_argument("--redraw", action="store_true",
+                        help="with --docs: make the page anew from what is kept, run nothing")
+    parser.add_argument("--disk", metavar="DIR", default=os.environ.get("TMPDIR", "/var/tmp"),
+                        help="comparisons of writing write there (default: $TMPDIR, or /var/tmp)")
     arguments = parser.parse_args()
     if arguments.rounds < 0:
         parser.error("--rounds must be at least 1")
+    if arguments.redraw and (arguments.names or not arguments.docs):
+        parser.error("--redraw needs --docs PAGE, and takes no names")
+    if not os.path.isdir(arguments.disk):
+        parser.error(f"--disk: {arguments.disk} is no directory")
     if arguments.small:
         arguments.text, arguments.rounds = SMALL_BYTES, arguments.rounds or 1
     return arguments
 
 
-class Texts:
-    """Makes texts when they are first asked for, and brings them into the page cache."""
-
-    def __init__(self, arguments, folder):
-        self.arguments, self.folder = arguments, folder
-        self.warm = set()
-
-    def __call__(self, words):
-        path = self.find(words)
-        if path not in self.warm:
-            with open(path, "rb", buffering=0) as file:
-                while file.read(1 << 20):
-                    pass
-            self.warm.add(path)
-        return path
-
-    def find(self, words):
-        if words == 0:
-            path = os.path.join(self.folder, "three-lines.txt")
-            pathlib.Path(path).write_text(comparisons.THREE_LINES)
-            return path
-        if words == comparisons.CSV:
-            return self.find_csv()
-        if self.arguments.file:
-            return self.arguments.file
-        size = self.arguments.text
-        gleam = os.path.join(self.arguments.build, "gleam")
-        if words < 0:
-            skewed = words == comparisons.SKEWED_RECORDS
-            path = os.path.join(self.folder, f"gleam-records-{size}{'-skewed' * skewed}.txt")
-            if not os.path.exists(path):
-                subprocess.run([gleam, "bench", "generate", "--records", str(size // 100),
-                                "--ascii"] + ["--skew"] * skewed + [path + ".part"], check=True)
-                os.rename(path + ".part", path)
-            return path
-        if self.arguments.small:
-            words //= SMALL_WORDS_DIVISOR
-        path = os.path.join(self.folder, f"gleam-text-{size}-{words}.txt")
-        if not os.path.exists(path):
-            subprocess.run([gleam, "bench", "generate", "--text", str(size), "--words", str(words),
-                            path + ".part"], check=True)
-            os.rename(path + ".part", path)
-        return path
-
-    def find_csv(self):
-        """Two text columns, 83 bytes a row; 7 million rows for a text of 1 GB."""
-        rows = self.arguments.text * 7 // 1000
-        path = os.path.join(self.folder, f"gleam-rows-{rows}.csv")
-        if not os.path.exists(path):
-            gleam = os.path.join(self.arguments.build, "gleam")
-            subprocess.run([gleam, "bench", "generate", "--csv", str(rows), path + ".part"],
-                           check=True)
-            os.rename(path + ".part", path)
-        return path
-
-
-def run_all(chosen, arguments, folder):
+def run_all(chosen, arguments, folder, disk):
     if arguments.texts:
         os.makedirs(arguments.texts, exist_ok=True)
-    texts = Texts(arguments, arguments.texts or folder)
+    made = texts.Texts(arguments.build, arguments.texts or folder, arguments.text, arguments.small,
+                       arguments.file)
     setting = comparisons.Setting(arguments.build, arguments.rounds, arguments.small,
-                                  arguments.patience, texts, os.path.join(folder, "stats.json"))
+                                  arguments.patience, made, os.path.join(folder, "stats.json"),
+                                  disk)
     results, failed = [], False
     for comparison in chosen:
         print(f"== {comparison.name}: {comparison.title}", file=sys.stderr)
         try:
             result = comparisons.run_comparison(comparison, setting)
+        except runner.LeftOut as reason:
+            print(f"{comparison.name}: left out, {reason}", file=sys.stderr)
+            continue
         except runner.Failed as error:
             print(f"compare.py: {comparison.name}: {error}", file=sys.stderr)
             failed = True
@@ -156,9 +114,13 @@ def main():
         sys.exit(f"compare.py: no such comparison: {', '.join(sorted(unknown))}; see --list")
     by_name = {comparison.name: comparison for comparison in known}
     chosen = [by_name[name] for name in arguments.names or names]
+    if arguments.redraw:
+        report.keep(arguments.docs, [], names)
+        return 0
     place = None if arguments.small or not os.path.isdir("/dev/shm") else "/dev/shm"
-    with tempfile.TemporaryDirectory(dir=place, prefix="gleam-compare-") as folder:
-        results, failed = run_all(chosen, arguments, folder)
+    with tempfile.TemporaryDirectory(dir=place, prefix="gleam-compare-") as folder, \
+            tempfile.TemporaryDirectory(dir=arguments.disk, prefix="gleam-compare-") as disk:
+        results, failed = run_all(chosen, arguments, folder, disk)
     if arguments.json == "-":
         print(json.dumps(results, indent=1))
     elif results:

@@ -14,12 +14,9 @@ from typing import Callable, Optional
 
 import contenders
 import runner
+from texts import (CSV, FEW, MILLION, NAMES_CSV, RECORDS, SKEWED_RECORDS, THREE, WRITTEN, Text,
+                   Texts)
 
-MILLION, FEW = 1000000, 50000
-# In the place of a number of distinct words: rows of CSV; records of 100 bytes, with different keys or
-# half of them equal.
-CSV, RECORDS, SKEWED_RECORDS = -1, -2, -3
-THREE_LINES = "the quick brown fox\njumps over the lazy dog\nand the dog sleeps on\n"
 LABEL = {MILLION: "1 M distinct words", FEW: "50 k distinct words"}
 
 
@@ -41,7 +38,8 @@ class Comparison:
     title: str
     contenders: list
     figures: list
-    words: int = MILLION  # distinct words of the text; 0 for three lines; CSV
+    text: Text = Text("words", MILLION)
+    second: Optional[Text] = None  # the other file of a join
     rounds: int = 5
     memory: bool = False  # sampled in each round, which slows it down
     run: Optional[Callable] = None  # does the whole, instead of contenders
@@ -53,8 +51,9 @@ class Setting:
     rounds: int  # 0 for what the comparison says
     small: bool
     patience: int  # seconds to wait for a quiet machine, a comparison
-    text: Callable[[int], str]  # the file with so many distinct words
+    texts: Texts
     stats: str
+    disk: str  # a folder on a disk
 
 
 def spread(values):
@@ -69,6 +68,8 @@ def row_of(contender, runs, base_runs, file_bytes):
            "speed": spread([base.seconds / run.seconds for base, run in zip(base_runs, runs)]),
            "all_seconds": [run.seconds for run in runs],
            "all_cpu_seconds": [run.cpu_seconds for run in runs]}
+    if contender.peer:
+        row["peer"] = True
     if runs[0].peak_bytes:
         row["peak_bytes"] = spread([run.peak_bytes for run in runs])
     return row
@@ -95,22 +96,34 @@ def run_comparison(comparison, setting):
         return {"name": comparison.name, "title": comparison.title,
                 **comparison.run(setting)}
     rounds = setting.rounds or comparison.rounds
-    chosen = runner.available(comparison.contenders)
+    chosen, left_out = runner.available(comparison.contenders)
     if not chosen:
-        raise runner.Failed("none of the programs is there")
-    file = setting.text(comparison.words)
-    file_bytes = os.path.getsize(file)
-    runs = runner.run_rounds(chosen, contenders.Task(file, setting.stats), rounds,
-                             setting.patience, comparison.memory)
+        raise runner.LeftOut("none of its programs is there")
+    task = task_for(setting, comparison.text, comparison.second)
+    file_bytes = os.path.getsize(task.file)
+    runs = runner.run_rounds(chosen, task, rounds, setting.patience, comparison.memory)
     answer = runner.check_answers(runs)
     base = runs[chosen[0].name]
     figures = [measure(figure, runs) for figure in comparison.figures]
     return {"name": comparison.name, "title": comparison.title, "rounds": rounds,
             "bytes": file_bytes, "base": chosen[0].name,
             "others": max(run.others for each in runs.values() for run in each),
-            "answer": {key: answer[key] for key in ("words", "distinct") if key in answer},
+            "answer": {key: answer[key] for key in ("words", "distinct", "lines") if key in answer},
+            "programs": programs_of(chosen), "left_out": left_out,
             "rows": [row_of(each, runs[each.name], base, file_bytes) for each in chosen],
             "figures": [figure for figure in figures if figure]}
+
+
+def task_for(setting, text, second=None):
+    return contenders.Task(setting.texts(text), setting.stats,
+                           setting.texts(second) if second else "", setting.texts.rows(text),
+                           setting.disk, not setting.small)
+
+
+def programs_of(chosen):
+    """{"DuckDB": its version}, of those that are not ours."""
+    versions = {each.name: runner.version_of(each) for each in chosen}
+    return {name: version for name, version in versions.items() if version}
 
 
 # ---- the rings have a program of their own, which takes its turns itself -------------------------
@@ -152,6 +165,56 @@ def run_ring(setting):
                                 **row["ratio"]})
         rows.append(row)
     return {"rounds": rounds, "ring_rows": rows, "figures": figures}
+
+
+# ---- growth: the same on 1, 2, 4 and 8 times the data ---------------------------------------------
+
+GROWTH_DIVISORS = (16, 8, 4, 2)
+
+
+def growth_cases(build):
+    """[(name, title, kind of text, contenders)]"""
+    return [
+        ("word-count", "Word count", "words",
+         [contenders.mawk_pipe(), contenders.gleam(build, "gleam", 2)]),
+        ("csv-count", "Rows per value of a column of CSV", "csv",
+         [contenders.duckdb(build, "count", 2), contenders.polars(build, "count", 2),
+          contenders.script(build, "gleam", 2, "csv_count.lua", contenders.answer_of_counts)]),
+        ("sort", "The lines of a text, sorted", "words",
+         [contenders.gnu_sort_lines(2), contenders.gleam_sort_lines(build, "gleam", 2)]),
+    ]
+
+
+def run_growth_case(setting, rounds, case):
+    """One curve per contender; rounds are by turns, a size after the other."""
+    name, title, kind, wanted = case
+    chosen, left_out = runner.available(wanted)
+    lines = [{"name": each.name, "cores": each.cores, "peer": each.peer, "points": []}
+             for each in chosen]
+    others = 0.0
+    for divisor in GROWTH_DIVISORS:
+        task = task_for(setting, Text(kind, FEW, divisor))
+        runs = runner.run_rounds(chosen, task, rounds, setting.patience)
+        runner.check_answers(runs)
+        for line in lines:
+            seconds = [run.seconds for run in runs[line["name"]]]
+            line["points"].append({"bytes": os.path.getsize(task.file), "seconds": spread(seconds),
+                                   "all_seconds": seconds})
+            others = max([others] + [run.others for run in runs[line["name"]]])
+    return ({"name": name, "title": title, "lines": lines}, programs_of(chosen), left_out, others)
+
+
+def run_growth(build, setting):
+    rounds = setting.rounds or 3
+    curves, programs, left_out, others = [], {}, [], 0.0
+    for case in growth_cases(build):
+        curve, versions, missing, disturbed = run_growth_case(setting, rounds, case)
+        curves.append(curve)
+        programs.update(versions)
+        left_out += missing
+        others = max(others, disturbed)
+    return {"rounds": rounds, "others": others, "programs": programs, "left_out": left_out,
+            "curves": curves, "figures": []}
 
 
 # ---- the disk queue against fio, where that is installed -----------------------------------------
@@ -207,7 +270,7 @@ def wordcount(build, name, words):
                 0.8, 1.0),
          Figure(f"the same against C by hand with prefetching (--batch), {label}", "gleam",
                 "c --batch", "speed", 0.8, 1.0)],
-        words)
+        Text("words", words))
 
 
 def mawk(build):
@@ -226,7 +289,7 @@ def functions(build, name, words):
          contenders.gleam(build, "C functions", 1, "--functions")],
         [Figure(f"registered C mapper and reducer against native kernels, {label}", "C functions",
                 "native", "speed", 0.7, 0.9)],
-        words)
+        Text("words", words))
 
 
 def cores(build, name, words):
@@ -235,7 +298,7 @@ def cores(build, name, words):
         name, f"Two cores against one, {label}",
         [contenders.gleam(build, "one core", 1), contenders.gleam(build, "two cores", 2)],
         [Figure(f"two cores against one, {label}", "two cores", "one core", "speed", 1.8, 1.95)],
-        words)
+        Text("words", words))
 
 
 def start(build):
@@ -245,16 +308,55 @@ def start(build):
          contenders.example(build, "two cores", 2)],
         [Figure("a flow on three lines, one core", "one core", "", "milliseconds", 30, 10),
          Figure("a flow on three lines, two cores", "two cores", "", "milliseconds", 30, 10)],
-        words=0, rounds=50)
+        text=THREE, rounds=50)
 
 
 def csv_count(build):
     return Comparison(
-        "csv", "Rows per value of a column of CSV, two cores",
-        [contenders.csv_count(build, "gleam", 2), contenders.duckdb(2)],
-        [Figure("CSV, rows per value of column 2, against DuckDB, two cores each", "gleam",
-                "DuckDB", "speed", 1.0, 1.5)],
-        words=CSV)
+        "csv-count", "Rows per value of a column of CSV, the five most frequent, two cores",
+        [contenders.duckdb(build, "count", 2), contenders.polars(build, "count", 2),
+         contenders.csv_count(build, "gleam, C", 2),
+         contenders.script(build, "gleam, Lua", 2, "csv_count.lua", contenders.answer_of_counts)],
+        [Figure("CSV, rows per value of column 2: a flow in C against DuckDB, two cores each",
+                "gleam, C", "DuckDB", "speed", 1.0, 1.5),
+         Figure("the same: a flow in Lua against DuckDB", "gleam, Lua", "DuckDB", "speed", 1.0, 1.5),
+         Figure("the same: a flow in Lua against Polars", "gleam, Lua", "Polars", "speed", 1.0,
+                1.5)],
+        text=CSV)
+
+
+def csv_join(build):
+    def flow(method):
+        return contenders.script(build, method, 2, "csv_join.lua", contenders.answer_of_counts,
+                                 method, lambda task: task.file, lambda task: task.second)
+
+    return Comparison(
+        "csv-join", "CSV joined with one of 5000 rows by a text; sums of 50 groups",
+        [contenders.duckdb(build, "join", 2), contenders.polars(build, "join", 2),
+         flow("HashJoin"), flow("Join")],
+        [Figure("CSV joined with a small CSV: HashJoin in Lua against DuckDB, two cores each",
+                "HashJoin", "DuckDB", "speed", 1.3, 2.0)],
+        text=CSV, second=NAMES_CSV)
+
+
+def zstd_lines(build):
+    return Comparison(
+        "zstd-lines", "Lines of a text compressed by zstd",
+        [contenders.zstd_wc(),
+         contenders.script(build, "gleam", 2, "lines.lua", contenders.answer_of_lines_counted)],
+        [Figure("lines of a .zst text against `zstd -dc \\| wc -l`, two cores each", "gleam",
+                "zstd, wc", "speed", 1.0, 1.3)],
+        text=Text("zst", FEW))
+
+
+def csv_write(build):
+    return Comparison(
+        "csv-write", "Rows in memory written as CSV to a disk, beside `cat` of the same bytes",
+        [contenders.cat_to_disk(), contenders.gleam_write(build, "one core", 1),
+         contenders.gleam_write(build, "two cores", 2)],
+        [Figure("rows in memory written as CSV on two cores against `cat` of the file", "two cores",
+                "cat", "speed", 0.7, 0.9)],
+        text=WRITTEN)
 
 
 def memory(build):
@@ -278,7 +380,10 @@ def lua(build):
 
 def lua_map(build):
     library = os.path.join(build, "benchmarks", "compare", "gleam-compare-arithmetic.so")
-    rows = "50000000"
+
+    def rows(task):
+        return str(50000000 if task.full else 50000)
+
     return Comparison(
         "lua-map", "Arithmetic on two i64 columns, 50 M rows, one core: Lua against C",
         [contenders.script(build, "C mapper", 1, "arithmetic.lua", contenders.answer_of_rows,
@@ -287,7 +392,7 @@ def lua_map(build):
                            "lua", rows)],
         [Figure("a Lua map over two i64 columns against the same mapper in C", "Lua", "C mapper",
                 "speed", 0.5, 0.8)],
-        words=0)
+        text=THREE)
 
 
 def pipe_cat(build):
@@ -296,7 +401,7 @@ def pipe_cat(build):
         [contenders.shell_pipe("cat"), contenders.gleam_pipe(build, "one partition", "cat", 1),
          contenders.gleam_pipe(build, "two partitions", "cat", 2)],
         [Figure("a partition through `cat` against `cat < file > file2`", "one partition", "sh",
-                "speed", 0.5, 0.9)], words=FEW, rounds=3)
+                "speed", 0.5, 0.9)], text=Text("words", FEW), rounds=3)
 
 
 def pipe_sort(build):
@@ -304,7 +409,7 @@ def pipe_sort(build):
         "pipe-sort", "`tr`, `sort` and `uniq -c` as steps, each of two partitions by itself",
         [contenders.shell_pipe("sort"), contenders.gleam_pipe(build, "two partitions", "sort", 2)],
         [Figure("`tr`, `sort`, `uniq -c` on two partitions against the shell's pipe",
-                "two partitions", "sh", "speed", 1.3, 1.8)], words=FEW, rounds=3)
+                "two partitions", "sh", "speed", 1.3, 1.8)], text=Text("words", FEW), rounds=3)
 
 
 def sort_records(build, name, records):
@@ -313,7 +418,7 @@ def sort_records(build, name, records):
         name, f"Sort of records of 100 bytes, file to file, two cores, {label}",
         [contenders.gnu_sort(build, 2), contenders.gleam_sort(build, "gleam", 2)],
         [Figure(f"sort of records against GNU sort, {label}", "gleam", "sort", "speed", 5, 10)],
-        records, rounds=3)
+        text=records, rounds=3)
 
 
 def all_comparisons(build):
@@ -330,6 +435,11 @@ def all_comparisons(build):
         start(build),
         csv_count(build),
         Comparison("ring", "Frames and descriptors from core to core", [], [], run=run_ring),
+        csv_join(build),
+        csv_write(build),
+        zstd_lines(build),
+        Comparison("growth", "Twice the data, and again, and again: two cores", [], [],
+                   run=lambda setting: run_growth(build, setting)),
         memory(build),
         pipe_cat(build),
         pipe_sort(build),

@@ -1,6 +1,6 @@
 """contenders.py - the programs that are compared, and how their answers are read.
 
-A contender is a name, the program without which it is left out, a command, and a function that
+A contender is a name, the programs without which it is left out, a command, and a function that
 reads its answer from what it wrote.  All contenders of one comparison must give equal answers; None
 is the answer of a program that has none (`true`, for the scale of a start).
 """
@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import zlib
 from typing import Callable, Optional
@@ -23,15 +24,22 @@ class Task:
 
     file: str
     stats: str  # a file that the contender may write for read_answer
+    second: str = ""  # the other file of a join
+    rows: int = 0  # that the file has, when it is CSV
+    disk: str = ""  # a folder on a disk, for what is written
+    full: bool = True  # not to be done in seconds
 
 
 @dataclasses.dataclass
 class Contender:
     name: str
-    needs: str  # a program without which it is left out
+    needs: list  # programs and files without which it is left out
     command: Callable[[Task], list]
     read_answer: Callable[[str, Task], Optional[dict]]  # from its stdout
     cores: int  # it may run on so many
+    peer: bool = False  # it is none of ours
+    hint: str = ""  # what is said when something is missing, and how to get it
+    version: tuple = ()  # the command that says it
 
 
 def answer_of_json(stdout, _task):
@@ -68,19 +76,24 @@ def gleam(build, name, cores, *options):
     """`gleam bench wordcount` with `options`, on so many cores."""
     program = os.path.join(build, "gleam")
     return Contender(
-        name, program,
+        name, [program],
         lambda task: [program, "bench", "wordcount", "--quiet", "--cores", str(cores),
                       "--top", str(TOP), "--stats", task.stats, *options, task.file],
         answer_of_gleam, cores)
 
 
 def script(build, name, cores, file, read_answer, *arguments):
-    """A Lua flow of this folder: the text is its argument unless others are given."""
+    """A Lua flow of this folder: the text is its argument unless others are given; they may be
+    functions of the task."""
     program = os.path.join(build, "gleam")
+
+    def of(task):
+        return [each(task) if callable(each) else each for each in arguments] or [task.file]
+
     return Contender(
-        name, program,
+        name, [program],
         lambda task: [program, "run", "--quiet", "--cores", str(cores), "--stats", task.stats,
-                      str(HERE / file), *(arguments or (task.file,))],
+                      str(HERE / file), *of(task)],
         read_answer, cores)
 
 
@@ -92,18 +105,20 @@ def answer_of_rows(stdout, _task):
 def peer(build, name, *options):
     """One thread by hand, of wordcount_c.c."""
     program = os.path.join(build, "benchmarks", "compare", "gleam-compare-wordcount")
-    return Contender(name, program, lambda task: [program, *options, task.file], answer_of_json, 1)
+    return Contender(name, [program], lambda task: [program, *options, task.file], answer_of_json, 1,
+                     peer=True)
 
 
 def mawk_pipe():
     script = str(HERE / "wordcount_mawk.sh")
-    return Contender("tr, mawk", "mawk", lambda task: ["sh", script, task.file], answer_of_json, 2)
+    return Contender("tr, mawk", ["mawk"], lambda task: ["sh", script, task.file], answer_of_json, 2,
+                     peer=True, version=("mawk", "-W", "version"))
 
 
 def example(build, name, cores):
     """The example program in C: every word, sorted."""
     program = os.path.join(build, "examples", "word_count")
-    return Contender(name, program,
+    return Contender(name, [program],
                      lambda task: [program, "--cores", str(cores), task.file],
                      answer_of_counts, cores)
 
@@ -111,23 +126,39 @@ def example(build, name, cores):
 def csv_count(build, name, cores):
     """The example program: the top values of a column."""
     program = os.path.join(build, "examples", "csv_count")
-    return Contender(name, program,
+    return Contender(name, [program],
                      lambda task: [program, "--quiet", "--cores", str(cores), "2", task.file],
                      answer_of_counts, cores)
 
 
-def duckdb(cores):
-    """DuckDB of the Python that GLEAM_DUCKDB names: one of a virtual environment that has it."""
-    python = os.environ.get("GLEAM_DUCKDB", "GLEAM_DUCKDB")
-    return Contender("DuckDB", python,
-                     lambda task: [python, str(HERE / "csv_duckdb.py"), str(cores), task.file],
-                     answer_of_counts, cores)
+def python_peer(build, name, module, cores, settings, words):
+    """peer_MODULE.py on the Python that ./dev peers makes; settings are of its environment."""
+    venv = os.path.join(build, "peers-venv")
+    python = os.path.join(venv, "bin", "python")
+
+    def command(task):
+        files = [task.file, task.second] if task.second else [task.file]
+        return ["env", *settings, python, str(HERE / f"peer_{module}.py"), *words, *files]
+
+    # The list is written when everything is installed.
+    return Contender(name, [python, os.path.join(venv, "peers.txt")], command, answer_of_counts,
+                     cores, peer=True, hint="not installed; ./dev peers does it",
+                     version=(python, "-c", f"import {module}; print({module}.__version__)"))
+
+
+def duckdb(build, what, cores):
+    return python_peer(build, "DuckDB", "duckdb", cores, [], [str(cores), what])
+
+
+def polars(build, what, cores):
+    return python_peer(build, "Polars", "polars", cores, [f"POLARS_MAX_THREADS={cores}"], [what])
 
 
 def mawk_alone():
     program = """{ gsub(/[^A-Za-z0-9]+/, " "); for (i = 1; i <= NF; i++) c[$i]++ }
                  END { for (w in c) print w "\\t" c[w] }"""
-    return Contender("mawk", "mawk", lambda task: ["mawk", program, task.file], answer_of_counts, 1)
+    return Contender("mawk", ["mawk"], lambda task: ["mawk", program, task.file], answer_of_counts,
+                     1, peer=True, version=("mawk", "-W", "version"))
 
 
 def sorted_file(task):
@@ -151,7 +182,7 @@ def gleam_sort(build, name, cores, *options):
     """`gleam bench sort`, file to file."""
     program = os.path.join(build, "gleam")
     return Contender(
-        name, program,
+        name, [program],
         lambda task: [program, "bench", "sort", "--quiet", "--cores", str(cores), *options,
                       task.file, sorted_file(task)],
         answer_of_sort(build), cores)
@@ -160,14 +191,14 @@ def gleam_sort(build, name, cores, *options):
 def gnu_sort(build, cores):
     """GNU sort by whole lines: records that end in a line end, whose keys come first."""
     return Contender(
-        "sort", "sort",
+        "sort", ["sort"],
         lambda task: ["env", "LC_ALL=C", "sort", f"--parallel={cores}", "-S", "8G", task.file,
                       "-o", sorted_file(task)],
-        answer_of_sort(build), cores)
+        answer_of_sort(build), cores, peer=True, version=("sort", "--version"))
 
 
 def nothing():
-    return Contender("true", "true", lambda task: ["true"], no_answer, 1)
+    return Contender("true", ["true"], lambda task: ["true"], no_answer, 1, peer=True)
 
 
 # ---- commands as steps: what they write goes to a file beside the counters ------------------------
@@ -205,15 +236,84 @@ SHELL_PIPES = {"cat": ("cat < \"$1\" > \"$2\"", answer_of_lines),
 
 def shell_pipe(what):
     code, answer = SHELL_PIPES[what]
-    return Contender("sh", "sh", lambda task: ["env", "LC_ALL=C", "sh", "-c", code, "sh", task.file,
-                                               output_of(task)], answer, 2)
+    return Contender("sh", ["sh"], lambda task: ["env", "LC_ALL=C", "sh", "-c", code, "sh",
+                                                 task.file, output_of(task)], answer, 2, peer=True)
 
 
 def gleam_pipe(build, name, what, partitions):
     """As many executors as partitions, but as in the shell every process may use both cores."""
     program = os.path.join(build, "benchmarks", "compare", "gleam-compare-pipes")
     return Contender(
-        name, program,
+        name, [program],
         lambda task: ["env", "LC_ALL=C", program, "--cores", str(partitions), what,
                       str(partitions), task.file, output_of(task)],
         SHELL_PIPES[what][1], 2)
+
+
+# ---- whole files: counted, sorted, written --------------------------------------------------------
+
+def answer_of_lines_counted(stdout, _task):
+    return {"lines": int(stdout)}
+
+
+def zstd_wc():
+    return Contender("zstd, wc", ["zstd", "wc"],
+                     lambda task: ["sh", "-c", "zstd -dc -- \"$1\" | wc -l", "sh", task.file],
+                     answer_of_lines_counted, 2, peer=True, version=("zstd", "--version"))
+
+
+def answer_of_files(paths):
+    """The bytes of files, one after the other; they are removed."""
+    size, mixed = 0, 0
+    for path in paths:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                size += len(block)
+                mixed = zlib.crc32(block, mixed)
+        os.unlink(path)
+    return {"bytes": size, "crc": mixed}
+
+
+def answer_of_output(_stdout, task):
+    return answer_of_files([output_of(task)])
+
+
+def gnu_sort_lines(cores):
+    return Contender("GNU sort", ["sort"],
+                     lambda task: ["env", "LC_ALL=C", "sort", f"--parallel={cores}", "-o",
+                                   output_of(task), task.file],
+                     answer_of_output, cores, peer=True, version=("sort", "--version"))
+
+
+def gleam_sort_lines(build, name, cores):
+    return script(build, name, cores, "sort.lua", answer_of_output, lambda task: task.file,
+                  output_of)
+
+
+def written(task):
+    """Where the contenders of writing write."""
+    return os.path.join(task.disk, "written")
+
+
+def cat_to_disk():
+    return Contender("cat", ["cat"],
+                     lambda task: ["sh", "-c", "cat \"$1\" > \"$2\"", "sh", task.file,
+                                   written(task)],
+                     lambda _stdout, task: answer_of_files([written(task)]), 2, peer=True,
+                     version=("cat", "--version"))
+
+
+def answer_of_parts(_stdout, task):
+    folder = pathlib.Path(written(task))
+    answer = answer_of_files(sorted(folder.glob("part-*")))
+    shutil.rmtree(folder)
+    return answer
+
+
+def gleam_write(build, name, cores):
+    """Removes what it wrote, so that the kernel need not write it to the disk meanwhile."""
+    program = os.path.join(build, "benchmarks", "compare", "gleam-compare-write")
+    return Contender(name, [program],
+                     lambda task: [program, "--quiet", "--cores", str(cores), str(task.rows),
+                                   written(task)],
+                     answer_of_parts, cores)

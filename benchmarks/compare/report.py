@@ -1,4 +1,8 @@
-"""report.py - results as Markdown, the machine they are from, and the page that keeps them."""
+"""report.py - results as Markdown, the machine they are from, and the page that keeps them.
+
+The page is made of page.md, which says how to read it, and of results; they are kept in a file of
+JSON beside it, its pictures in a folder of its name.
+"""
 
 import contextlib
 import datetime
@@ -8,7 +12,11 @@ import pathlib
 import platform
 import subprocess
 
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+import charts
+
+TEMPLATE = pathlib.Path(__file__).resolve().parent / "page.md"
+RESULTS = "<!-- results -->"  # where in page.md they go
+MADE = "<!-- Made by compare.py --docs: change benchmarks/compare/page.md, then --redraw. -->\n"
 UNITS = {"speed": "x", "milliseconds": " ms", "megabytes": " MB"}
 
 
@@ -64,8 +72,7 @@ def stamp(result, build):
 
 # ---- Markdown ------------------------------------------------------------------------------------
 
-def number(value):
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+number = charts.number
 
 
 def range_of(spread):
@@ -118,7 +125,9 @@ def ring_table(result):
     lines = ["| case | ours | range | peer | range | ratio | range |",
              "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for row in result["ring_rows"]:
-        ours, peer = ("processes", "threads") if "processes" in row else ("gleam", "rte_ring")
+        ours, peer = ("processes", "threads")
+        if "processes" not in row:
+            ours, peer = "gleam", next((key for key in ("rte_ring", "fio") if key in row), "")
         cells = [f"{row['name']}: {ours}" + (f", {peer}" if peer in row else "")]
         for key in (ours, peer, "ratio"):
             unit = "" if key == "ratio" else " " + row["unit"]
@@ -128,15 +137,54 @@ def ring_table(result):
     return lines
 
 
-def section(result):
-    facts = [f"{result['rounds']} rounds"]
+def growth_table(curve):
+    """A row a size, a column a contender."""
+    names = [line["name"] for line in curve["lines"]]
+    lines = ["| " + " | ".join([curve["title"]] + [f"{name} s | range s" for name in names]) + " |",
+             "| ---: |" + " ---: | ---: |" * len(names)]
+    for points in zip(*(line["points"] for line in curve["lines"])):
+        cells = [charts.size_of(points[0]["bytes"])]
+        for point in points:
+            cells += [number(point["seconds"]["median"]), range_of(point["seconds"])]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def pictures(result):
+    """{name of a file: SVG}"""
+    if "curves" in result:
+        return {f"{result['name']}-{curve['name']}.svg": charts.curves(curve, result["rounds"])
+                for curve in result["curves"]}
+    if "rows" in result:
+        return {f"{result['name']}.svg": charts.bars(result)}
+    return {}
+
+
+def facts_of(result):
+    facts = [f"{result['rounds']} round{'s' * (result['rounds'] != 1)}"]
     if "bytes" in result:
         facts.append(f"{result['bytes']:,} bytes")
     facts += [f"{count:,} {what}" for what, count in result.get("answer", {}).items()]
     if result.get("others"):
         facts.append(f"others took at most {100 * result['others']:.0f} % of a core")
-    lines = [f"### `{result['name']}`: {result['title']}", "", ", ".join(facts) + ".", ""]
-    return lines + (ring_table(result) if "ring_rows" in result else rows_table(result)) + [""]
+    facts += [f"{name} {version}" for name, version in result.get("programs", {}).items()]
+    text = ", ".join(facts) + "."
+    if result.get("left_out"):
+        text += f" Left out: {'; '.join(dict.fromkeys(result['left_out']))}."
+    return text
+
+
+def section(result, folder):
+    """folder: where the pictures are, as the page sees it; None without pictures."""
+    lines = [f"### `{result['name']}`: {result['title']}", "", facts_of(result), ""]
+    if folder:
+        for name in pictures(result):
+            lines += [f"![{result['title']}]({folder}/{name})", ""]
+    if "ring_rows" in result:
+        return lines + ring_table(result) + [""]
+    if "curves" in result:
+        return lines + [line for curve in result["curves"] for line in [*growth_table(curve), ""]]
+    return lines + rows_table(result) + [""]
 
 
 def machine_text(result):
@@ -148,11 +196,11 @@ def machine_text(result):
             f"revision {result['revision']}")
 
 
-def markdown(results):
+def markdown(results, folder=None):
     """Everything: what was wanted and reached, each comparison, and where it ran."""
     lines = figures_table(results) + [""]
     for result in results:
-        lines += section(result)
+        lines += section(result, folder)
     places = {}
     for result in results:
         places.setdefault(machine_text(result), []).append(f"`{result['name']}`")
@@ -162,18 +210,26 @@ def markdown(results):
     return "\n".join(lines) + "\n"
 
 
+def page_of(results, folder):
+    return MADE + TEMPLATE.read_text().replace(RESULTS, markdown(results, folder).rstrip("\n"))
+
+
 def keep(page, results, order):
-    """Puts results into the page and the JSON beside it, in the place of earlier ones."""
+    """Makes the page, its pictures and the JSON beside it: these results in the place of earlier
+    ones of the same comparisons, the others as they were kept."""
     page = pathlib.Path(page)
-    store = page.with_suffix(".json")
+    store, folder = page.with_suffix(".json"), page.with_suffix("")
     kept = {}
     if store.exists():
         kept = {result["name"]: result for result in json.loads(store.read_text())}
     kept.update({result["name"]: result for result in results})
     ordered = [kept[name] for name in order if name in kept]
-    head, begin, rest = page.read_text().partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{page} has no lines {BEGIN} and {END}")
+    drawn = {name: svg for result in ordered for name, svg in pictures(result).items()}
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.svg"):
+        if old.name not in drawn:
+            old.unlink()
+    for name, svg in drawn.items():
+        (folder / name).write_text(svg)
     store.write_text(json.dumps(ordered, indent=1) + "\n")
-    page.write_text(f"{head}{BEGIN}\n\n{markdown(ordered)}\n{END}{tail}")
+    page.write_text(page_of(ordered, folder.name))

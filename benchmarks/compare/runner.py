@@ -14,8 +14,10 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +30,10 @@ SHORT_SECONDS = 0.2  # the kernel counts in hundredths: what others took meanwhi
 
 class Failed(Exception):
     """A contender did not do what it was asked to; the text is for the person."""
+
+
+class LeftOut(Exception):
+    """What a comparison needs is not installed; the text says what."""
 
 
 @dataclasses.dataclass
@@ -140,17 +146,40 @@ def run_once(contender, task, sample=False):
         return Run(seconds, cpu, peak, others, contender.read_answer(out.read().decode(), task))
 
 
+def reason_to_leave_out(contender):
+    """Why it cannot run here, or ''.  Our own programs have to be there: Failed."""
+    cores = len(os.sched_getaffinity(0))
+    for need in contender.needs:
+        if not shutil.which(need) and not os.path.isfile(need):
+            if not contender.peer:
+                raise Failed(f"{need} is not there: ./dev build makes it")
+            # Without the path of this machine: the page keeps what is said here.
+            return contender.hint or f"{os.path.basename(need)} is not there"
+    if contender.cores > cores:
+        return f"it is for {contender.cores} cores, not for {cores}"
+    return ""
+
+
 def available(contenders):
-    """Those whose program is there and that have the cores they are for."""
-    chosen, cores = [], len(os.sched_getaffinity(0))
+    """([contender that can run here], ["name: reason" of the others])"""
+    chosen, left_out = [], []
     for contender in contenders:
-        if not shutil.which(contender.needs):
-            print(f"{contender.name}: left out, {contender.needs} is not there", file=sys.stderr)
-        elif contender.cores > cores:
-            print(f"{contender.name}: left out, it is for {contender.cores} cores", file=sys.stderr)
+        reason = reason_to_leave_out(contender)
+        if reason:
+            print(f"{contender.name}: left out, {reason}", file=sys.stderr)
+            left_out.append(f"{contender.name}: {reason}")
         else:
             chosen.append(contender)
-    return chosen
+    return chosen, left_out
+
+
+def version_of(contender):
+    """The first number with a point that its program says of itself; '' for our own."""
+    if not contender.version:
+        return ""
+    ended = subprocess.run(contender.version, capture_output=True, text=True, check=False)
+    found = re.search(r"\d+(\.\d+)+", ended.stdout + ended.stderr)
+    return found.group() if found else "of an unknown version"
 
 
 def wait_for_quiet(patience):

@@ -307,9 +307,21 @@ int gm_write_header(const struct gm_write_plan *plan, const struct gm_schema *sc
     return 0;
 }
 
-/* Rows of CSV whose columns are all bytes without nulls: the usual case, without the boxes.  Stops
- * in front of a row that needs more than that.  Returns the rows written, or UINT32_MAX when memory
- * is spent. */
+/* Columns of bytes and i64 without nulls can be written without the boxes. */
+static bool is_plain(const struct gm_write_plan *plan, const struct gm_schema *schema,
+                     const struct gm_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->column_count; i++) {
+        const struct gm_vector *vector = &batch->columns[i];
+        if ((vector->kind != GLEAM_BYTES && vector->kind != GLEAM_I64) || vector->has_nulls ||
+            schema->fields[i].nullable || plan->quote_all)
+            return false;
+    }
+    return true;
+}
+
+/* Rows of CSV whose columns are plain: the usual case.  Stops in front of a row that needs more
+ * than that.  Returns the rows written, or UINT32_MAX when memory is spent. */
 static uint32_t put_plain_rows(const struct gm_write_plan *plan, const struct gm_schema *schema,
                                const struct gm_batch *batch, uint32_t first, size_t bytes_max,
                                struct gm_text *text)
@@ -317,16 +329,16 @@ static uint32_t put_plain_rows(const struct gm_write_plan *plan, const struct gm
     const struct marks marks = {plan->delimiter,
                                 plan->quote != 0 ? plan->quote : plan->delimiter};
     const uint32_t columns = batch->column_count;
-    for (uint32_t i = 0; i < columns; i++)
-        if (batch->columns[i].kind != GLEAM_BYTES || batch->columns[i].has_nulls ||
-            schema->fields[i].nullable || plan->quote_all)
-            return 0;
+    if (!is_plain(plan, schema, batch))
+        return 0;
     uint32_t row = first;
     for (; row < batch->row_count && text->length < bytes_max; row++) {
         size_t most = 0;
         for (uint32_t i = 0; i < columns; i++) {
             const struct gm_vector *vector = &batch->columns[i];
-            most += vector->bytes[vector->constant ? 0 : row].length + 1;
+            most += vector->kind == GLEAM_I64
+                        ? SCALAR_BYTES_MAX
+                        : vector->bytes[vector->constant ? 0 : row].length + 1;
         }
         char *begin = reserve(text, most + 16);
         if (begin == NULL)
@@ -335,9 +347,14 @@ static uint32_t put_plain_rows(const struct gm_write_plan *plan, const struct gm
         bool plain = true;
         for (uint32_t i = 0; i < columns; i++) {
             const struct gm_vector *vector = &batch->columns[i];
-            const struct gm_bytes *value = &vector->bytes[vector->constant ? 0 : row];
-            plain &= copy_plain(out, value->data, value->length, marks);
-            out += value->length;
+            const uint32_t at = vector->constant ? 0 : row;
+            if (vector->kind == GLEAM_I64) {
+                out = put_i64(out, vector->i64[at]);
+            } else {
+                const struct gm_bytes *value = &vector->bytes[at];
+                plain &= copy_plain(out, value->data, value->length, marks);
+                out += value->length;
+            }
             *out++ = (char)plan->delimiter;
         }
         if (!plain)

@@ -329,9 +329,9 @@ gleam.New():Ints(1, 3):Printlnf("%v"):Run()"""))
                   "number of rows")
         self.says(self.HEAD + "  :Printlnf(42):Run()", "flow.lua:3", "the format is a number")
         self.says(self.HEAD + "  :Do(42):Run()", "flow.lua:3: what Do calls is a number")
-        self.says(self.HEAD + "  :Limit(2^60)" + self.TAIL, "flow.lua:3", "9007199254740992 at most")
+        self.says(self.HEAD + "  :Limit(2^60)" + self.TAIL, "flow.lua:3", "largest is 9007199254740992")
         for step in ("Top(2^32)", "RoundRobin(2^40)"):
-            self.says(self.HEAD + "  :" + step + self.TAIL, "flow.lua:3", "4294967295 at most")
+            self.says(self.HEAD + "  :" + step + self.TAIL, "flow.lua:3", "largest is 4294967295")
         for source in ("Ints('a', 3)", "Ints(1, 1.5)", "Ints(2^60, 0)", "TextFile('x', 'y')",
                        "TextFile('x', -1)", "Read(gleam.Csv('x', 0.5))", "Exec({})", "Read(gleam.Jsonl())",
                        "Read(gleam.Jsonl('x', 0.5))",

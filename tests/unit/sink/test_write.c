@@ -264,6 +264,42 @@ static void csv_reads_back_the_same(void **state)
     }
 }
 
+/* Columns of numbers and bytes without nulls take a way of their own; a row with a quote in the
+ * middle, a constant, the ends of the range, and one more row than the length allows. */
+static void csv_of_numbers_and_bytes(void **state)
+{
+    struct gm_write_plan plan = {.format = GM_WRITE_CSV, .delimiter = ',', .quote = '"'};
+    static int64_t numbers[ROWS] = {INT64_MIN, 0, -1, INT64_MAX}, constant[] = {-42};
+    const char *words[] = {"a", "", "b,\"c\"", "d"};
+    const char *wanted = "-9223372036854775808,a,-42\n0,,-42\n-1,\"b,\"\"c\"\"\",-42\n"
+                         "9223372036854775807,d,-42\n";
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        add(words[i], strlen(words[i]), gleam_null());
+    for (int nullable = 0; nullable < 2; nullable++) { /* these are written by the general way */
+        struct gm_schema mixed = {0};
+        gm_schema_add(&mixed, "n", GLEAM_I64, false);
+        gm_schema_add(&mixed, "word", GLEAM_BYTES, false);
+        gm_schema_add(&mixed, "c", GLEAM_I64, nullable);
+        struct gm_batch rows = {.row_count = 4, .column_count = 3};
+        rows.columns[0] = (struct gm_vector){.kind = GLEAM_I64, .i64 = numbers};
+        rows.columns[1] = batch.columns[0];
+        rows.columns[2] = (struct gm_vector){.kind = GLEAM_I64, .constant = true, .i64 = constant};
+        struct gm_text out = {.heap = &heap};
+        struct gm_error error = {0};
+        uint32_t written_rows, first = 0;
+        while (first < 4) {
+            assert_int_equal(gm_write_rows(&plan, &mixed, &rows, first, out.length + 30, &out,
+                                           &written_rows, &error), 0);
+            assert_true(written_rows > 0);
+            first += written_rows;
+        }
+        assert_int_equal(out.length, strlen(wanted));
+        assert_memory_equal(out.data, wanted, out.length);
+        gm_heap_free(&heap, out.data, out.capacity);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_stops_at_its_length_and_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(no_memory_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(csv_reads_back_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(csv_of_numbers_and_bytes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
