@@ -167,7 +167,7 @@ static int make_region(struct job *job, struct gm_memory_split *ret_split)
 static int open_driver(struct job *job, const struct gm_memory_split *split)
 {
     const uint32_t executors = job->region.spec.executor_count;
-    int rc = gm_heap_init(&job->heap, split->heap_bytes);
+    int rc = gm_heap_init(&job->heap, split->driver_bytes);
     if (rc < 0)
         return gm_error_set(job->error, rc, "no memory for the driver's heap");
     gm_eventfd_bell_init(&job->bell_state, job->session->bells, executors + 1,

@@ -40,7 +40,8 @@ int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
 struct gm_memory_split {
     uint64_t region_bytes;
     uint64_t process_bytes; /* programs, libraries and stacks, outside the heaps */
-    uint64_t heap_bytes;    /* of each executor and of the driver */
+    uint64_t heap_bytes;    /* of each executor */
+    uint64_t driver_bytes;  /* of the driver's heap: what it needs, for its rows pass through */
     uint32_t frame_bytes;
 };
 

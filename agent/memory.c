@@ -23,6 +23,8 @@
 #define WRITE_BYTES (1u << 20)
 /* Each output beyond the first, in the driver: 256 KiB of text, or a batch of rows. */
 #define OUTPUT_BYTES (512u << 10)
+/* The driver's heap, which holds one row per executor at worst, may be this part of all heaps. */
+#define DRIVER_SHARE 8
 #define HUGE_PAGE_BYTES (2u << 20)
 /* Frames that a source has on their way per exchange beyond one open one per destination. */
 #define QUOTA_EXTRA 6
@@ -180,10 +182,17 @@ int gm_job_divide(const struct gm_plan *plan, const struct gm_options *options,
                             "need %s: give --memory %" PRIu64 "M, or fewer --cores",
                             have, executors, plan->exchange_count, need, (least >> 20) + 1);
     }
+    const uint64_t heaps = options->memory_bytes - region - processes;
+    uint64_t driver = heaps / (executors + 1);
+    if (driver > heaps / DRIVER_SHARE)
+        driver = heaps / DRIVER_SHARE;
+    if (driver < least_heap(plan, executors))
+        driver = least_heap(plan, executors);
     *ret_split = (struct gm_memory_split){
         .region_bytes = region,
         .process_bytes = processes,
-        .heap_bytes = (options->memory_bytes - region - processes) / (executors + 1),
+        .heap_bytes = (heaps - driver) / executors,
+        .driver_bytes = driver,
         .frame_bytes = frame,
     };
     return 0;

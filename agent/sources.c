@@ -33,6 +33,12 @@ int gm_text_source_create(const struct gm_source *source, struct gm_reader *read
     self->reader = reader;
     self->heap = heap;
     self->tokenize = source->tokenize;
+    /* A plan from somebody else's hands: a column that is not there must not be written to. */
+    if (source->record_bytes > 0 &&
+        source->schema.field_count != (source->key_bytes < source->record_bytes ? 2u : 1u)) {
+        gm_heap_free(heap, self, sizeof *self);
+        return GM_EPEER_PROTOCOL;
+    }
     self->blocks = source->blocks;
     self->record_bytes = source->record_bytes;
     self->key_bytes = source->key_bytes;

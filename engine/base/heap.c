@@ -19,6 +19,10 @@
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 
+/* Spare blocks: up to 32 MiB in blocks of 4 MiB or less, and a 16th of the limit. */
+#define SPARE_BLOCKS_MAX 16
+#define SPARE_BLOCK_BYTES_MAX (4u << 20)
+#define SPARE_SHARE 16
 #define BLOCK_ALIGN 64
 #define PAGE_BYTES ((size_t)4096)
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
@@ -116,6 +120,43 @@ static void *block_alloc(const struct gm_heap *heap, size_t bytes, size_t taken_
 #endif
 }
 
+/* Spare blocks are memory as well: they go before an allocation is refused. */
+static void drop_spare(struct gm_heap *heap)
+{
+    while (heap->spare != NULL) {
+        void *next = *(void **)heap->spare;
+        munmap(heap->spare, heap->spare_bytes);
+        heap->spare = next;
+    }
+    heap->spare_count = 0;
+}
+
+static bool keep_spare(struct gm_heap *heap, void *block, size_t taken_bytes)
+{
+    if (taken_bytes > SPARE_BLOCK_BYTES_MAX)
+        return false;
+    if (heap->spare_bytes != taken_bytes)
+        drop_spare(heap);
+    if (heap->spare_count == SPARE_BLOCKS_MAX ||
+        (uint64_t)taken_bytes * (heap->spare_count + 1) > heap->limit_bytes / SPARE_SHARE)
+        return false;
+    heap->spare_bytes = taken_bytes;
+    *(void **)block = heap->spare;
+    heap->spare = block;
+    heap->spare_count++;
+    return true;
+}
+
+static void *take_spare(struct gm_heap *heap, size_t taken_bytes)
+{
+    void *block = heap->spare;
+    if (block == NULL || heap->spare_bytes != taken_bytes)
+        return NULL;
+    heap->spare = *(void **)block;
+    heap->spare_count--;
+    return block;
+}
+
 int gm_heap_init(struct gm_heap *heap, uint64_t limit_bytes)
 {
     unsigned arena = 0;
@@ -130,6 +171,7 @@ int gm_heap_init(struct gm_heap *heap, uint64_t limit_bytes)
 
 void gm_heap_fini(struct gm_heap *heap)
 {
+    drop_spare(heap);
 #ifdef GM_HAVE_JEMALLOC
     /* By number, because a name would have to be printed and parsed. */
     size_t name[3];
@@ -150,7 +192,13 @@ static void *heap_alloc(struct gm_heap *heap, size_t bytes, bool zero)
     const size_t taken_bytes = footprint(heap, bytes);
     if (heap->used_bytes > heap->limit_bytes || taken_bytes > heap->limit_bytes - heap->used_bytes)
         return NULL;
-    void *block = block_alloc(heap, bytes, taken_bytes, zero);
+    void *block = zero ? NULL : take_spare(heap, taken_bytes);
+    if (block == NULL) {
+        const uint64_t spare_bytes = (uint64_t)heap->spare_bytes * heap->spare_count;
+        if (spare_bytes > heap->limit_bytes - heap->used_bytes - taken_bytes)
+            drop_spare(heap);
+        block = block_alloc(heap, bytes, taken_bytes, zero);
+    }
     if (block == NULL)
         return NULL;
     heap->used_bytes += taken_bytes;
@@ -177,6 +225,7 @@ static void *realloc_mapped(struct gm_heap *heap, void *pointer, size_t old_byte
     if (new_taken > old_taken && (heap->used_bytes > heap->limit_bytes ||
                                   new_taken - old_taken > heap->limit_bytes - heap->used_bytes))
         return NULL;
+    drop_spare(heap);
     void *moved = remap_block(pointer, old_taken, new_taken);
     if (moved == NULL)
         return NULL;
@@ -211,7 +260,8 @@ void gm_heap_free(struct gm_heap *heap, void *pointer, size_t bytes)
     const size_t taken_bytes = footprint(heap, bytes);
     GM_CHECK(taken_bytes <= heap->used_bytes);
     if (is_mapped(bytes)) {
-        munmap(pointer, taken_bytes);
+        if (!keep_spare(heap, pointer, taken_bytes))
+            munmap(pointer, taken_bytes);
     } else {
 #ifdef GM_HAVE_JEMALLOC
         GM_DCHECK(sallocx(pointer, MALLOCX_ARENA(heap->arena)) == taken_bytes);

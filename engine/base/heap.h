@@ -3,7 +3,8 @@
  * Threads:   one owner thread per heap.  used_bytes may be read by others through `published`.
  * Memory:    jemalloc, in an arena of its own per heap, where the build has it; malloc otherwise.
  *            Requests of GM_HEAP_MAP_BYTES or more are mapped on their own, 2 MiB aligned and
- *            advised to huge pages, and go back to the system when freed.
+ *            advised to huge pages, and go back to the system when freed, but for a few of one
+ *            size: who gives one back while another asks for the same saves the kernel clearing it.
  * Limits:    an allocation that would pass limit_bytes returns NULL and changes nothing.  The
  *            caller decides: spill, or fail with GM_ETASK_MEMORY.
  * Slack:     every block has GM_BYTES_SLACK readable bytes behind it.
@@ -22,6 +23,9 @@ struct gm_heap {
     uint64_t limit_bytes;                /* UINT64_MAX = none */
     uint64_t used_bytes;                 /* as the allocator rounds it */
     uint64_t peak_bytes;
+    void *spare;                         /* mapped blocks of spare_bytes each, linked */
+    size_t spare_bytes;
+    uint32_t spare_count;
     _Atomic uint64_t *published;         /* where used_bytes is shown to others, or NULL */
     _Atomic uint64_t *published_peak;
 };

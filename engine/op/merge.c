@@ -55,7 +55,7 @@ int gm_merge_open(struct gm_merge *merge, const struct gm_sort_order *order,
     }
     while (rc == 0 && merge->count < merge->capacity) {
         rc = GM_ETASK_MEMORY;
-        if (merge->count < 2 || gm_run_spare_memory(heap))
+        if (merge->count < 2 || gm_run_spare_memory(heap, GM_RUN_MERGE_SHARE))
             rc = gm_run_reader_open(&merge->readers[merge->count], spill, heap,
                                     &runs[merge->count]);
         if (rc == 0)

@@ -8,7 +8,6 @@
 #include "engine/base/limits.h"
 
 #define LENGTH_BYTES 4
-#define SPARE_SHARE 4
 
 void gm_run_writer_init(struct gm_run_writer *writer, const struct gm_spill *spill,
                         uint32_t partition)
@@ -110,9 +109,9 @@ int gm_run_reader_open(struct gm_run_reader *reader, const struct gm_spill *spil
     return spill->ops->read(spill->self, &reader->run, 0, window);
 }
 
-bool gm_run_spare_memory(const struct gm_heap *heap)
+bool gm_run_spare_memory(const struct gm_heap *heap, uint32_t share)
 {
-    return heap->used_bytes < heap->limit_bytes - heap->limit_bytes / SPARE_SHARE;
+    return heap->used_bytes < heap->limit_bytes - heap->limit_bytes / share;
 }
 
 /* Starts reading the block behind the one at hand, if a window is to be had. */
@@ -120,7 +119,7 @@ static int read_ahead(struct gm_run_reader *reader)
 {
     const struct gm_spill *spill = reader->spill;
     if (reader->ahead != NULL || reader->index + 1 >= reader->run.count ||
-        !gm_run_spare_memory(reader->heap))
+        !gm_run_spare_memory(reader->heap, GM_RUN_AHEAD_SHARE))
         return 0;
     int rc = spill->ops->take(spill->self, &reader->ahead);
     if (rc == GM_AGAIN || rc == GM_ETASK_MEMORY)

@@ -48,8 +48,11 @@ struct gm_run_reader {
     bool lent;             /* it was lent by the last call */
 };
 
-/* True while windows may be taken for speed alone: a quarter of the heap stays for what must be. */
-bool gm_run_spare_memory(const struct gm_heap *heap);
+/* True while less than 1 - 1/share of the heap is used.  A merge takes runs while a quarter is
+ * left, and reads ahead while half is: rows may be large, and lie in several places. */
+bool gm_run_spare_memory(const struct gm_heap *heap, uint32_t share);
+#define GM_RUN_MERGE_SHARE 4
+#define GM_RUN_AHEAD_SHARE 2
 
 /* Takes over the run, of one block at least, and a window; starts reading.  Returns 0; GM_AGAIN or
  * GM_ETASK_MEMORY: there is no window, and the run is still the caller's; or < 0. */

@@ -80,6 +80,18 @@ class Spill(lib.Case):
         self.run_flow("local", "--memory", MEMORY)
         self.assertEqual(Counter(self.result()), Counter(self.lines()))
 
+    def test_rows_of_megabytes(self):
+        """Larger than any block of the disk queue, among short ones."""
+        rng = random.Random(7)
+        with open(self.input, "w") as file:
+            for _ in range(driver.scaled(120)):
+                file.write("%06d%s\n" % (rng.randrange(10 ** 6), "y" * rng.randrange(1500000)))
+                for _ in range(1000):
+                    file.write("%010d\n" % rng.randrange(10 ** 10))
+        stats = self.run_flow("sort", "--memory", "64M")
+        self.assertEqual(self.result(), sorted(self.lines()))
+        self.assertGreater(stats["spilled_bytes"], 0)
+
     def test_groups_of_many_times_the_memory(self):
         random_lines(self.input, LINES, LINES // 2)
         stats = self.run_flow("both", "--memory", MEMORY)

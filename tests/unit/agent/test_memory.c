@@ -75,9 +75,11 @@ static void parts_fit_and_the_advice_is_right(void **state)
                      memory += memory / 5) {
                     assert_int_equal(divide(memory, n, counts[x], huge, &split, &error), 0);
                     assert_true(split.region_bytes + split.process_bytes +
-                                    (n + 1) * split.heap_bytes <=
+                                    n * split.heap_bytes + split.driver_bytes <=
                                 memory);
                     assert_true(split.heap_bytes >= 8 << 20);
+                    assert_true(split.driver_bytes >= 8 << 20);
+                    assert_true(split.heap_bytes >= split.driver_bytes);
                     assert_true(split.frame_bytes >= GM_FRAME_BYTES_MIN);
                 }
                 assert_int_equal(

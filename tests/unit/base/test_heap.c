@@ -161,9 +161,47 @@ static void random_mix_ends_at_zero(void **state)
     gm_heap_fini(&heap);
 }
 
+/* Blocks that were given back are used again for the same size, count for nothing, and are given up
+ * before anything is refused. */
+static void spare_blocks_are_used_again(void **state)
+{
+    (void)state;
+    struct gm_heap heap;
+    const size_t bytes = (2u << 20) - GM_BYTES_SLACK;
+    void *blocks[40];
+    assert_int_equal(gm_heap_init(&heap, UINT64_C(80) << 20), 0);
+    for (uint32_t i = 0; i < 40; i++) {
+        blocks[i] = gm_heap_alloc(&heap, bytes);
+        assert_non_null(blocks[i]);
+        memset(blocks[i], 0xee, bytes);
+    }
+    assert_null(gm_heap_alloc(&heap, bytes));
+    for (uint32_t i = 0; i < 40; i++)
+        gm_heap_free(&heap, blocks[i], bytes);
+    assert_int_equal(heap.used_bytes, 0);
+    assert_true(heap.spare_count > 0 && heap.spare_count <= 16);
+    const uint32_t spare = heap.spare_count;
+    void *again = gm_heap_alloc(&heap, bytes);
+    assert_int_equal(heap.spare_count, spare - 1);
+    uint8_t *zeroed = gm_heap_zalloc(&heap, bytes);
+    for (size_t i = 0; i < bytes; i++)
+        assert_int_equal(zeroed[i], 0);
+    /* All of the rest in one piece. */
+    const size_t rest = (76u << 20) - GM_BYTES_SLACK;
+    void *large = gm_heap_alloc(&heap, rest);
+    assert_non_null(large);
+    assert_int_equal(heap.spare_count, 0);
+    gm_heap_free(&heap, large, rest);
+    gm_heap_free(&heap, zeroed, bytes);
+    gm_heap_free(&heap, again, bytes);
+    assert_int_equal(heap.used_bytes, 0);
+    gm_heap_fini(&heap);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(spare_blocks_are_used_again),
         cmocka_unit_test(blocks_are_aligned_with_slack),
         cmocka_unit_test(zalloc_is_zero_where_memory_was_used),
         cmocka_unit_test(limit_refuses_and_changes_nothing),

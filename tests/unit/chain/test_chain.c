@@ -17,6 +17,7 @@
 #include "engine/flow/pipe_spec.h"
 #include "tests/unit/op/rig.h"
 #include "tests/unit/op/fake_process.h"
+#include "tests/unit/op/spill_rig.h"
 
 #define PARTITIONS 5
 
@@ -249,6 +250,8 @@ struct under_test {
     struct gm_error error;
     struct gm_chain *chain;
     _Atomic uint32_t chain_shown, step_shown;
+    struct spill_rig spill_rig; /* disk NULL: nothing goes there */
+    struct gm_spill spill;
 };
 
 static struct gm_meter_clock test_clock; /* of the chains that are opened; zeroed: none */
@@ -261,6 +264,8 @@ static int open_chain(struct under_test *test, const struct gm_chain_plan *plan,
     world->step_shown = &test->step_shown;
     world->step_count = plan->step_count;
     assert_int_equal(gm_heap_init(&test->heap, limit_bytes), 0);
+    if (test->spill_rig.disk != NULL)
+        test->spill = spill_rig_open(&test->spill_rig, &test->heap, 12, &test->error);
     const struct gm_chain_spec spec = {.plan = plan,
                                        .chain_index = 3,
                                        .source = {world, source_next,
@@ -269,6 +274,8 @@ static int open_chain(struct under_test *test, const struct gm_chain_plan *plan,
                                        .heap = &test->heap,
                                        .error = &test->error,
                                        .budget_bytes = budget_bytes,
+                                       .spill = test->spill_rig.disk != NULL ? &test->spill : NULL,
+                                       .spill_at_bytes = 1, /* whenever there is something */
                                        .chain_shown = &test->chain_shown,
                                        .step_shown = &test->step_shown,
                                        .clock = test_clock};
@@ -278,6 +285,8 @@ static int open_chain(struct under_test *test, const struct gm_chain_plan *plan,
 static void close_chain(struct under_test *test)
 {
     gm_chain_destroy(test->chain);
+    if (test->spill_rig.disk != NULL)
+        gm_spill_store_destroy(test->spill_rig.store);
     assert_int_equal(test->heap.used_bytes, 0);
     gm_heap_fini(&test->heap);
 }
@@ -385,7 +394,7 @@ static void sink_that_stalls_gets_every_row_once(void **state)
         const enum shape shape = (enum shape)(seed % SHAPES);
         struct gm_chain_plan plan = make_plan(shape, steps);
         struct world world;
-        struct under_test test;
+        struct under_test test = {0};
         world_init(&world, seed, &plan.source.schema);
         world.stalls = seed % 3 != 0;
         world.keeps_origin = shape == NOTHING || shape == MAPPED;
@@ -403,6 +412,36 @@ static void sink_that_stalls_gets_every_row_once(void **state)
     }
 }
 
+/* Operators that wait for a slow disk say GM_AGAIN in process and in finish: the chain stands still
+ * there, with the same input, and loses nothing. */
+static void operators_that_wait_for_a_disk_lose_nothing(void **state)
+{
+    (void)state;
+    static const enum shape shapes[] = {SORTED, REDUCED, MAP_SORT_COMBINED};
+    for (uint64_t seed = 0; seed < 30; seed++) {
+        struct gm_step steps[4];
+        struct gm_chain_plan plan = make_plan(shapes[seed % 3], steps);
+        struct world world;
+        struct fake_spill_disk disk;
+        struct under_test test = {.spill_rig = {.disk = &disk}};
+        fake_spill_disk_init(&disk, seed);
+        disk.poll_delay = 3;
+        world_init(&world, seed, &plan.source.schema);
+        world.stalls = seed % 2;
+        assert_int_equal(open_chain(&test, &plan, &world, UINT64_MAX, UINT64_C(1) << 30), 0);
+        assert_int_equal(run_chain(&test, &world, 1000000), GM_END);
+        assert_true(world.finished);
+        assert_same_rows(&world, shapes[seed % 3]);
+        uint64_t spilled = 0;
+        for (uint32_t s = 0; s < plan.step_count; s++)
+            spilled += gm_chain_spilled_bytes(test.chain, s);
+        assert_true(spilled > 0 && disk.written_bytes > 0);
+        close_chain(&test);
+        world_fini(&world);
+        fake_spill_disk_free(&disk);
+    }
+}
+
 /* A partition's rows come out when it ends, before anything of the next one is asked for. */
 static void partition_is_finished_when_it_ends(void **state)
 {
@@ -410,7 +449,7 @@ static void partition_is_finished_when_it_ends(void **state)
     struct gm_step steps[4];
     struct gm_chain_plan plan = make_plan(SORTED, steps);
     struct world world;
-    struct under_test test;
+    struct under_test test = {0};
     world_init(&world, 1, &plan.source.schema);
     world.event_count = 0;
     for (uint32_t p = 0; p < 3; p++) {
@@ -441,7 +480,7 @@ static void combiner_of_the_executor_is_last(void **state)
     struct gm_step steps[4];
     struct gm_chain_plan plan = make_plan(MAP_SORT_COMBINED, steps);
     struct world world;
-    struct under_test test;
+    struct under_test test = {0};
     world_init(&world, 2, &plan.source.schema);
     assert_int_equal(open_chain(&test, &plan, &world, UINT64_MAX, 1u << 30), 0);
     while (world.next < world.event_count) {
@@ -468,7 +507,7 @@ static void no_input_finishes_the_sink(void **state)
         struct gm_step steps[4];
         struct gm_chain_plan plan = make_plan((enum shape)shape, steps);
         struct world world;
-        struct under_test test;
+        struct under_test test = {0};
         world_init(&world, 3, &plan.source.schema);
         world.event_count = 0;
         world.events[world.event_count++] = (struct event){.kind = EVENT_END, .partition = 2};
@@ -521,7 +560,7 @@ static void waiting_source_is_again(void **state)
     struct gm_step steps[4];
     struct gm_chain_plan plan = make_plan(NOTHING, steps);
     struct world world;
-    struct under_test test;
+    struct under_test test = {0};
     world_init(&world, 4, &plan.source.schema);
     world.event_count = 0;
     world.events[world.event_count++] = (struct event){.kind = EVENT_PAUSE};
@@ -543,7 +582,7 @@ static void batch_taken_late_is_progress(void **state)
     struct gm_step steps[4];
     struct gm_chain_plan plan = make_plan(NOTHING, steps);
     struct world world;
-    struct under_test test;
+    struct under_test test = {0};
     world_init(&world, 5, &plan.source.schema);
     world.event_count = 0;
     world.events[world.event_count++] = (struct event){EVENT_BATCH, 0, 0, 10};
@@ -566,7 +605,7 @@ static void errors_of_every_phase_stop_it(void **state)
         struct gm_step steps[4];
         struct gm_chain_plan plan = make_plan((enum shape)(run % SHAPES), steps);
         struct world world;
-        struct under_test test;
+        struct under_test test = {0};
         world_init(&world, run, &plan.source.schema);
         world.stalls = run % 2;
         world.error_at = random_below(&world.random, 3);
@@ -588,7 +627,7 @@ static void failing_function_stops_it(void **state)
     struct gm_step steps[4];
     struct gm_chain_plan plan = make_plan(MAPPED, steps);
     struct world world;
-    struct under_test test;
+    struct under_test test = {0};
     snprintf(steps[0].function, sizeof steps[0].function, "fails_at_7");
     world_init(&world, 6, &plan.source.schema);
     assert_int_equal(open_chain(&test, &plan, &world, UINT64_MAX, 50000), 0);
@@ -607,7 +646,7 @@ static void chain_that_cannot_be_made_leaves_nothing(void **state)
     struct gm_step steps[4];
     struct gm_chain_plan plan = make_plan(MAPPED, steps);
     struct world world;
-    struct under_test test;
+    struct under_test test = {0};
     snprintf(steps[0].function, sizeof steps[0].function, "nobody");
     world_init(&world, 7, &plan.source.schema);
     assert_int_equal(open_chain(&test, &plan, &world, UINT64_MAX, 50000), GM_EJOB_FLOW);
@@ -624,7 +663,7 @@ static void destroyed_at_any_point_it_leaves_nothing(void **state)
         struct gm_step steps[4];
         struct gm_chain_plan plan = make_plan((enum shape)(run % SHAPES), steps);
         struct world world;
-        struct under_test test;
+        struct under_test test = {0};
         world_init(&world, run / SHAPES % 5, &plan.source.schema);
         world.stalls = true;
         assert_int_equal(open_chain(&test, &plan, &world, UINT64_MAX, 50000), 0);
@@ -644,7 +683,7 @@ static void too_little_memory_is_refused_anywhere(void **state)
         struct gm_step steps[4];
         struct gm_chain_plan plan = make_plan((enum shape)(run % SHAPES), steps);
         struct world world;
-        struct under_test test;
+        struct under_test test = {0};
         world_init(&world, run, &plan.source.schema);
         const uint64_t limit = 500 + random_below(&world.random, run % 2 ? 100000 : 3000000);
         int rc = open_chain(&test, &plan, &world, limit, 50000);
@@ -908,6 +947,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clock_times_every_call),
+        cmocka_unit_test(operators_that_wait_for_a_disk_lose_nothing),
         cmocka_unit_test(sink_that_stalls_gets_every_row_once),
         cmocka_unit_test(partition_is_finished_when_it_ends),
         cmocka_unit_test(combiner_of_the_executor_is_last),

@@ -102,12 +102,12 @@ static int run(const struct reduce_case *test, const struct rows *rows,
 
 static struct reduce_case make_case(uint32_t which)
 {
-    struct reduce_case test = {.key_count = 1, .kind = GM_REDUCE_SUM_I64, .distinct = 90000,
-                               .rows = 250000};
+    struct reduce_case test = {.key_count = 1, .kind = GM_REDUCE_SUM_I64, .distinct = 70000,
+                               .rows = 130000};
     switch (which) {
     case 0: /* short keys */
         gm_schema_add(&test.schema, "key", GLEAM_I64, false);
-        test.distinct = 200000;
+        test.distinct = 100000;
         break;
     case 1: /* long keys */
         gm_schema_add(&test.schema, "key", GLEAM_BYTES, false);
