@@ -14,6 +14,7 @@
 struct gm_spill_file {
     uint8_t *data;
     uint64_t bytes;
+    uint64_t capacity;
     bool open;
 };
 
@@ -100,12 +101,17 @@ static int spill_start(void *self, const struct gm_spill_transfer *what)
 
 static void grow(struct gm_spill_file *file, uint64_t bytes)
 {
-    if (bytes <= file->bytes)
-        return;
-    file->data = realloc(file->data, bytes);
-    GM_CHECK(file->data != NULL);
-    memset(file->data + file->bytes, 0, bytes - file->bytes);
-    file->bytes = bytes;
+    if (bytes > file->capacity) {
+        file->capacity = bytes < 1 << 16 ? 1 << 16 : 2 * bytes;
+        uint8_t *data = calloc(1, file->capacity); /* pages that nobody wrote cost nothing */
+        GM_CHECK(data != NULL);
+        if (file->bytes > 0)
+            memcpy(data, file->data, file->bytes);
+        free(file->data);
+        file->data = data;
+    }
+    if (bytes > file->bytes)
+        file->bytes = bytes;
 }
 
 static int64_t write_bytes(struct sim_spill *disk, const struct gm_spill_transfer *what,

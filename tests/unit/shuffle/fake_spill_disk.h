@@ -21,6 +21,7 @@
 struct gm_spill_file {
     uint8_t *data;
     uint64_t bytes;
+    uint64_t capacity;
     uint64_t limit_bytes; /* of its directory */
     char directory[64];
     bool open;
@@ -98,12 +99,17 @@ static inline int fake_start(void *self, const struct gm_spill_transfer *transfe
 
 static inline void fake_grow(struct gm_spill_file *file, uint64_t bytes)
 {
-    if (bytes <= file->bytes)
-        return;
-    file->data = realloc(file->data, bytes);
-    GM_CHECK(file->data != NULL);
-    memset(file->data + file->bytes, 0, bytes - file->bytes);
-    file->bytes = bytes;
+    if (bytes > file->capacity) {
+        file->capacity = bytes < 1 << 16 ? 1 << 16 : 2 * bytes;
+        uint8_t *data = calloc(1, file->capacity); /* pages that nobody wrote cost nothing */
+        GM_CHECK(data != NULL);
+        if (file->bytes > 0)
+            memcpy(data, file->data, file->bytes);
+        free(file->data);
+        file->data = data;
+    }
+    if (bytes > file->bytes)
+        file->bytes = bytes;
 }
 
 static inline int64_t fake_move(struct fake_spill_disk *disk, const struct gm_spill_transfer *t)
