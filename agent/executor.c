@@ -23,6 +23,9 @@
 /* Steps spill when all, together, hold all of the memory but this part, which windows and batches
  * need. */
 #define SPILL_RESERVE_SHARE 4
+/* Where steps are in Lua, this part: states grow by themselves, and nobody spills to make room for
+ * them. */
+#define LUA_RESERVE_SHARE 2
 /* Sleeps end by a bell; this is only how often a cancelled job is noticed. */
 #define SLEEP_NS_MAX UINT64_C(100000000)
 
@@ -230,11 +233,25 @@ static int open_processes(struct gm_executor *executor)
     return 0;
 }
 
+static bool has_lua(const struct gm_plan *plan)
+{
+    for (uint32_t c = 0; c < plan->chain_count; c++)
+        for (uint32_t s = 0; s < plan->chains[c].step_count; s++) {
+            const struct gm_step *step = &plan->chains[c].steps[s];
+            const bool folds = step->kind == GM_STEP_COMBINE || step->kind == GM_STEP_REDUCE;
+            if (step->kind == GM_STEP_LUA || (folds && step->reduce == GM_REDUCE_LUA))
+                return true;
+        }
+    return false;
+}
+
 static uint64_t spill_at_bytes(const struct gm_executor *executor)
 {
+    const uint64_t memory_bytes = executor->spec.memory_bytes;
     if (executor->spec.spill_at_bytes > 0)
         return executor->spec.spill_at_bytes;
-    return executor->spec.memory_bytes - executor->spec.memory_bytes / SPILL_RESERVE_SHARE;
+    return memory_bytes - memory_bytes / (has_lua(executor->spec.plan) ? LUA_RESERVE_SHARE
+                                                                       : SPILL_RESERVE_SHARE);
 }
 
 static const struct gm_spill *spill_of(const struct gm_executor *executor)

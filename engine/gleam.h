@@ -573,8 +573,8 @@ struct gleam_dataset *gleam_partition_by_key(struct gleam_dataset *dataset, cons
 /* Sorts each partition; stable: equal rows stay in their order. */
 struct gleam_dataset *gleam_local_sort(struct gleam_dataset *dataset, const char *step,
                                        struct gleam_order order);
-/* Sorts all rows into one partition; equal rows stay in the order of (input partition,
- * position). */
+/* Sorts all rows into one partition; equal rows stay in the order of (input partition, position).
+ * It may lie on all executors, cut into ranges; only a directory of written parts shows them. */
 struct gleam_dataset *gleam_sort(struct gleam_dataset *dataset, const char *step,
                                  struct gleam_order order);
 /* The first `count` rows in that order (order_by(2, false): the largest first), of each partition
@@ -658,9 +658,9 @@ struct gleam_write_options {
 };
 
 /* The rows as files.  Where path has an extension ("out.csv") and the dataset one partition, path
- * becomes one file; otherwise it becomes a directory with a file for every partition, in order:
- * part-00000.csv and so on, and .manifest with a line of JSON for each (file, rows, bytes).  A path
- * that ends in .gz, .zst or .bz2 compresses ("out.csv.zst").
+ * becomes one file; otherwise it becomes a directory with a file for every partition, or for every
+ * range of a sort, in order: part-00000.csv and so on, and .manifest with a line of JSON for each
+ * (file, rows, bytes).  A path that ends in .gz, .zst or .bz2 compresses ("out.csv.zst").
  *
  * File or directory appear under their name only when the job succeeded, and replace an earlier
  * file, or an earlier directory of parts; a directory with any other file in it is refused.

@@ -31,48 +31,43 @@ struct packed {
     struct gm_sort_entry *entries;
 };
 
-/* Rows of one input: making one for each row would be a megabyte of fresh pages for each row. */
-#define INPUT_ROWS 1000
-
-static size_t pack_input(const struct gm_sort_order *order, const struct gm_batch *batch,
-                         uint32_t row_count, uint64_t first, uint8_t *out,
-                         struct gm_sort_entry *entries)
-{
-    static uint32_t sizes[GM_BATCH_ROWS_MAX];
-    static uint64_t prefixes[GM_BATCH_ROWS_MAX];
-    const uint8_t *begin = out;
-    gm_codec_sizes(&order->layout, batch, 0, row_count, sizes);
-    gm_sort_prefixes(order, batch, 0, row_count, prefixes);
-    for (uint32_t i = 0; i < row_count; i++) {
-        /* Differs from the place in memory. */
-        const uint64_t position = (first + i) * 7919 ^ 0x5555;
-        memcpy(out, &position, 8);
-        gm_codec_encode(&order->layout, batch, i, 1, &sizes[i], out + 8);
-        entries[i] = (struct gm_sort_entry){.prefix = prefixes[i], .row = out + 8};
-        assert_int_equal(prefixes[i], gm_sort_prefix(order, out + 8));
-        out += 8 + sizes[i];
-    }
-    return (size_t)(out - begin);
-}
-
+/* Positions are a permutation, so that they differ from the places in memory. */
 static struct packed pack_rows(const struct gm_sort_order *order, const struct gm_schema *schema,
                                const struct rows *rows)
 {
-    /* Rows of up to three values of up to 128 bytes each. */
-    struct packed packed = {.entries = calloc(rows->row_count, sizeof *packed.entries),
-                            .memory = malloc(rows->row_count * 512 + GM_BYTES_SLACK)};
-    size_t bytes = 0;
-    assert_true(packed.entries != NULL && packed.memory != NULL);
-    for (uint64_t i = 0; i < rows->row_count; i += INPUT_ROWS) {
+    struct packed packed = {.entries = calloc(rows->row_count, sizeof *packed.entries)};
+    size_t bytes = 0, capacity = 1 << 16;
+    uint64_t *offsets = calloc(rows->row_count, sizeof *offsets);
+    packed.memory = malloc(capacity);
+    for (uint64_t first = 0; first < rows->row_count; first += GM_BATCH_ROWS_MAX) {
         struct input input;
-        const uint64_t left = rows->row_count - i;
-        const uint32_t count = left < INPUT_ROWS ? (uint32_t)left : INPUT_ROWS;
-        input_make(&input, schema, rows, i, count);
-        bytes += pack_input(order, &input.batch, count, i, packed.memory + bytes,
-                            packed.entries + i);
-        assert_true(bytes <= rows->row_count * 512);
+        uint32_t sizes[GM_BATCH_ROWS_MAX];
+        const uint64_t left = rows->row_count - first;
+        const uint32_t count = left < GM_BATCH_ROWS_MAX ? (uint32_t)left : GM_BATCH_ROWS_MAX;
+        input_make(&input, schema, rows, first, count);
+        gm_codec_sizes(&order->layout, &input.batch, 0, count, sizes);
+        for (uint32_t j = 0; j < count; j++) {
+            const uint64_t i = first + j;
+            while (bytes + sizes[j] + 8 + GM_BYTES_SLACK > capacity)
+                packed.memory = realloc(packed.memory, capacity *= 2);
+            const uint64_t position = (i * 7919) % (rows->row_count * 7919 + 1) ^ 0x5555;
+            memcpy(packed.memory + bytes, &position, 8);
+            offsets[i] = bytes + 8;
+            gm_codec_encode(&order->layout, &input.batch, j, 1, &sizes[j],
+                            packed.memory + bytes + 8);
+            bytes += 8 + sizes[j];
+        }
+        uint64_t prefixes[GM_BATCH_ROWS_MAX];
+        gm_sort_prefixes(order, &input.batch, 0, count, prefixes);
+        for (uint32_t j = 0; j < count; j++)
+            packed.entries[first + j].prefix = prefixes[j];
         input_free(&input);
     }
+    for (uint64_t i = 0; i < rows->row_count; i++) {
+        packed.entries[i].row = packed.memory + offsets[i];
+        assert_int_equal(packed.entries[i].prefix, gm_sort_prefix(order, packed.entries[i].row));
+    }
+    free(offsets);
     return packed;
 }
 
