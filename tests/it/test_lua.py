@@ -332,7 +332,7 @@ gleam.New():Ints(1, 3):Printlnf("%v"):Run()"""))
         self.says(self.HEAD + "  :Limit(2^60)" + self.TAIL, "flow.lua:3", "largest is 9007199254740992")
         for step in ("Top(2^32)", "RoundRobin(2^40)"):
             self.says(self.HEAD + "  :" + step + self.TAIL, "flow.lua:3", "largest is 4294967295")
-        for source in ("Ints('a', 3)", "Ints(1, 1.5)", "Ints(2^60, 0)", "TextFile('x', 'y')",
+        for source in ("Ints('a', 3)", "Ints(1, 1.5)", "Ints(2^70, 0)", "TextFile('x', 'y')",
                        "TextFile('x', -1)", "Read(gleam.Csv('x', 0.5))", "Exec({})", "Read(gleam.Jsonl())",
                        "Read(gleam.Jsonl('x', 0.5))",
                        "Read(gleam.Jsonl('x', {on_error = 'maybe'}))"):

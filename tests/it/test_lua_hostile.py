@@ -64,7 +64,7 @@ gleam.New():Ints(1, 3):Map(function(n) return (mine.times(n)) end):Printlnf("%d"
                          "folder/flow.lua")
         for cwd in (self.dir, os.path.join(self.dir, "folder")):
             done = self.run_ok([lib.binary("gleam"), "run", "--quiet", path], cwd=cwd)
-            self.assertEqual(done.out, "10\n20\n")
+            self.assertEqual(sorted(done.out.split()), ["10", "20"])
 
     def test_numbers_that_are_none(self):
         for call, what in (("Ints(0, 1e19)", "1e+19"), ("Ints(0.5, 3)", "0.5"), ("Ints('a', 3)", "is a"),
