@@ -18,10 +18,12 @@ struct gm_text_source {
     uint32_t record_bytes, key_bytes; /* 0: lines */
     bool tokenize;
     bool blocks;
+    bool counted;
     bool open; /* the span has more */
     const uint8_t *cursor;
     struct gm_tokenizer tokenizer;
     uint64_t lines;
+    uint64_t empty_rows; /* of the span, that are still to come */
 };
 
 int gm_text_source_create(const struct gm_source *source, struct gm_reader *reader,
@@ -40,6 +42,7 @@ int gm_text_source_create(const struct gm_source *source, struct gm_reader *read
         return GM_EPEER_PROTOCOL;
     }
     self->blocks = source->blocks;
+    self->counted = source->counted;
     self->record_bytes = source->record_bytes;
     self->key_bytes = source->key_bytes;
     int rc = gm_batch_init(&self->batch, &source->schema, heap);
@@ -95,6 +98,24 @@ static uint32_t block_of(struct gm_text_source *self)
     return 1;
 }
 
+/* As many rows as the span has lines, all of them empty. */
+static uint32_t empty_rows_of(struct gm_text_source *self)
+{
+    const struct gm_span *span = &self->span;
+    if (self->cursor == span->data) {
+        self->cursor += span->bytes;
+        self->empty_rows =
+            gm_lines_count(span->data, span->bytes) + (span->data[span->bytes - 1] != '\n');
+        self->lines += self->empty_rows;
+    }
+    const uint32_t count =
+        self->empty_rows < GM_BATCH_ROWS_MAX ? (uint32_t)self->empty_rows : GM_BATCH_ROWS_MAX;
+    memset(self->batch.columns[0].bytes, 0, count * sizeof *self->batch.columns[0].bytes);
+    self->empty_rows -= count;
+    self->open = self->empty_rows > 0;
+    return count;
+}
+
 static uint32_t records_of(struct gm_text_source *self)
 {
     const uint8_t *end = self->span.data + self->span.bytes;
@@ -132,6 +153,7 @@ static int text_next(void *opaque, const struct gm_batch **ret_batch, uint32_t *
     self->batch.row_count = self->record_bytes > 0 ? records_of(self)
                           : self->tokenize         ? words_of(self)
                           : self->blocks           ? block_of(self)
+                          : self->counted          ? empty_rows_of(self)
                                                    : lines_of(self);
     self->batch.origin = self->span.partition;
     *ret_partition = self->span.partition;

@@ -164,6 +164,7 @@ static void print_source(const struct gm_source *source, FILE *file)
                 source->file_count > 0 ? source->files[0].path : "(no file)",
                 source->file_count > 1 ? " ..." : "", source->tokenize ? " + tokenize (fused)"
                 : source->blocks ? " in blocks"
+                : source->counted ? " for the number of lines"
                                  : "",
                 source->file_count, source->file_count == 1 ? "" : "s", size,
                 source->partition_count, source->partition_count == 1 ? "" : "s",

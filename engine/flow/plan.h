@@ -164,6 +164,7 @@ struct gm_source {
     uint32_t key_bytes;    /* of a record; the rest is its value */
     bool tokenize; /* text: the tokenize step is fused in, and rows are words */
     bool blocks;   /* text: a row is a block of whole lines, as they lie in the file */
+    bool counted;  /* text: nobody reads the lines, they are only counted: rows are empty */
     char tokenize_name[GM_STEP_NAME_BYTES_MAX];
 
     struct gm_file *files;

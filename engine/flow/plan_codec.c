@@ -45,6 +45,7 @@ static void write_source(struct gm_writer *writer, const struct gm_source *sourc
     gm_writer_u32(writer, source->key_bytes);
     gm_writer_bool(writer, source->tokenize);
     gm_writer_bool(writer, source->blocks);
+    gm_writer_bool(writer, source->counted);
     gm_writer_string(writer, source->tokenize_name);
     gm_writer_u32(writer, source->file_count);
     for (uint32_t i = 0; i < source->file_count; i++) {
@@ -261,6 +262,7 @@ static void read_source(struct gm_cursor *cursor, struct gm_source *source)
                        source->key_bytes <= source->record_bytes);
     source->tokenize = gm_cursor_bool(cursor);
     source->blocks = gm_cursor_bool(cursor);
+    source->counted = gm_cursor_bool(cursor);
     gm_cursor_string(cursor, source->tokenize_name, sizeof source->tokenize_name);
     read_files(cursor, source);
     if (gm_source_has_files(source) && !cursor->failed) {

@@ -450,6 +450,10 @@ static int plan_reduce(struct planner *planner, const struct gleam_dataset *node
 int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
                     const struct gleam_order *from, enum gm_reduce_kind kind)
 {
+    struct gm_source *source = &planner->chain->source;
+    source->counted = kind == GM_REDUCE_COUNT && from->count == 0 &&
+                      planner->chain->step_count == 0 && source->kind == GM_SOURCE_TEXT &&
+                      !source->tokenize && source->record_bytes == 0;
     struct gm_step *combine = add_step(planner, GM_STEP_COMBINE, node);
     combine->order = *from;
     combine->reduce = kind;

@@ -323,6 +323,17 @@ gleam.New():Ints(1, 3):Printlnf("%v"):Run()"""))
                   "  :ReduceBy(function(x, y) return x end)" + self.TAIL, "flow.lua:3", ":As(")
         self.says(self.HEAD + "  :Sort(gleam.OrderBy(7))" + self.TAIL, "no column 7")
 
+    def test_lines_that_are_only_counted(self):
+        text = """local gleam = require "gleam"
+gleam.New("lines"):TextFile(arg[1], tonumber(arg[2])):Count():Printlnf("%d"):Run()"""
+        for content in ("", "\n", "a", "a\n\nb", "line\r\n" * 5000, ("x" * 300000 + "\n") * 3 + "y",
+                        "".join("%d\n" % (n * n) for n in range(30000))):
+            path = self.file(content.encode(), "counted.txt")
+            lines = content.count("\n") + (content != "" and content[-1] != "\n")
+            for partitions in ("1", "7"):
+                done = self.run_ok(self.script(text, path, partitions))
+                self.assertEqual(done.out, "%d\n" % lines)
+
     def test_methods_used_wrongly(self):
         self.says(self.HEAD + "  :Map(42)" + self.TAIL, "flow.lua:3", "Map takes a function", "number")
         self.says(self.HEAD + "  :Top('x', gleam.OrderBy(1))" + self.TAIL, "flow.lua:3",

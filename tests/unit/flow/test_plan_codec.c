@@ -42,6 +42,7 @@ static void assert_source_equal(const struct gm_source *a, const struct gm_sourc
     assert_int_equal(a->partition_count, b->partition_count);
     assert_int_equal(a->tokenize, b->tokenize);
     assert_int_equal(a->blocks, b->blocks);
+    assert_int_equal(a->counted, b->counted);
     assert_string_equal(a->tokenize_name, b->tokenize_name);
     assert_int_equal(a->file_count, b->file_count);
     for (uint32_t i = 0; i < a->file_count; i++) {
