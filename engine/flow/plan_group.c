@@ -17,6 +17,43 @@ int gm_planner_check_keys(struct planner *planner, const struct gleam_dataset *n
     return rc;
 }
 
+/* ---- folds ----------------------------------------------------------------------------------- */
+
+/* Nobody asks what is in the lines. */
+static bool only_counts_lines(const struct planner *planner, const struct gleam_order *keys,
+                              enum gm_reduce_kind kind)
+{
+    const struct gm_source *source = &planner->chain->source;
+    return kind == GM_REDUCE_COUNT && keys->count == 0 && planner->chain->step_count == 0 &&
+           source->kind == GM_SOURCE_TEXT && !source->tokenize && source->record_bytes == 0;
+}
+
+int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
+                    const struct gleam_order *from, enum gm_reduce_kind kind)
+{
+    planner->chain->source.counted = only_counts_lines(planner, from, kind);
+    struct gm_step *combine = add_step(planner, GM_STEP_COMBINE, node);
+    combine->order = *from;
+    combine->reduce = kind;
+    copy_function(combine, node);
+
+    const struct gleam_order keys = leading_columns(from->count);
+    const bool keyed = keys.count > 0;
+    int rc = cut(planner, node,
+                 (struct gm_exchange_plan){
+                     .kind = keyed ? GM_EXCHANGE_HASH : GM_EXCHANGE_GATHER,
+                     .keys = keys,
+                     .partition_count = keyed ? planner->partition_count : 1,
+                     .ordered = !keyed && planner->ranges});
+    if (rc < 0)
+        return rc;
+    struct gm_step *reduce = add_step(planner, GM_STEP_REDUCE, node);
+    reduce->order = keys;
+    reduce->reduce = kind == GM_REDUCE_COUNT ? GM_REDUCE_SUM_I64 : kind;
+    copy_function(reduce, node);
+    return 0;
+}
+
 /* ---- distinct -------------------------------------------------------------------------------- */
 
 static void add_distinct(struct planner *planner, const struct gleam_dataset *node,

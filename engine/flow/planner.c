@@ -447,35 +447,6 @@ static int plan_reduce(struct planner *planner, const struct gleam_dataset *node
     return gm_planner_fold(planner, node, &node->order, kind);
 }
 
-int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
-                    const struct gleam_order *from, enum gm_reduce_kind kind)
-{
-    struct gm_source *source = &planner->chain->source;
-    source->counted = kind == GM_REDUCE_COUNT && from->count == 0 &&
-                      planner->chain->step_count == 0 && source->kind == GM_SOURCE_TEXT &&
-                      !source->tokenize && source->record_bytes == 0;
-    struct gm_step *combine = add_step(planner, GM_STEP_COMBINE, node);
-    combine->order = *from;
-    combine->reduce = kind;
-    copy_function(combine, node);
-
-    const struct gleam_order keys = leading_columns(from->count);
-    const bool keyed = keys.count > 0;
-    int rc = cut(planner, node,
-                 (struct gm_exchange_plan){
-                     .kind = keyed ? GM_EXCHANGE_HASH : GM_EXCHANGE_GATHER,
-                     .keys = keys,
-                     .partition_count = keyed ? planner->partition_count : 1,
-                     .ordered = !keyed && planner->ranges});
-    if (rc < 0)
-        return rc;
-    struct gm_step *reduce = add_step(planner, GM_STEP_REDUCE, node);
-    reduce->order = keys;
-    reduce->reduce = kind == GM_REDUCE_COUNT ? GM_REDUCE_SUM_I64 : kind;
-    copy_function(reduce, node);
-    return 0;
-}
-
 static int plan_write(struct planner *planner, const struct gleam_dataset *node)
 {
     struct gm_write_plan *write = NULL;
