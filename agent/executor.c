@@ -89,7 +89,7 @@ static int open_disk(struct gm_executor *executor, struct runner *runner,
         if (rc == 0)
             runner->files_disk = gm_command_disk_port(runner->commands);
     } else if (gm_unpack_disk_wanted(source)) {
-        rc = gm_unpack_disk_create(&runner->disk, &executor->heap, &runner->unpack);
+        rc = gm_unpack_disk_create(source, &runner->disk, &executor->heap, &runner->unpack);
         if (rc == 0)
             runner->files_disk = gm_unpack_disk_port(runner->unpack);
     }

@@ -305,7 +305,9 @@ uint32_t gleam_broadcast_bytes(struct gleam_flow *flow, const void *data, size_t
 /* Lines of text as one bytes column, without "\n" or "\r\n".  path is a file, a glob or a directory
  * (its files, not deeper).  A part of it that is "**" stands for any directories, and for all files
  * below at its end; "-" is standard input.  partition_count 0 leaves it to the planner.  Files that
- * end in .gz, .zst or .bz2 are read as what is in them, each by one executor. */
+ * end in .gz, .zst or .bz2 are read as what is in them, each by one executor.  A .zip file is read
+ * as its members, in the order of their names, each a file of its own; "a.zip/in*.csv" are those
+ * whose names match. */
 struct gleam_dataset *gleam_read_text(struct gleam_flow *flow, const char *path,
                                       uint32_t partition_count);
 struct gleam_dataset *gleam_text_file(struct gleam_flow *flow, const char *path);

@@ -21,6 +21,7 @@
 #include "engine/row/schema.h"
 #include "engine/sink/write.h"
 #include "engine/source/csv.h"
+#include "engine/source/zip.h"
 #include "engine/udf/lua.h"
 
 enum gm_step_kind {
@@ -118,6 +119,9 @@ struct gm_file {
     char *path;     /* owned */
     uint64_t bytes; /* when planned; UINT64_MAX unknown */
     bool command;   /* path is a command; its output is the file */
+    bool listen;    /* path is an address; what the one who connects sends is the file */
+    uint32_t archive_bytes; /* of path: the archive that has the file as member; 0: it is none */
+    struct gm_zip_member member;
 };
 
 /* How a reader learns whether its segment begins inside quotes. */
