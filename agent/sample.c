@@ -107,6 +107,8 @@ int gm_sample_file(const struct gm_file *file, uint8_t *data, size_t bytes_max, 
     snprintf(path, sizeof path, "%.*s",
              (int)(file->archive_bytes > 0 ? file->archive_bytes : strlen(file->path)),
              file->path);
+    if (file->listen)
+        return GM_AGAIN;
     /* Looked at before it is opened: opening a pipe tells its writer that there is a reader. */
     if (stat(path, &stat_buffer) < 0)
         return refuse(file, -errno, error);

@@ -317,6 +317,15 @@ struct gleam_dataset *gleam_read_texts(struct gleam_flow *flow, const char *cons
 /* The lines that a shell command writes, as gleam_read_text has them.  It runs once, in one of the
  * executors, on all cores, with an empty standard input; that it fails fails the job. */
 struct gleam_dataset *gleam_exec(struct gleam_flow *flow, const char *command);
+/* What somebody sends over a connection: one of the executors listens at the address, lets one
+ * connection in, and reads lines until the other side closes; a connection that breaks off fails
+ * the job.  network is "tcp"; address is HOST:PORT with a number (127.0.0.1, [::1]) or localhost as
+ * host; port 0 is any free one, which the driver tells on stderr.  One partition; one bytes column,
+ * unless gleam_as right behind declares columns: then lines are rows with tabs between the values,
+ * as of gleam_read_tsv.  Only one step may read it.  Nobody is asked who they are, and nothing is
+ * encrypted: listen where only trusted programs can connect. */
+struct gleam_dataset *gleam_listen(struct gleam_flow *flow, const char *network,
+                                   const char *address);
 /* Strings of the program, one row each. */
 struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *strings,
                                     size_t count);
@@ -669,6 +678,14 @@ void gleam_write_csv(struct gleam_dataset *dataset, const char *path,
 void gleam_write_tsv(struct gleam_dataset *dataset, const char *path,
                      const struct gleam_write_options *options);
 void gleam_write_jsonl(struct gleam_dataset *dataset, const char *path);
+/* The rows of all partitions to the stdin of one `sh -c COMMAND`, which runs in the driver's place
+ * and on all of its processors, as text (GLEAM_PIPE_TSV, GLEAM_PIPE_LINES: as gleam_write_text
+ * prints them), CSV or JSON lines.  Its stdout is the driver's.  That it stops reading early (head)
+ * is fine; that it ends with another status than 0, or by another signal than SIGPIPE, fails the
+ * job with its last lines on stderr.  When the job fails it is killed, without having seen an end
+ * of its input. */
+void gleam_write_to(struct gleam_dataset *dataset, const char *command,
+                    enum gleam_pipe_format format);
 /* Every row, in this process, in the thread of gleam_run.  Values are borrowed for the call;
  * non-zero ends the job with an error. */
 typedef int gleam_row_fn(void *argument, const struct gleam_value *row, uint32_t column_count);
@@ -706,6 +723,7 @@ void gleam_here(const char *file, int line);
 #define gleam_text_file(...) (gleam_here(__FILE__, __LINE__), gleam_text_file(__VA_ARGS__))
 #define gleam_read_texts(...) (gleam_here(__FILE__, __LINE__), gleam_read_texts(__VA_ARGS__))
 #define gleam_exec(...) (gleam_here(__FILE__, __LINE__), gleam_exec(__VA_ARGS__))
+#define gleam_listen(...) (gleam_here(__FILE__, __LINE__), gleam_listen(__VA_ARGS__))
 #define gleam_strings(...) (gleam_here(__FILE__, __LINE__), gleam_strings(__VA_ARGS__))
 #define gleam_byte_strings(...) (gleam_here(__FILE__, __LINE__), gleam_byte_strings(__VA_ARGS__))
 #define gleam_ints(...) (gleam_here(__FILE__, __LINE__), gleam_ints(__VA_ARGS__))
@@ -794,6 +812,7 @@ void gleam_here(const char *file, int line);
 #define gleam_write_csv(...) (gleam_here(__FILE__, __LINE__), gleam_write_csv(__VA_ARGS__))
 #define gleam_write_tsv(...) (gleam_here(__FILE__, __LINE__), gleam_write_tsv(__VA_ARGS__))
 #define gleam_write_jsonl(...) (gleam_here(__FILE__, __LINE__), gleam_write_jsonl(__VA_ARGS__))
+#define gleam_write_to(...) (gleam_here(__FILE__, __LINE__), gleam_write_to(__VA_ARGS__))
 #define gleam_output_row(...) (gleam_here(__FILE__, __LINE__), gleam_output_row(__VA_ARGS__))
 #endif
 

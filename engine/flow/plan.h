@@ -182,7 +182,7 @@ struct gm_source {
     uint32_t input_count;
     struct gm_csv_plan *csv; /* owned; CSV */
     /* Of a command: the word of the region with its process group while it runs, for the driver to
-     * kill when the executor could not. */
+     * kill when the executor could not.  Of a source that listens: the word with its port. */
     uint32_t command_word;
 };
 
@@ -238,6 +238,9 @@ void gm_plan_fini(struct gm_plan *plan);
 
 /* True for a source that is what a command writes. */
 bool gm_source_is_command(const struct gm_source *source);
+
+/* True for a source that is what comes over a connection. */
+bool gm_source_listens(const struct gm_source *source);
 
 /* True for sources with files, segments and partition_ends. */
 bool gm_source_has_files(const struct gm_source *source);
