@@ -8,6 +8,7 @@
 #include "agent/csv_source.h"
 #include "agent/exchange_sink.h"
 #include "agent/file_sink.h"
+#include "agent/listen_disk.h"
 #include "agent/range_sink.h"
 #include "agent/sources.h"
 #include "agent/unpack_disk.h"
@@ -40,6 +41,7 @@ struct runner {
     struct gm_disk files_disk;      /* what the source reads through: disk, or unpack around it */
     struct gm_unpack_disk *unpack;
     struct gm_command_disk *commands;
+    struct gm_listen_disk *listener;
     struct gm_value_source *values;
     struct gm_exchange_source *exchange;
     struct gm_receiver **receivers; /* one per input */
@@ -96,8 +98,13 @@ static int open_disk(struct gm_executor *executor, struct runner *runner,
                                     &executor->heap, &runner->commands);
         if (rc == 0)
             runner->files_disk = gm_command_disk_port(runner->commands);
+    } else if (gm_source_listens(source)) {
+        rc = gm_listen_disk_create(gm_region_word(executor->spec.region, source->command_word),
+                                   &executor->heap, &runner->listener);
+        if (rc == 0)
+            runner->files_disk = gm_listen_disk_port(runner->listener);
     } else if (gm_unpack_disk_wanted(source)) {
-        rc = gm_unpack_disk_create(&runner->disk, &executor->heap, &runner->unpack);
+        rc = gm_unpack_disk_create(source, &runner->disk, &executor->heap, &runner->unpack);
         if (rc == 0)
             runner->files_disk = gm_unpack_disk_port(runner->unpack);
     }
@@ -501,6 +508,7 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
         ports->disk_close(ports->self, &runner->disk);
     gm_unpack_disk_destroy(runner->unpack);
     gm_command_disk_destroy(runner->commands);
+    gm_listen_disk_destroy(runner->listener);
     gm_reader_destroy(runner->reader);
     gm_csv_source_destroy(runner->csv);
     gm_value_source_destroy(runner->values);
@@ -611,7 +619,7 @@ static int sleep_on_bell(struct gm_executor *executor)
                 continue;
             /* Asked for in any case: that starts the reads.  But a read that is over wakes up only
              * a chain that waits for it; one that waits for its exchange would spin. */
-            const int descriptor = runner->disk.ops->descriptor(runner->disk.self);
+            const int descriptor = runner->files_disk.ops->descriptor(runner->files_disk.self);
             if (runner->reader != NULL ? gm_reader_waits(runner->reader)
                                        : gm_csv_source_waits(runner->csv))
                 extra[extra_count++] = descriptor;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/archive.h"
 #include "agent/sample.h"
 #include "agent/stdin.h"
 #include "agent/walk.h"
@@ -20,15 +21,12 @@ static int refuse(struct gm_error *error, const char *path, const char *why)
     return gm_error_set(error, GM_EJOB_INPUT, "cannot read %s: %s", path, why);
 }
 
-static int add_file(const char *path, const struct stat *stat, struct gm_file_list *list,
-                    struct gm_error *error)
+int gm_files_append(const char *path, struct gm_file_list *list, struct gm_error *error)
 {
     if (list->count == GM_FILES_MAX)
         return refuse(error, path, "the source has more than a million files");
     if (strlen(path) >= GM_PATH_BYTES_MAX)
         return refuse(error, path, "the path is longer than 4095 bytes");
-    if (access(path, R_OK) < 0)
-        return refuse(error, path, gm_error_name(-errno));
     /* The table doubles at every power of two. */
     if ((list->count & (list->count - 1)) == 0) {
         const size_t capacity = list->count > 0 ? 2 * (size_t)list->count : 1;
@@ -37,14 +35,24 @@ static int add_file(const char *path, const struct stat *stat, struct gm_file_li
     }
     char *copy = strdup(path);
     GM_CHECK(copy != NULL);
+    list->files[list->count++] = (struct gm_file){.path = copy, .bytes = UINT64_MAX};
+    return 0;
+}
+
+static int add_file(const char *path, const struct stat *stat, struct gm_file_list *list,
+                    struct gm_error *error)
+{
+    if (access(path, R_OK) < 0)
+        return refuse(error, path, gm_error_name(-errno));
+    if (S_ISREG(stat->st_mode) && gm_archive_named(path))
+        return gm_archive_list(path, list->members != NULL ? list->members : "**", list, error);
+    const int rc = gm_files_append(path, list, error);
     /* Files of /proc say 0 bytes and have some; FIFOs and devices have no size; what is in a
      * compressed file shows when it has been read. */
-    const bool sized = S_ISREG(stat->st_mode) && stat->st_size > 0 &&
-                       gm_compression_of(path, NULL) == GM_COMPRESSION_NONE;
-    list->files[list->count] = (struct gm_file){
-        .path = copy, .bytes = sized ? (uint64_t)stat->st_size : UINT64_MAX};
-    list->count++;
-    return 0;
+    if (rc == 0 && S_ISREG(stat->st_mode) && stat->st_size > 0 &&
+        gm_compression_of(path, NULL) == GM_COMPRESSION_NONE)
+        list->files[list->count - 1].bytes = (uint64_t)stat->st_size;
+    return rc;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -288,14 +296,8 @@ static int add_own_descriptor(const char *path, const char *own, struct gm_file_
     return add_file(own, &stat_buffer, list, error);
 }
 
-int gm_files_list(const char *path, struct gm_file_list *list, struct gm_error *error)
+static int list_files(const char *path, struct gm_file_list *list, struct gm_error *error)
 {
-    char own[GM_PATH_BYTES_MAX];
-    list->sample = gm_sample_file;
-    if (own_descriptor(path, own, sizeof own))
-        return add_own_descriptor(path, own, list, error);
-    if (path[0] == '\0')
-        return refuse(error, "''", "the path is empty");
     struct stat stat_buffer;
     if (gm_walk_wanted(path))
         return add_tree(path, list, error);
@@ -303,4 +305,36 @@ int gm_files_list(const char *path, struct gm_file_list *list, struct gm_error *
     if (strpbrk(path, "*?[") != NULL && stat(path, &stat_buffer) < 0)
         return add_glob(path, list, error);
     return add_path(path, list, error);
+}
+
+/* "a.zip/b" and "*.zip/b": where b begins, if what is in front of it are archives; else NULL. */
+static const char *members_of(const char *path)
+{
+    char archive[GM_PATH_BYTES_MAX];
+    for (const char *at = path; (at = strstr(at, ".zip/")) != NULL; at += 5) {
+        struct stat stat_buffer;
+        const int length = (int)(at + 4 - path);
+        if (length >= GM_PATH_BYTES_MAX || at[5] == '\0')
+            return NULL;
+        snprintf(archive, sizeof archive, "%.*s", length, path);
+        if (stat(archive, &stat_buffer) == 0 ? S_ISREG(stat_buffer.st_mode)
+                                             : strpbrk(archive, "*?[") != NULL)
+            return at + 5;
+    }
+    return NULL;
+}
+
+int gm_files_list(const char *path, struct gm_file_list *list, struct gm_error *error)
+{
+    char text[GM_PATH_BYTES_MAX];
+    list->sample = gm_sample_file;
+    if (own_descriptor(path, text, sizeof text))
+        return add_own_descriptor(path, text, list, error);
+    if (path[0] == '\0')
+        return refuse(error, "''", "the path is empty");
+    list->members = members_of(path);
+    if (list->members == NULL)
+        return list_files(path, list, error);
+    snprintf(text, sizeof text, "%.*s", (int)(list->members - 1 - path), path);
+    return list_files(text, list, error);
 }

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,6 +56,7 @@ struct job {
     struct drain drains[GM_EXCHANGES_MAX]; /* by output */
     struct gm_progress progress;
     struct gm_clock clock;
+    bool said_port[GM_EXCHANGES_MAX]; /* by chain */
 };
 
 /* ---- signals --------------------------------------------------------------------------------- */
@@ -273,6 +275,27 @@ static int wait_for_work(struct job *job)
     return rc;
 }
 
+/* Which port a listener that may have any was given: there is no other way to know. */
+static void say_ports(struct job *job)
+{
+    for (uint32_t i = 0; i < job->plan->chain_count; i++) {
+        const struct gm_source *source = &job->plan->chains[i].source;
+        if (!gm_source_listens(source) || job->said_port[i])
+            continue;
+        const char *address = source->files[0].path, *colon = strrchr(address, ':');
+        const uint64_t port = atomic_load_explicit(
+            gm_region_word(&job->region, source->command_word), memory_order_acquire);
+        if (port == 0)
+            continue;
+        job->said_port[i] = true;
+        if (strtoul(colon + 1, NULL, 10) != 0)
+            continue;
+        gm_progress_wipe(&job->progress);
+        fprintf(stderr, "gleam: '%s' listens at %.*s:%" PRIu64 "\n", source->name,
+                (int)(colon - address), address, port);
+    }
+}
+
 /* A step that wrote over the region may have made it stand still, or have lost rows unseen. */
 static int check_region(struct job *job)
 {
@@ -314,6 +337,7 @@ static int run_loop(struct job *job, struct gm_executor_counts *counts)
                                 "the executors ended without ending their outputs");
         const uint64_t now_ns = gm_clock_now_ns(&job->clock);
         gm_progress_tick(&job->progress, &job->region, now_ns);
+        say_ports(job);
         if (progressed || check_ns == 0)
             check_ns = now_ns + CHECK_NS;
         if (now_ns >= check_ns) {
@@ -339,6 +363,15 @@ static int finish_outputs(struct job *job)
     for (uint32_t i = 0; i < job->flow->output_count && rc == 0; i++)
         rc = gm_output_writer_commit(job->drains[i].writer, job->error);
     return rc;
+}
+
+/* Nobody reads any more.  Returns GM_END, or < 0 when a command failed. */
+static int leave_outputs(struct job *job)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < job->flow->output_count && rc == 0; i++)
+        rc = gm_output_writer_leave(job->drains[i].writer, job->error);
+    return rc < 0 ? rc : GM_END;
 }
 
 static void fill_report(struct job *job, struct gm_job_report *report)
@@ -383,6 +416,8 @@ static int run_attempt(struct job *job, const struct gm_memory_split *split,
     gm_progress_end(&job->progress);
     if (rc == 0)
         rc = finish_outputs(job);
+    else if (rc == GM_END)
+        rc = leave_outputs(job);
     if (rc == -EINTR && stop_signal == GM_DEADLINE_SIGNAL) {
         report->timed_out = true;
         rc = gm_error_set(job->error, GM_EJOB_CANCELLED,

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/command_output.h"
 #include "agent/parts.h"
 #include "engine/base/check.h"
 #include "engine/row/codec.h"
@@ -44,6 +45,7 @@ struct gm_output_writer {
     struct gm_parts *parts;   /* of an output that is a directory */
     struct gm_output to_parts; /* what takes their numbers */
     bool any_row;
+    struct gm_command_output *command; /* of an output that is one */
 };
 
 static int refuse(const struct gm_output_writer *writer, int rc, struct gm_error *error)
@@ -127,7 +129,8 @@ static int open_path(struct gm_output_writer *writer)
     return rc;
 }
 
-static int open_target(struct gm_output_writer *writer, const struct gm_schema *schema)
+static int open_target(struct gm_output_writer *writer, const struct gm_schema *schema,
+                       struct gm_error *error)
 {
     const struct gm_output *output = writer->output;
     writer->fd = -1;
@@ -147,6 +150,10 @@ static int open_target(struct gm_output_writer *writer, const struct gm_schema *
     if (output->kind == GM_OUTPUT_PATH) {
         writer->what = output->path;
         return open_path(writer);
+    }
+    if (output->kind == GM_OUTPUT_COMMAND) {
+        writer->what = output->path;
+        return gm_command_output_create(output, writer->heap, error, &writer->command);
     }
     fflush(output->stream);
     writer->fd = fileno(output->stream);
@@ -170,7 +177,7 @@ int gm_output_writer_create(const struct gm_output *output, const struct gm_sche
         gm_output_writer_destroy(writer);
         return rc;
     }
-    rc = open_target(writer, schema);
+    rc = open_target(writer, schema, error);
     if (rc < 0) {
         if (rc != -EINTR)
             rc = refuse(writer, rc, error);
@@ -194,6 +201,7 @@ void gm_output_writer_destroy(struct gm_output_writer *writer)
     gm_heap_free(writer->heap, writer->buffer, BUFFER_BYTES);
     gm_batch_fini(&writer->batch, writer->heap);
     gm_parts_destroy(writer->parts);
+    gm_command_output_destroy(writer->command);
     gm_heap_free(writer->heap, writer, sizeof *writer);
 }
 
@@ -210,10 +218,20 @@ static int write_stream(struct gm_output_writer *writer, const uint8_t *data, si
     return 0;
 }
 
+static int write_command(struct gm_output_writer *writer, const uint8_t *data, size_t bytes)
+{
+    const int rc = gm_command_output_write(writer->command, data, bytes, writer->stop);
+    writer->closed = rc == -EPIPE;
+    writer->bytes += rc == 0 ? bytes : 0;
+    return writer->closed ? 0 : rc;
+}
+
 static int write_all(struct gm_output_writer *writer, const uint8_t *data, size_t bytes)
 {
     if (writer->closed)
         return 0;
+    if (writer->command != NULL)
+        return write_command(writer, data, bytes);
     if (writer->fd < 0)
         return write_stream(writer, data, bytes);
     while (bytes > 0) {
@@ -378,6 +396,16 @@ int gm_output_writer_finish(struct gm_output_writer *writer, struct gm_error *er
     if (rc == 0 && writer->output->kind == GM_OUTPUT_STREAM && writer->fd < 0 &&
         fflush(writer->output->stream) != 0)
         rc = -errno;
+    if (rc == 0 && writer->command != NULL)
+        rc = gm_command_output_finish(writer->command, writer->stop);
+    return rc < 0 && rc != -EINTR ? refuse(writer, rc, error) : rc;
+}
+
+int gm_output_writer_leave(struct gm_output_writer *writer, struct gm_error *error)
+{
+    if (writer->command == NULL)
+        return 0;
+    const int rc = gm_command_output_finish(writer->command, writer->stop);
     return rc < 0 && rc != -EINTR ? refuse(writer, rc, error) : rc;
 }
 

@@ -1,4 +1,4 @@
-/* output.h - where rows leave the flow, in the driver: a stream, a file or a function.
+/* output.h - where rows leave the flow, in the driver: a stream, a file, a command or a function.
  *
  * Threads: the driver's.
  * A stream whose reader went away takes what follows and forgets it: that is no failure.  A file
@@ -30,6 +30,9 @@ int gm_output_writer_rows(struct gm_output_writer *writer, const struct gm_run *
                           struct gm_error *error);
 /* After the last row: everything is on its way to the target.  Returns as rows does. */
 int gm_output_writer_finish(struct gm_output_writer *writer, struct gm_error *error);
+/* When nobody wants the rest of any output: a command that stopped reading is waited for, and may
+ * fail.  Returns as rows does. */
+int gm_output_writer_leave(struct gm_output_writer *writer, struct gm_error *error);
 /* After every output has finished: files appear. */
 int gm_output_writer_commit(struct gm_output_writer *writer, struct gm_error *error);
 

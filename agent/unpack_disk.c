@@ -2,6 +2,7 @@
 #include "agent/unpack_disk.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "engine/base/check.h"
 #include "engine/base/error.h"
@@ -9,11 +10,12 @@
 
 #define INPUT_BYTES GM_DISK_BLOCK_BYTES_DEFAULT
 
-/* An open file of ours or of the inner disk, told apart by `unpacker`. */
+/* An open file of ours or of the inner disk, which has neither unpacker nor member. */
 struct file {
     struct file *next; /* of all files */
     struct gm_disk_file *inner;
-    struct gm_unpacker *unpacker; /* NULL: the inner disk's */
+    struct gm_unpacker *unpacker;
+    struct gm_zip_stream *member;
     uint8_t *input;
     const uint8_t *data; /* what is left of it */
     size_t bytes;
@@ -27,6 +29,8 @@ struct file {
 };
 
 struct gm_unpack_disk {
+    const struct gm_source *source;
+    uint32_t opened; /* of its files, the last one */
     struct gm_disk inner;
     struct gm_heap *heap;
     struct file *files;
@@ -35,17 +39,19 @@ struct gm_unpack_disk {
 bool gm_unpack_disk_wanted(const struct gm_source *source)
 {
     for (uint32_t i = 0; i < source->file_count; i++)
-        if (gm_compression_of(source->files[i].path, NULL) != GM_COMPRESSION_NONE)
+        if (source->files[i].archive_bytes > 0 ||
+            gm_compression_of(source->files[i].path, NULL) != GM_COMPRESSION_NONE)
             return true;
     return false;
 }
 
-int gm_unpack_disk_create(const struct gm_disk *inner, struct gm_heap *heap,
-                          struct gm_unpack_disk **ret_disk)
+int gm_unpack_disk_create(const struct gm_source *source, const struct gm_disk *inner,
+                          struct gm_heap *heap, struct gm_unpack_disk **ret_disk)
 {
     struct gm_unpack_disk *disk = gm_heap_zalloc(heap, sizeof *disk);
     if (disk == NULL)
         return GM_ETASK_MEMORY;
+    disk->source = source;
     disk->inner = *inner;
     disk->heap = heap;
     *ret_disk = disk;
@@ -55,6 +61,7 @@ int gm_unpack_disk_create(const struct gm_disk *inner, struct gm_heap *heap,
 static void free_file(struct gm_unpack_disk *disk, struct file *file)
 {
     gm_unpacker_destroy(file->unpacker);
+    gm_zip_stream_destroy(file->member);
     gm_heap_free(disk->heap, file->input, file->input != NULL ? INPUT_BYTES : 0);
     gm_heap_free(disk->heap, file, sizeof *file);
 }
@@ -71,19 +78,51 @@ void gm_unpack_disk_destroy(struct gm_unpack_disk *disk)
     gm_heap_free(disk->heap, disk, sizeof *disk);
 }
 
+/* The file of this very path, found by its address; files are mostly opened in order.  NULL: it is
+ * none of the source's. */
+static const struct gm_file *find(struct gm_unpack_disk *disk, const char *path)
+{
+    const uint32_t count = disk->source->file_count;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t index = (uint32_t)(((uint64_t)disk->opened + i) % count);
+        if (disk->source->files[index].path == path) {
+            disk->opened = index;
+            return &disk->source->files[index];
+        }
+    }
+    return NULL;
+}
+
+/* Opens the archive, to be read from where the member begins. */
+static int open_member(struct gm_unpack_disk *disk, const struct gm_file *of, struct file *file)
+{
+    char archive[GM_PATH_BYTES_MAX];
+    const int rc = gm_zip_stream_create(&of->member, disk->heap, &file->member);
+    if (rc < 0)
+        return rc;
+    file->offset = of->member.offset;
+    snprintf(archive, sizeof archive, "%.*s", (int)of->archive_bytes, of->path);
+    return disk->inner.ops->open(disk->inner.self, archive, &file->inner);
+}
+
 static int unpack_open(void *self, const char *path, struct gm_disk_file **ret_file)
 {
     struct gm_unpack_disk *disk = self;
-    const enum gm_compression method = gm_compression_of(path, NULL);
+    const struct gm_file *of = find(disk, path);
+    const bool member = of != NULL && of->archive_bytes > 0;
+    const enum gm_compression method =
+        member ? GM_COMPRESSION_NONE : gm_compression_of(path, NULL);
     struct file *file = gm_heap_zalloc(disk->heap, sizeof *file);
     int rc = file == NULL ? -ENOMEM : 0;
-    if (rc == 0 && method != GM_COMPRESSION_NONE) {
+    if (rc == 0 && (member || method != GM_COMPRESSION_NONE)) {
         file->input = gm_heap_alloc(disk->heap, INPUT_BYTES);
-        rc = file->input == NULL ? -ENOMEM
-                                 : gm_unpacker_create(method, disk->heap, &file->unpacker);
+        rc = file->input == NULL ? -ENOMEM : 0;
     }
+    if (rc == 0 && method != GM_COMPRESSION_NONE)
+        rc = gm_unpacker_create(method, disk->heap, &file->unpacker);
     if (rc == 0)
-        rc = disk->inner.ops->open(disk->inner.self, path, &file->inner);
+        rc = member ? open_member(disk, of, file)
+                    : disk->inner.ops->open(disk->inner.self, path, &file->inner);
     if (rc < 0) {
         if (file != NULL)
             free_file(disk, file);
@@ -112,7 +151,7 @@ static int unpack_read(void *self, struct gm_disk_file *handle, uint64_t offset,
 {
     struct gm_unpack_disk *disk = self;
     struct file *file = (struct file *)handle;
-    if (file->unpacker == NULL)
+    if (file->unpacker == NULL && file->member == NULL)
         return disk->inner.ops->read(disk->inner.self, file->inner, offset, buffer, bytes, tag);
     GM_CHECK(!file->asked);
     file->asked = true;
@@ -127,14 +166,19 @@ static int64_t serve(struct gm_unpack_disk *disk, struct file *file, bool *ret_a
 {
     size_t got = 0;
     *ret_again = false;
-    const int rc = gm_unpacker_run(file->unpacker, &file->data, &file->bytes, file->buffer,
-                                   file->want, &got);
+    const int rc = file->member != NULL
+                       ? gm_zip_stream_run(file->member, &file->data, &file->bytes, file->buffer,
+                                           file->want, &got)
+                       : gm_unpacker_run(file->unpacker, &file->data, &file->bytes, file->buffer,
+                                         file->want, &got);
     if (rc < 0)
         return rc;
     if (got > 0)
         return (int64_t)got;
+    if (file->member != NULL && gm_zip_stream_ended(file->member))
+        return 0;
     if (file->ended)
-        return gm_unpacker_may_end(file->unpacker) ? 0 : GM_EJOB_CUT;
+        return file->member == NULL && gm_unpacker_may_end(file->unpacker) ? 0 : GM_EJOB_CUT;
     *ret_again = true;
     if (file->reading)
         return 0;

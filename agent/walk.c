@@ -35,15 +35,14 @@ bool gm_walk_wanted(const char *pattern)
     return find_stars(pattern) != NULL;
 }
 
-/* Whether a path matches, part by part. */
-static bool matches(const char *pattern, const char *path)
+bool gm_walk_matches(const char *pattern, const char *path)
 {
     if (strncmp(pattern, "**", 2) == 0 && (pattern[2] == '/' || pattern[2] == '\0')) {
         if (pattern[2] == '\0')
             return true;
         for (const char *at = path; at != NULL; at = strchr(at, '/')) {
             at += *at == '/';
-            if (matches(pattern + 3, at))
+            if (gm_walk_matches(pattern + 3, at))
                 return true;
         }
         return false;
@@ -56,7 +55,7 @@ static bool matches(const char *pattern, const char *path)
         return false;
     if (*pattern_end == '\0' || *path_end == '\0')
         return *pattern_end == *path_end;
-    return matches(pattern_end + 1, path_end + 1);
+    return gm_walk_matches(pattern_end + 1, path_end + 1);
 }
 
 static void keep(struct walk *walk, const char *path)
@@ -99,7 +98,7 @@ static int walk_directory(struct walk *walk, const char *path)
             rc = walk_directory(walk, below);
             free(below);
         } else if (stat(name, &target) == 0 && S_ISREG(target.st_mode) &&
-                   matches(walk->pattern, name + walk->root_bytes)) {
+                   gm_walk_matches(walk->pattern, name + walk->root_bytes)) {
             keep(walk, name);
         }
         free(name);

@@ -16,6 +16,9 @@
 /* True when the pattern has a part that is "**". */
 bool gm_walk_wanted(const char *pattern);
 
+/* Whether a path matches a pattern, part by part; "**" stands for any number of parts. */
+bool gm_walk_matches(const char *pattern, const char *path);
+
 /* The paths of all regular files that match, sorted; the caller frees each and the table.  Returns
  * 0, or -errno with the directory that could not be read in failed. */
 int gm_walk(const char *pattern, char ***ret_paths, size_t *ret_count, char *failed,

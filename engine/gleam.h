@@ -305,7 +305,9 @@ uint32_t gleam_broadcast_bytes(struct gleam_flow *flow, const void *data, size_t
 /* Lines of text as one bytes column, without "\n" or "\r\n".  path is a file, a glob or a directory
  * (its files, not deeper).  A part of it that is "**" stands for any directories, and for all files
  * below at its end; "-" is standard input.  partition_count 0 leaves it to the planner.  Files that
- * end in .gz, .zst or .bz2 are read as what is in them, each by one executor. */
+ * end in .gz, .zst or .bz2 are read as what is in them, each by one executor.  A .zip file is read
+ * as its members, in the order of their names, each a file of its own; "a.zip/in*.csv" are those
+ * whose names match. */
 struct gleam_dataset *gleam_read_text(struct gleam_flow *flow, const char *path,
                                       uint32_t partition_count);
 struct gleam_dataset *gleam_text_file(struct gleam_flow *flow, const char *path);
@@ -321,6 +323,15 @@ struct gleam_dataset *gleam_exec(struct gleam_flow *flow, const char *command);
 struct gleam_dataset *gleam_read_records(struct gleam_flow *flow, const char *path,
                                          uint32_t key_bytes, uint32_t value_bytes,
                                          uint32_t partition_count);
+/* What somebody sends over a connection: one of the executors listens at the address, lets one
+ * connection in, and reads lines until the other side closes; a connection that breaks off fails
+ * the job.  network is "tcp"; address is HOST:PORT with a number (127.0.0.1, [::1]) or localhost as
+ * host; port 0 is any free one, which the driver tells on stderr.  One partition; one bytes column,
+ * unless gleam_as right behind declares columns: then lines are rows with tabs between the values,
+ * as of gleam_read_tsv.  Only one step may read it.  Nobody is asked who they are, and nothing is
+ * encrypted: listen where only trusted programs can connect. */
+struct gleam_dataset *gleam_listen(struct gleam_flow *flow, const char *network,
+                                   const char *address);
 /* Strings of the program, one row each. */
 struct gleam_dataset *gleam_strings(struct gleam_flow *flow, const char *const *strings,
                                     size_t count);
@@ -673,6 +684,14 @@ void gleam_write_csv(struct gleam_dataset *dataset, const char *path,
 void gleam_write_tsv(struct gleam_dataset *dataset, const char *path,
                      const struct gleam_write_options *options);
 void gleam_write_jsonl(struct gleam_dataset *dataset, const char *path);
+/* The rows of all partitions to the stdin of one `sh -c COMMAND`, which runs in the driver's place
+ * and on all of its processors, as text (GLEAM_PIPE_TSV, GLEAM_PIPE_LINES: as gleam_write_text
+ * prints them), CSV or JSON lines.  Its stdout is the driver's.  That it stops reading early (head)
+ * is fine; that it ends with another status than 0, or by another signal than SIGPIPE, fails the
+ * job with its last lines on stderr.  When the job fails it is killed, without having seen an end
+ * of its input. */
+void gleam_write_to(struct gleam_dataset *dataset, const char *command,
+                    enum gleam_pipe_format format);
 /* Every row, in this process, in the thread of gleam_run.  Values are borrowed for the call;
  * non-zero ends the job with an error. */
 typedef int gleam_row_fn(void *argument, const struct gleam_value *row, uint32_t column_count);
@@ -711,6 +730,7 @@ void gleam_here(const char *file, int line);
 #define gleam_read_texts(...) (gleam_here(__FILE__, __LINE__), gleam_read_texts(__VA_ARGS__))
 #define gleam_exec(...) (gleam_here(__FILE__, __LINE__), gleam_exec(__VA_ARGS__))
 #define gleam_read_records(...) (gleam_here(__FILE__, __LINE__), gleam_read_records(__VA_ARGS__))
+#define gleam_listen(...) (gleam_here(__FILE__, __LINE__), gleam_listen(__VA_ARGS__))
 #define gleam_strings(...) (gleam_here(__FILE__, __LINE__), gleam_strings(__VA_ARGS__))
 #define gleam_byte_strings(...) (gleam_here(__FILE__, __LINE__), gleam_byte_strings(__VA_ARGS__))
 #define gleam_ints(...) (gleam_here(__FILE__, __LINE__), gleam_ints(__VA_ARGS__))
@@ -799,6 +819,7 @@ void gleam_here(const char *file, int line);
 #define gleam_write_csv(...) (gleam_here(__FILE__, __LINE__), gleam_write_csv(__VA_ARGS__))
 #define gleam_write_tsv(...) (gleam_here(__FILE__, __LINE__), gleam_write_tsv(__VA_ARGS__))
 #define gleam_write_jsonl(...) (gleam_here(__FILE__, __LINE__), gleam_write_jsonl(__VA_ARGS__))
+#define gleam_write_to(...) (gleam_here(__FILE__, __LINE__), gleam_write_to(__VA_ARGS__))
 #define gleam_output_row(...) (gleam_here(__FILE__, __LINE__), gleam_output_row(__VA_ARGS__))
 #endif
 

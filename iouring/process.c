@@ -511,6 +511,12 @@ int gm_process_host_create(struct gm_heap *heap, const cpu_set_t *cores,
     return 0;
 }
 
+void gm_process_host_kill(struct gm_process_host *host)
+{
+    stop_guard(host);
+    host->dead = true;
+}
+
 void gm_process_host_destroy(struct gm_process_host *host)
 {
     if (host == NULL)

@@ -39,6 +39,10 @@ int gm_process_host_create(struct gm_heap *heap, const cpu_set_t *cores,
 /* Kills what still runs; every process must have been released.  NULL is allowed. */
 void gm_process_host_destroy(struct gm_process_host *host);
 
+/* Kills everything that runs while its input is still open, so that no command takes its end for
+ * the end of its rows.  Nothing can be spawned any more. */
+void gm_process_host_kill(struct gm_process_host *host);
+
 /* The port; borrows the host. */
 struct gm_processes gm_process_host_port(struct gm_process_host *host);
 

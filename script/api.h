@@ -69,6 +69,8 @@ struct gleam_dataset *gleam_read_tsv(struct gleam_flow *flow, const char *path,
 struct gleam_dataset *gleam_read_jsonl(struct gleam_flow *flow, const char *path,
                                        uint32_t partition_count, int on_error);
 struct gleam_dataset *gleam_exec(struct gleam_flow *flow, const char *command);
+struct gleam_dataset *gleam_listen(struct gleam_flow *flow, const char *network,
+                                   const char *address);
 struct gleam_dataset *gleam_pipe_with(struct gleam_dataset *dataset, const char *step,
                                       const char *code, const struct gleam_pipe_options *options);
 struct gleam_dataset *gleam_pipe_as_args_with(struct gleam_dataset *dataset, const char *step,
@@ -82,3 +84,5 @@ void gleam_write_csv(struct gleam_dataset *dataset, const char *path,
 void gleam_write_tsv(struct gleam_dataset *dataset, const char *path,
                      const struct gleam_write_options *options);
 void gleam_write_jsonl(struct gleam_dataset *dataset, const char *path);
+void gleam_write_to(struct gleam_dataset *dataset, const char *command,
+                    enum gleam_pipe_format format);

@@ -25,9 +25,10 @@ struct gleam_write_options {
     bool unquoted, quote_all, header;
     const char *null_text;
 };
+enum gleam_pipe_format { GLEAM_PIPE_TSV, GLEAM_PIPE_CSV, GLEAM_PIPE_JSONL, GLEAM_PIPE_LINES };
 struct gleam_pipe_options {
     bool escape;
-    int format;
+    enum gleam_pipe_format format;
     uint32_t parallel;
 };
 ]]
@@ -126,6 +127,14 @@ function flow_methods:Exec(code)
     return dataset(self, C.gleam_exec(self.pointer, need("the command of Exec", "string", code)))
 end
 
+-- The lines that somebody sends over a connection; with As behind, rows of columns between tabs.
+function flow_methods:Listen(network, address)
+    need("the network of Listen", "string", network)
+    here()
+    return dataset(self, C.gleam_listen(self.pointer, network,
+        need("the address of Listen", "string", address)))
+end
+
 -- ---- written files -----------------------------------------------------------------------------------
 
 local write_readers = {delimiter = character, quote = character, unquoted = flag, quote_all = flag,
@@ -153,6 +162,20 @@ end
 function dataset_methods:WriteJsonl(path)
     here()
     C.gleam_write_jsonl(self.pointer, need("the path of WriteJsonl", "string", path))
+    return check_flow(self.flow)
+end
+
+-- WriteTo(COMMAND), WriteTo(COMMAND, {format = "csv"}): the rows to the command's stdin.
+local formats = {tsv = 0, csv = 1, jsonl = 2, lines = 3}
+
+function dataset_methods:WriteTo(code, options)
+    need("the command of WriteTo", "string", code)
+    if options ~= nil then
+        need("the options of WriteTo", "table", options)
+    end
+    here()
+    C.gleam_write_to(self.pointer, code,
+        fill("struct gleam_pipe_options", {format = one_of(formats)}, options, "WriteTo").format)
     return check_flow(self.flow)
 end
 
@@ -185,7 +208,7 @@ end)
 command("PipeAsArgs", {escape = flag, parallel = parallel}, function(d, step, code, options)
     return C.gleam_pipe_as_args_with(d, step, code, options)
 end)
-command("PipeRaw", {escape = flag, format = one_of {tsv = 0, csv = 1, jsonl = 2, lines = 3}},
+command("PipeRaw", {escape = flag, format = one_of(formats)},
     function(d, step, code, options)
         return C.gleam_pipe_raw(d, step, code, options)
     end)

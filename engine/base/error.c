@@ -67,6 +67,8 @@ const char *gm_error_name(int code)
         return "the compressed data ends in the middle; was the file cut?";
     case GM_EJOB_DAMAGED:
         return "the compressed data is damaged, or something else";
+    case GM_EJOB_ADDRESS:
+        return "it is no address HOST:PORT whose host is a number or localhost";
     case GM_EJOB_COMMAND:
         return "the command failed; what it said itself stands above";
     default:

@@ -41,6 +41,7 @@ enum {
     GM_EJOB_CUT = GM_ERR(GM_SCOPE_JOB, 6),         /* a compressed input ends too early */
     GM_EJOB_DAMAGED = GM_ERR(GM_SCOPE_JOB, 7),     /* a compressed input makes no sense */
     GM_EJOB_COMMAND = GM_ERR(GM_SCOPE_JOB, 8),     /* a command that gives input failed */
+    GM_EJOB_ADDRESS = GM_ERR(GM_SCOPE_JOB, 9),     /* no address that can be listened at */
 };
 
 struct gm_error {

@@ -40,6 +40,7 @@ enum gm_node_kind {
     GM_NODE_WRITE,
     GM_NODE_AVG,
     GM_NODE_COUNT_DISTINCT,
+    GM_NODE_WRITE_TO, /* a command */
 };
 
 enum gm_pipe_mode { GM_PIPE_ROWS, GM_PIPE_ARGS, GM_PIPE_RAW };
@@ -49,13 +50,15 @@ enum gm_output_kind {
     GM_OUTPUT_PATH,
     GM_OUTPUT_ROW,
     GM_OUTPUT_PARTS, /* a directory; executors write the files */
+    GM_OUTPUT_COMMAND,
 };
 
 /* Where rows leave the flow; stays in the driver. */
 struct gm_output {
     enum gm_output_kind kind;
     FILE *stream;               /* borrowed */
-    char *path;                 /* owned */
+    char *path;                 /* owned; or the command */
+    const char *where;          /* of a command: of its step, for messages; borrowed */
     gleam_row_fn *function;
     void *argument;
     uint32_t node;
@@ -88,6 +91,7 @@ struct gleam_dataset {
     struct gleam_csv_options *csv; /* owned, with its texts; read csv */
     bool json;                     /* read csv: lines of JSON instead */
     bool command;                  /* read text: its one path is a command */
+    bool listen;                   /* read text: its one path is an address; rows when declared */
     struct gm_write_plan *write;   /* owned; write */
 
     /* steps */

@@ -90,6 +90,34 @@ struct gleam_dataset *gleam_read_jsonl(struct gleam_flow *flow, const char *path
     return node;
 }
 
+/* HOST:PORT; what the host is shows when somebody listens there. */
+static bool has_address_form(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || colon == text || colon[1] == '\0' ||
+        strspn(colon + 1, "0123456789") != strlen(colon + 1))
+        return false;
+    return strlen(colon + 1) <= 5 && strtoul(colon + 1, NULL, 10) <= UINT16_MAX;
+}
+
+struct gleam_dataset *gleam_listen(struct gleam_flow *flow, const char *network,
+                                   const char *address)
+{
+    if (network == NULL || strcmp(network, "tcp") != 0)
+        return gm_flow_mistake(flow, "the network to listen at must be \"tcp\"");
+    if (address == NULL || !has_address_form(address))
+        return gm_flow_mistake(flow, "the address to listen at must be HOST:PORT, such as "
+                                     "127.0.0.1:9000, or with port 0 for any that is free");
+    struct gleam_dataset *node = gleam_read_texts(flow, &address, 1, 1);
+    if (node == NULL)
+        return NULL;
+    node->listen = true;
+    node->csv = gm_csv_options_copy(&(struct gleam_csv_options){.delimiter = '\t',
+                                                                .unquoted = true});
+    snprintf(node->name, sizeof node->name, "listen");
+    return node;
+}
+
 struct gleam_dataset *gleam_exec(struct gleam_flow *flow, const char *command)
 {
     if (command == NULL || command[0] == '\0')

@@ -36,6 +36,35 @@ void gleam_write_jsonl(struct gleam_dataset *dataset, const char *path)
     add_write(dataset, path, "write jsonl", &(struct gm_write_plan){.format = GM_WRITE_JSONL});
 }
 
+void gleam_write_to(struct gleam_dataset *dataset, const char *command,
+                    enum gleam_pipe_format format)
+{
+    struct gm_write_plan write = {.format = GM_WRITE_TEXT};
+    if (format == GLEAM_PIPE_CSV)
+        write = (struct gm_write_plan){.format = GM_WRITE_CSV, .delimiter = ',', .quote = '"'};
+    else if (format == GLEAM_PIPE_JSONL)
+        write.format = GM_WRITE_JSONL;
+    if (dataset != NULL && (command == NULL || command[0] == '\0')) {
+        gm_flow_mistake(dataset->flow, "the command to write to is empty");
+        return;
+    }
+    if (dataset != NULL && (unsigned)format > GLEAM_PIPE_LINES) {
+        gm_flow_mistake(dataset->flow, "there is no such format of rows for a command");
+        return;
+    }
+    struct gm_output *output = gm_flow_add_output(dataset, GM_NODE_WRITE_TO, "write to");
+    if (output == NULL)
+        return;
+    struct gleam_dataset *node = dataset->flow->nodes[output->node];
+    node->write = malloc(sizeof write);
+    GM_CHECK(node->write != NULL);
+    *node->write = write;
+    output->kind = GM_OUTPUT_COMMAND;
+    output->path = strdup(command);
+    output->where = node->where;
+    GM_CHECK(output->path != NULL);
+}
+
 static void write_separated(struct gleam_dataset *dataset, const char *path, const char *name,
                             const struct gleam_write_options *options, char delimiter, char quote)
 {

@@ -54,6 +54,11 @@ bool gm_source_is_command(const struct gm_source *source)
     return source->file_count == 1 && source->files[0].command;
 }
 
+bool gm_source_listens(const struct gm_source *source)
+{
+    return source->file_count == 1 && source->files[0].listen;
+}
+
 bool gm_source_has_files(const struct gm_source *source)
 {
     return source->kind == GM_SOURCE_TEXT || source->kind == GM_SOURCE_CSV;
@@ -66,7 +71,7 @@ uint32_t gm_plan_word_count(const struct gm_plan *plan)
         const struct gm_source *source = &plan->chains[i].source;
         if (source->csv != NULL && source->csv->parity != GM_CSV_PARITY_NONE)
             count += 1 + source->segment_count;
-        count += gm_source_is_command(source);
+        count += gm_source_is_command(source) || gm_source_listens(source);
     }
     return count;
 }
@@ -160,6 +165,7 @@ static void print_source(const struct gm_source *source, FILE *file)
         fprintf(file, "  read %s %s%s%s, %u file%s, %s, %u partition%s%s",
                 gm_source_is_command(source) ? "command"
                 : source->record_bytes > 0   ? "records"
+                : gm_source_listens(source)  ? "connection to"
                                              : "text",
                 source->file_count > 0 ? source->files[0].path : "(no file)",
                 source->file_count > 1 ? " ..." : "", source->tokenize ? " + tokenize (fused)"

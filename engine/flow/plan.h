@@ -21,6 +21,7 @@
 #include "engine/row/schema.h"
 #include "engine/sink/write.h"
 #include "engine/source/csv.h"
+#include "engine/source/zip.h"
 #include "engine/udf/lua.h"
 
 enum gm_step_kind {
@@ -118,6 +119,9 @@ struct gm_file {
     char *path;     /* owned */
     uint64_t bytes; /* when planned; UINT64_MAX unknown */
     bool command;   /* path is a command; its output is the file */
+    bool listen;    /* path is an address; what the one who connects sends is the file */
+    uint32_t archive_bytes; /* of path: the archive that has the file as member; 0: it is none */
+    struct gm_zip_member member;
 };
 
 /* How a reader learns whether its segment begins inside quotes. */
@@ -181,7 +185,7 @@ struct gm_source {
     uint32_t input_count;
     struct gm_csv_plan *csv; /* owned; CSV */
     /* Of a command: the word of the region with its process group while it runs, for the driver to
-     * kill when the executor could not. */
+     * kill when the executor could not.  Of a source that listens: the word with its port. */
     uint32_t command_word;
 };
 
@@ -242,6 +246,9 @@ void gm_plan_fini(struct gm_plan *plan);
 
 /* True for a source that is what a command writes. */
 bool gm_source_is_command(const struct gm_source *source);
+
+/* True for a source that is what comes over a connection. */
+bool gm_source_listens(const struct gm_source *source);
 
 /* True for sources with files, segments and partition_ends. */
 bool gm_source_has_files(const struct gm_source *source);

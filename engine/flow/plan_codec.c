@@ -35,6 +35,18 @@ static void write_order(struct gm_writer *writer, const struct gleam_order *orde
     }
 }
 
+static void write_member(struct gm_writer *writer, const struct gm_file *file)
+{
+    gm_writer_u32(writer, file->archive_bytes);
+    if (file->archive_bytes == 0)
+        return;
+    gm_writer_u64(writer, file->member.offset);
+    gm_writer_u64(writer, file->member.packed_bytes);
+    gm_writer_u64(writer, file->member.bytes);
+    gm_writer_u32(writer, file->member.crc);
+    gm_writer_bool(writer, file->member.deflated);
+}
+
 static void write_source(struct gm_writer *writer, const struct gm_source *source)
 {
     gm_writer_u8(writer, (uint8_t)source->kind);
@@ -52,6 +64,8 @@ static void write_source(struct gm_writer *writer, const struct gm_source *sourc
         gm_writer_string(writer, source->files[i].path);
         gm_writer_u64(writer, source->files[i].bytes);
         gm_writer_bool(writer, source->files[i].command);
+        gm_writer_bool(writer, source->files[i].listen);
+        write_member(writer, &source->files[i]);
     }
     gm_writer_u32(writer, source->segment_count);
     for (uint32_t i = 0; i < source->segment_count; i++) {
@@ -217,6 +231,19 @@ static char *read_optional(struct gm_cursor *cursor, uint32_t bytes_max)
     return NULL;
 }
 
+static void read_member(struct gm_cursor *cursor, struct gm_file *file)
+{
+    file->archive_bytes = gm_cursor_u32(cursor);
+    if (file->archive_bytes == 0)
+        return;
+    expect(cursor, file->path != NULL && file->archive_bytes <= strlen(file->path));
+    file->member.offset = gm_cursor_u64(cursor);
+    file->member.packed_bytes = gm_cursor_u64(cursor);
+    file->member.bytes = gm_cursor_u64(cursor);
+    file->member.crc = gm_cursor_u32(cursor);
+    file->member.deflated = gm_cursor_bool(cursor);
+}
+
 static void read_files(struct gm_cursor *cursor, struct gm_source *source)
 {
     source->file_count = gm_cursor_count(cursor, GM_FILES_MAX, 12);
@@ -225,6 +252,8 @@ static void read_files(struct gm_cursor *cursor, struct gm_source *source)
         source->files[i].path = read_text(cursor, GM_PATH_BYTES_MAX, NULL);
         source->files[i].bytes = gm_cursor_u64(cursor);
         source->files[i].command = gm_cursor_bool(cursor);
+        source->files[i].listen = gm_cursor_bool(cursor);
+        read_member(cursor, &source->files[i]);
     }
     source->segment_count = gm_cursor_count(cursor, UINT32_MAX, 20);
     source->segments = table(source->segment_count, sizeof *source->segments);

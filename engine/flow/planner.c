@@ -475,6 +475,8 @@ static int plan_output(struct planner *planner, const struct gleam_dataset *node
 {
     if (node->kind == GM_NODE_WRITE)
         return plan_write(planner, node);
+    if (node->kind == GM_NODE_WRITE_TO)
+        return gm_planner_write_to(planner, node);
     if (node->kind == GM_NODE_FORMAT) {
         struct gm_format format;
         struct gm_error error = {0};
@@ -546,16 +548,20 @@ static int records_schema(struct planner *planner, const struct gleam_dataset *n
 static int find_files(struct planner *planner, const struct gleam_dataset *node,
                       struct gm_file_list *list)
 {
+    const bool looked_up = !node->command && !node->listen;
     int rc = 0;
-    if (node->command) {
+    if (!looked_up) {
         list->files = calloc(1, sizeof *list->files);
         GM_CHECK(list->files != NULL);
         list->files[0] = (struct gm_file){
-            .path = strdup(node->paths[0]), .bytes = UINT64_MAX, .command = true};
+            .path = strdup(node->paths[0]),
+            .bytes = UINT64_MAX,
+            .command = node->command,
+            .listen = node->listen};
         GM_CHECK(list->files[0].path != NULL);
         list->count = 1;
     }
-    for (size_t i = 0; i < node->path_count && rc == 0 && !node->command; i++) {
+    for (size_t i = 0; i < node->path_count && rc == 0 && looked_up; i++) {
         struct gm_error error = {0};
         rc = planner->list_files(node->paths[i], list, &error);
         if (rc < 0)
@@ -576,6 +582,7 @@ static int plan_csv(struct planner *planner, const struct gleam_dataset *node,
                                      .words_begin = gm_plan_word_count(&planner->plan)};
     struct gm_file_list list = {0};
     planner->chain->source.kind = GM_SOURCE_CSV;
+    planner->chain->source.command_word = node->listen ? request.words_begin : 0;
     int rc = find_files(planner, node, &list);
     if (rc == 0 && as != NULL)
         rc = gm_planner_parse_columns(planner, as, &request.schema);
@@ -593,7 +600,8 @@ static int plan_text(struct planner *planner, struct gleam_dataset *node, bool f
     struct gm_file_list list = {0};
     struct gm_source *source = &planner->chain->source;
     source->kind = GM_SOURCE_TEXT;
-    source->command_word = node->command ? gm_plan_word_count(&planner->plan) : 0;
+    source->command_word =
+        node->command || node->listen ? gm_plan_word_count(&planner->plan) : 0;
     int rc = find_files(planner, node, &list);
     if (rc < 0)
         return rc;
@@ -621,11 +629,14 @@ static int plan_source(struct planner *planner, struct gleam_dataset *node,
     planner->ranges = false;
     struct gm_source *source = &add_chain(planner)->source;
     snprintf(source->name, sizeof source->name, "%s", node->name);
-    if (node->kind == GM_NODE_READ_TEXT || node->kind == GM_NODE_READ_RECORDS) {
+    if (gm_planner_check_listener(planner, node) < 0)
+        return planner->error->code;
+    if (node->kind == GM_NODE_READ_RECORDS ||
+        (node->kind == GM_NODE_READ_TEXT && !gm_planner_reads_declared(node, as))) {
         int rc = plan_text(planner, node, fine);
         if (rc < 0)
             return rc;
-    } else if (node->kind == GM_NODE_READ_CSV) {
+    } else if (node->kind == GM_NODE_READ_CSV || node->listen) {
         int rc = plan_csv(planner, node, as, fine);
         if (rc < 0)
             return rc;
@@ -685,6 +696,7 @@ static int plan_step(struct planner *planner, const struct gleam_dataset *node,
         return gm_planner_sort_step(planner, node);
     case GM_NODE_FORMAT:
     case GM_NODE_WRITE:
+    case GM_NODE_WRITE_TO:
     case GM_NODE_OUTPUT_ROW:
         return plan_output(planner, node);
     default:
@@ -725,7 +737,7 @@ int gm_planner_path(struct planner *planner, struct gleam_dataset *end)
                  ? gm_planner_meeting(planner, path[0])
                  : plan_source(planner, path[0], as, !shows_partitions(path, count));
     /* CSV's declaration is part of reading it. */
-    for (uint32_t i = path[0]->kind == GM_NODE_READ_CSV && as != NULL ? 2 : 1;
+    for (uint32_t i = gm_planner_reads_declared(path[0], as) ? 2 : 1;
          i < count && rc == 0; i++) {
         bool used_next = false;
         planner->path = path; /* a meeting has planned other paths */

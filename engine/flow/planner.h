@@ -22,6 +22,7 @@ struct gm_file_list {
     struct gm_file *files;
     uint32_t count;
     gm_sample_file_fn *sample; /* how to look into them; NULL: they cannot be */
+    const char *members; /* while paths are looked up: of archives, those that match; NULL: all */
 };
 
 /* Looks up a path, glob or directory and appends to the list.  Returns 0 or < 0 with error. */

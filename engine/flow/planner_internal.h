@@ -26,6 +26,7 @@ struct planner {
     /* The partitions at its end are the ranges of one that is sorted: taken one after the other,
      * they are that partition. */
     bool ranges;
+    bool listened[GM_STEPS_MAX]; /* datasets that were planned as sources, by index */
     struct gleam_dataset *const *path; /* of the output that is planned, from its source on */
     uint32_t path_count;
     uint32_t path_index; /* of the dataset that is planned */
@@ -106,6 +107,14 @@ void gm_planner_copy_function(struct gm_step *step, const struct gleam_dataset *
 /* "word bytes, n i64?" of an `as` dataset.  Returns 0 or < 0 with the error set. */
 int gm_planner_parse_columns(struct planner *planner, const struct gleam_dataset *node,
                              struct gm_schema *ret_schema);
+
+/* plan_once.c: whether the declaration right behind a source is part of reading it. */
+bool gm_planner_reads_declared(const struct gleam_dataset *node, const struct gleam_dataset *as);
+/* plan_once.c: what leads to several steps is planned once for each of them, but somebody connects
+ * only once.  Returns 0 or < 0 with the error set. */
+int gm_planner_check_listener(struct planner *planner, const struct gleam_dataset *node);
+/* plan_once.c: the output that is a command. */
+int gm_planner_write_to(struct planner *planner, const struct gleam_dataset *node);
 
 /* plan_lua.c: a map, flat map or for each by a Lua function; *used_next: the declaration behind it
  * is part of it. */

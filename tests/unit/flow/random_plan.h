@@ -109,6 +109,15 @@ static inline void random_source(uint64_t *random, struct gm_source *source)
         source->files[i].path = random_string(random);
         source->files[i].bytes = random_below(random, 3) ? random_next(random) : UINT64_MAX;
         source->files[i].command = random_below(random, 2);
+        source->files[i].listen = random_below(random, 2);
+        source->files[i].archive_bytes =
+            random_below(random, (uint32_t)strlen(source->files[i].path) + 1);
+        if (source->files[i].archive_bytes > 0)
+            source->files[i].member = (struct gm_zip_member){.offset = random_next(random),
+                                                             .packed_bytes = random_next(random),
+                                                             .bytes = random_next(random),
+                                                             .crc = (uint32_t)random_next(random),
+                                                             .deflated = random_below(random, 2)};
     }
     source->segment_count = source->file_count > 0 ? random_below(random, 30) : 0;
     source->segments = random_table(source->segment_count, sizeof *source->segments);
