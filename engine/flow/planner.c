@@ -782,6 +782,7 @@ int gm_planner_make(struct gleam_flow *flow, uint32_t executor_count, gm_list_fi
             return rc;
         }
     }
+    gm_plan_prune(&planner.plan);
     *ret_plan = planner.plan;
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "engine/flow/flow.h"
 #include "engine/flow/plan.h"
 #include "engine/flow/planner.h"
+#include "engine/flow/prune.h"
 #include "engine/row/row.h"
 
 struct planner {

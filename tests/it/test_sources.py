@@ -230,5 +230,30 @@ class WriteTo(ScriptCase):
         self.assertFalse(os.path.exists(out))
 
 
+class Prune(ScriptCase):
+
+    def rows(self, path, read, rest, *options):
+        return self.run_ok(self.script("gleam.New():Read(gleam.%s)%s:Run()" % (read % path, rest),
+                                       options=options)).out
+
+    def test_columns_that_nobody_reads(self):
+        csv = self.file("id,name,n,x\n1,a,10,1.5\n2,b,bad,2.5\n3,\"c\nd\",30,3.5\n", "rows.csv")
+        jsonl = self.file("{\"id\":1,\"name\":\"a\",\"n\":1}\n{\"n\":\"x\",\"id\":2,\"name\":\"b\"}\n",
+                          "rows.jsonl")
+        declared = ":As(\"id i64, name bytes, n i64, x f64\")"
+        two = ":Where(1, \">\", 1):Select(4, 2):Sort():Printlnf(\"%v %v\")"
+        header = "Csv(\"%s\", {header = true})"
+        self.assertEqual(self.rows(csv, header, declared + two), "2.5 b\n3.5 c\nd\n")
+        self.assertIn("3 of 4 columns",
+                      self.rows(csv, header, declared + two, "--plan"))
+        self.assertEqual(self.rows(csv, "Csv(\"%s\", {header = true, types = \"auto\"})", two),
+                         "2.5 b\n3.5 c\nd\n")
+        self.assertEqual(self.rows(jsonl, "Jsonl(\"%s\")", ":As(\"id i64, name bytes, n i64\")"
+                                   ":Select(2, 1):Sort():Printlnf(\"%s %d\")"), "a 1\nb 2\n")
+        # The bad number still decides about its row.
+        self.assertEqual(self.rows(csv, "Csv(\"%s\", {header = true, on_error = \"skip\"})",
+                                   declared + two), "3.5 c\nd\n")
+
+
 if __name__ == "__main__":
     lib.main()
