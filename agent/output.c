@@ -268,6 +268,8 @@ static int flush(struct gm_output_writer *writer)
 
 static int write_text(struct gm_output_writer *writer, const uint8_t *data, size_t bytes)
 {
+    if (bytes == 0) /* data may be NULL, which memcpy must not see */
+        return 0;
     if (writer->buffered + bytes > BUFFER_BYTES) {
         int rc = flush(writer);
         if (rc < 0)

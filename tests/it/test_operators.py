@@ -201,6 +201,8 @@ class Joins(OperatorCase):
                             "join", "inner", "1", "1", spec, spec])
         self.assertEqual(done.status, 0, done.err)
         self.assertEqual(len(rows_of(done.out)), 60000)
+        rows.rows *= 3
+        spec = self.input(rows, 4)
         self.refused([lib.binary("operators"), "--executors", 1, "--memory", "32M",
                       "join", "inner", "1", "1", spec, spec], 1,
                      "step 'meet'", "rows to join", "--memory", "operators.c:")
