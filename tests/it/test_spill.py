@@ -19,6 +19,7 @@ SPILL = lib.binary("spill")
 GLEAM = lib.binary("gleam")
 MEMORY = "48M"  # for two executors and the driver
 LINES = driver.scaled(1200000)
+MORE_THAN_MEMORY = 400000  # lines: the least that does not fit, so no less under sanitizers
 
 
 def random_lines(path, count, distinct=None):
@@ -102,14 +103,14 @@ class Spill(lib.Case):
         self.assertGreater(sum(step["spilled_bytes"] for step in reduce), 0)
 
     def test_without_io_uring(self):
-        random_lines(self.input, LINES // 3)
+        random_lines(self.input, MORE_THAN_MEMORY)
         self.extra = {"GLEAM_IO_URING": "off"}
         stats = self.run_flow("sort", "--memory", MEMORY)
         self.assertEqual(self.result(), sorted(self.lines()))
         self.assertGreater(stats["spilled_bytes"], 0)
 
     def test_several_directories(self):
-        random_lines(self.input, LINES // 3)
+        random_lines(self.input, MORE_THAN_MEMORY)
         folders = [os.path.join(self.dir, name) for name in ("a", "b")]
         for folder in folders:
             os.mkdir(folder)
@@ -119,7 +120,7 @@ class Spill(lib.Case):
         self.assertEqual([os.listdir(folder) for folder in folders], [[], []])
 
     def test_a_directory_that_went_away(self):
-        random_lines(self.input, LINES // 3)
+        random_lines(self.input, MORE_THAN_MEMORY)
         folder = os.path.join(self.dir, "gone")
         self.run_bad([SPILL, "sort", self.input, self.output, "--memory", MEMORY, "--cores", "1",
                       "--executors", "2"], folder, "--spill-dir", env={"TMPDIR": folder},
