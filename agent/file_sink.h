@@ -7,7 +7,7 @@
  * Threads:   one executor's.
  * Blocking:  write(2) into the page cache, which waits when too much of it is dirty.  Nobody waits
  *            for this executor meanwhile but those that send to it.
- * Memory:    16 bytes per partition.
+ * Memory:    16 bytes per partition, and 128 KiB for the file that was pushed to last.
  */
 #ifndef GM_AGENT_FILE_SINK_H
 #define GM_AGENT_FILE_SINK_H

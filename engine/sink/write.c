@@ -37,20 +37,23 @@ static char *put(char *out, const void *data, size_t bytes)
     return out + bytes;
 }
 
+/* Two digits a division.  20 bytes are written, whatever the number. */
 static char *put_i64(char *out, int64_t number)
 {
-    char digits[20];
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233"
+                                "34353637383940414243444546474849505152535455565758596061626364656667"
+                                "6869707172737475767778798081828384858687888990919293949596979899";
+    char digits[40] = {0};
+    size_t at = 20;
     uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
-    size_t count = 0;
-    do {
-        digits[count++] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
+    for (; rest >= 10; rest /= 100)
+        memcpy(digits + (at -= 2), pairs + 2 * (rest % 100), 2);
+    if (rest > 0 || at == 20)
+        digits[--at] = (char)('0' + rest);
     if (number < 0)
         *out++ = '-';
-    while (count > 0)
-        *out++ = digits[--count];
-    return out;
+    memcpy(out, digits + at, 20);
+    return out + (20 - at);
 }
 
 /* Numbers and truths as %v prints them. */
