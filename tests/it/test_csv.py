@@ -521,6 +521,26 @@ class Written(CsvCase):
         self.write("csv", target, self.file("a,b\n"))
         self.assertEqual(sum(self.parts_of(target)[1]), 1)
 
+    def test_a_folder_that_may_no_longer_be_written(self):
+        """The output appears by a rename, which is refused after all the work was done."""
+        folder, endless = os.path.join(self.dir, "closed"), os.path.join(self.dir, "endless")
+        os.mkdir(folder)
+        os.chmod(folder, 0o777)
+        os.mkfifo(endless)
+        os.chmod(endless, 0o666)
+        process = self.start(self.as_nobody(self.csv("write", "csv", folder + "/out", endless,
+                                                     "as=a bytes, b bytes")))
+        with open(endless, "wb") as pipe:
+            pipe.write(b"a,b\n" * 100000)
+            pipe.flush()
+            self.assertTrue(lib.wait_until(lambda: os.listdir(folder), 10))
+            os.chmod(folder, 0o555)
+        _, err = process.communicate(timeout=30 * lib.SLOWER)
+        self.assertEqual(process.returncode, 1, err)
+        for word in (folder.encode(), b"Permission denied"):
+            self.assertIn(word, err)
+        self.assertFalse(os.path.exists(folder + "/out"))
+
     def test_two_jobs_at_the_same_time(self):
         target = os.path.join(self.dir, "out")
         count = lib_scaled(200000)

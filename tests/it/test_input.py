@@ -251,6 +251,14 @@ class OddFiles(driver.DriverCase):
         self.assertEqual((process.returncode, err), (0, b""))
         self.assertEqual(out, b"".join(b"line %d\n" % i for i in range(50000)) + b"end\n")
 
+    def test_names_that_are_not_utf8(self):
+        name = os.path.join(os.fsencode(self.dir), b"caf\xe9 \xff.txt")
+        with open(name, "wb") as file:
+            file.write(b"one\ntwo\n")
+        for path in (name, name[:-6] + b"*", os.fsencode(self.dir)):
+            done = self.run_ok(self.flows("lines", 0, os.fsdecode(path)))
+            self.assertEqual(sorted(done.out.split()), ["one", "two"])
+
     def test_a_directory_and_globs(self):
         for i in range(40):
             self.file("word%d\n" % i * (i % 3), "part-%02d.txt" % i)
