@@ -40,9 +40,10 @@ static char *put(char *out, const void *data, size_t bytes)
 /* Two digits a division.  20 bytes are written, whatever the number. */
 static char *put_i64(char *out, int64_t number)
 {
-    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233"
-                                "34353637383940414243444546474849505152535455565758596061626364656667"
-                                "6869707172737475767778798081828384858687888990919293949596979899";
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
     char digits[40] = {0};
     size_t at = 20;
     uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
