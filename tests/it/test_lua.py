@@ -28,7 +28,8 @@ class LuaCase(driver.DriverCase):
                           *arguments)
 
     def code(self, text, *options):
-        return self.gleam("--quiet", *options, "-e", text)
+        """On one executor, whose rows come in order, unless the options name more."""
+        return self.gleam("--quiet", "--executors", "1", *options, "-e", text)
 
     def says(self, text, *words, status=1, **more):
         """The script fails with one line that holds the words."""

@@ -8,7 +8,9 @@ import lib
 
 class HostileCase(driver.DriverCase):
     def code(self, text, *options):
-        return [lib.binary("gleam"), "run", "--quiet", "--memory", "512M", *options, "-e", text]
+        """On one executor, whose rows come in order, unless the options name more."""
+        return [lib.binary("gleam"), "run", "--quiet", "--memory", "512M", "--executors", "1",
+                *options, "-e", text]
 
     def gives(self, text, lines, *options):
         self.assertEqual(self.run_ok(self.code(text, *options)).out.splitlines(), lines)
