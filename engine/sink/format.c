@@ -9,6 +9,7 @@
 
 #include "engine/base/check.h"
 #include "engine/row/list.h"
+#include "engine/sink/i64.h"
 
 /* Longest text of one number: %f of DBL_MAX has 309 digits; width and precision are at most 999. */
 #define NUMBER_BYTES_MAX 2048
@@ -157,10 +158,8 @@ void gm_format_fini(struct gm_format *format)
     format->text = NULL;
 }
 
-bool gm_text_reserve(struct gm_text *text, size_t bytes)
+bool gm_text_grow(struct gm_text *text, size_t bytes)
 {
-    if (text->capacity - text->length >= bytes)
-        return true;
     size_t capacity = text->capacity > 0 ? text->capacity : 4096;
     while (capacity - text->length < bytes)
         capacity *= 2;
@@ -205,23 +204,6 @@ static int append_padded(struct gm_text *text, const struct gm_format_piece *pie
     return 0;
 }
 
-static size_t print_i64(int64_t number, char *out)
-{
-    char digits[20];
-    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
-    size_t count = 0;
-    do {
-        digits[count++] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    size_t length = 0;
-    if (number < 0)
-        out[length++] = '-';
-    while (count > 0)
-        out[length++] = digits[--count];
-    return length;
-}
-
 /* The shortest of 15, 16 or 17 digits that reads back as the same double. */
 static size_t print_f64(double number, char *out, size_t out_bytes)
 {
@@ -244,7 +226,7 @@ const char *gm_value_text(const struct gleam_value *value, char number[GM_VALUE_
     const char *text = number;
     switch (value->kind) {
     case GLEAM_I64:
-        *ret_length = print_i64(value->i64, number);
+        *ret_length = (size_t)(gm_put_i64(number, value->i64) - number);
         return number;
     case GLEAM_F64:
         *ret_length = print_f64(value->f64, number, GM_VALUE_TEXT_BYTES);
@@ -321,7 +303,7 @@ static int append_number(struct gm_text *text, const struct gm_format_piece *pie
     char spec[32];
     int length;
     if (value->kind == GLEAM_I64 && piece->plain)
-        return gm_text_append(text, number, print_i64(value->i64, number));
+        return gm_text_append(text, number, (size_t)(gm_put_i64(number, value->i64) - number));
     if (value->kind == GLEAM_I64) {
         snprintf(spec, sizeof spec, "%s" PRId64, piece->spec);
         length = snprintf(number, sizeof number, spec, value->i64);

@@ -45,7 +45,11 @@ struct gm_text {
 };
 
 /* Room for `bytes` more behind length; false when the heap's budget is spent. */
-bool gm_text_reserve(struct gm_text *text, size_t bytes);
+bool gm_text_grow(struct gm_text *text, size_t bytes);
+static inline bool gm_text_reserve(struct gm_text *text, size_t bytes)
+{
+    return text->capacity - text->length >= bytes || gm_text_grow(text, bytes);
+}
 /* Returns 0 or GM_ETASK_MEMORY; data may be NULL when bytes is 0. */
 int gm_text_append(struct gm_text *text, const void *data, size_t bytes);
 

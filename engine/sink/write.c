@@ -8,6 +8,7 @@
 #endif
 
 #include "engine/base/check.h"
+#include "engine/sink/i64.h"
 
 /* Longest text of a number, bool or null, with its quotes. */
 #define SCALAR_BYTES_MAX 40
@@ -17,17 +18,7 @@
 /* Room for `bytes` more, or NULL. */
 static char *reserve(struct gm_text *text, size_t bytes)
 {
-    if (text->capacity - text->length < bytes) {
-        size_t capacity = text->capacity > 0 ? text->capacity : 4096;
-        while (capacity - text->length < bytes)
-            capacity *= 2;
-        char *data = gm_heap_realloc(text->heap, text->data, text->capacity, capacity);
-        if (data == NULL)
-            return NULL;
-        text->data = data;
-        text->capacity = capacity;
-    }
-    return text->data + text->length;
+    return gm_text_reserve(text, bytes) ? text->data + text->length : NULL;
 }
 
 static char *put(char *out, const void *data, size_t bytes)
@@ -37,31 +28,11 @@ static char *put(char *out, const void *data, size_t bytes)
     return out + bytes;
 }
 
-/* Two digits a division.  20 bytes are written, whatever the number. */
-static char *put_i64(char *out, int64_t number)
-{
-    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-                                "25262728293031323334353637383940414243444546474849"
-                                "50515253545556575859606162636465666768697071727374"
-                                "75767778798081828384858687888990919293949596979899";
-    char digits[40] = {0};
-    size_t at = 20;
-    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
-    for (; rest >= 10; rest /= 100)
-        memcpy(digits + (at -= 2), pairs + 2 * (rest % 100), 2);
-    if (rest > 0 || at == 20)
-        digits[--at] = (char)('0' + rest);
-    if (number < 0)
-        *out++ = '-';
-    memcpy(out, digits + at, 20);
-    return out + (20 - at);
-}
-
 /* Numbers and truths as %v prints them. */
 static char *put_scalar(char *out, const struct gleam_value *value)
 {
     if (value->kind == GLEAM_I64)
-        return put_i64(out, value->i64);
+        return gm_put_i64(out, value->i64);
     return out + gm_format_value(value, out, SCALAR_BYTES_MAX);
 }
 
@@ -353,7 +324,7 @@ static uint32_t put_plain_rows(const struct gm_write_plan *plan, const struct gm
             const struct gm_vector *vector = &batch->columns[i];
             const uint32_t at = vector->constant ? 0 : row;
             if (vector->kind == GLEAM_I64) {
-                out = put_i64(out, vector->i64[at]);
+                out = gm_put_i64(out, vector->i64[at]);
             } else {
                 const struct gm_bytes *value = &vector->bytes[at];
                 plain &= copy_plain(out, value->data, value->length, marks);
