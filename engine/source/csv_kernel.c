@@ -153,8 +153,20 @@ ALWAYS_INLINE uint32_t *emit_bits(uint32_t *out, uint64_t ends, uint32_t base)
     return next;
 }
 
-/* The body of a variant.  A macro, because its parts must be inlined into a function that has the
- * variant's instructions switched on. */
+/* The bodies of a variant.  Macros, because their parts must be inlined into a function that has
+ * the variant's instructions switched on. */
+#define MASKS_BODY(equal)                                                                          \
+    const uint64_t use_quotes = dialect->quote != 0 ? ~UINT64_C(0) : 0;                            \
+    return (struct block_masks){equal(at, dialect->delimiter), equal(at, '\n'),                    \
+                                equal(at, dialect->quote) & use_quotes, equal(at, '\r')}
+
+#define COUNT_BODY(equal)                                                                          \
+    uint64_t count = 0;                                                                            \
+    size_t i = 0;                                                                                  \
+    for (; bytes - i >= BLOCK_BYTES; i += BLOCK_BYTES)                                             \
+        count += (uint64_t)__builtin_popcountll(equal(data + i, byte));                            \
+    return count + count_scalar(data + i, bytes - i, byte)
+
 #define SCAN_BODY(masks_of, prefix_xor, emit)                                                      \
     struct walk walk = {scanner->at,         scanner->inside,       scanner->may_open,             \
                         scanner->has_closed, scanner->has_returned, 0};                            \
@@ -237,10 +249,7 @@ ALWAYS_INLINE uint64_t equal_sse2(const uint8_t *at, uint8_t byte)
 ALWAYS_INLINE struct block_masks masks_sse2(const uint8_t *at,
                                             const struct gm_csv_dialect *dialect)
 {
-    const uint64_t use_quotes = dialect->quote != 0 ? ~UINT64_C(0) : 0;
-    return (struct block_masks){equal_sse2(at, dialect->delimiter), equal_sse2(at, '\n'),
-                                equal_sse2(at, dialect->quote) & use_quotes,
-                                equal_sse2(at, '\r')};
+    MASKS_BODY(equal_sse2);
 }
 
 static size_t scan_sse2(struct gm_csv_scanner *scanner, const uint8_t *base, uint32_t *out,
@@ -251,11 +260,7 @@ static size_t scan_sse2(struct gm_csv_scanner *scanner, const uint8_t *base, uin
 
 static uint64_t count_sse2(const uint8_t *data, size_t bytes, uint8_t byte)
 {
-    uint64_t count = 0;
-    size_t i = 0;
-    for (; bytes - i >= BLOCK_BYTES; i += BLOCK_BYTES)
-        count += (uint64_t)__builtin_popcountll(equal_sse2(data + i, byte));
-    return count + count_scalar(data + i, bytes - i, byte);
+    COUNT_BODY(equal_sse2);
 }
 
 TARGET_AVX2 ALWAYS_INLINE uint64_t equal_avx2(const uint8_t *at, uint8_t byte)
@@ -270,10 +275,7 @@ TARGET_AVX2 ALWAYS_INLINE uint64_t equal_avx2(const uint8_t *at, uint8_t byte)
 TARGET_AVX2 ALWAYS_INLINE struct block_masks masks_avx2(const uint8_t *at,
                                                         const struct gm_csv_dialect *dialect)
 {
-    const uint64_t use_quotes = dialect->quote != 0 ? ~UINT64_C(0) : 0;
-    return (struct block_masks){equal_avx2(at, dialect->delimiter), equal_avx2(at, '\n'),
-                                equal_avx2(at, dialect->quote) & use_quotes,
-                                equal_avx2(at, '\r')};
+    MASKS_BODY(equal_avx2);
 }
 
 TARGET_AVX2 ALWAYS_INLINE uint64_t prefix_xor_clmul(uint64_t bits)
@@ -291,27 +293,18 @@ TARGET_AVX2 static size_t scan_avx2(struct gm_csv_scanner *scanner, const uint8_
 
 TARGET_AVX2 static uint64_t count_avx2(const uint8_t *data, size_t bytes, uint8_t byte)
 {
-    uint64_t count = 0;
-    size_t i = 0;
-    for (; bytes - i >= BLOCK_BYTES; i += BLOCK_BYTES)
-        count += (uint64_t)__builtin_popcountll(equal_avx2(data + i, byte));
-    return count + count_scalar(data + i, bytes - i, byte);
+    COUNT_BODY(equal_avx2);
 }
 
-TARGET_AVX512 ALWAYS_INLINE uint64_t equal_avx512(__m512i bytes, uint8_t byte)
+TARGET_AVX512 ALWAYS_INLINE uint64_t equal_avx512(const uint8_t *at, uint8_t byte)
 {
-    return _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8((char)byte));
+    return _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(at), _mm512_set1_epi8((char)byte));
 }
 
 TARGET_AVX512 ALWAYS_INLINE struct block_masks masks_avx512(const uint8_t *at,
                                                             const struct gm_csv_dialect *dialect)
 {
-    const uint64_t use_quotes = dialect->quote != 0 ? ~UINT64_C(0) : 0;
-    const __m512i bytes = _mm512_loadu_si512(at);
-    return (struct block_masks){equal_avx512(bytes, dialect->delimiter),
-                                equal_avx512(bytes, '\n'),
-                                equal_avx512(bytes, dialect->quote) & use_quotes,
-                                equal_avx512(bytes, '\r')};
+    MASKS_BODY(equal_avx512);
 }
 
 static const uint8_t byte_indices[64] __attribute__((aligned(64))) = {
@@ -346,12 +339,7 @@ TARGET_AVX512 static size_t scan_avx512(struct gm_csv_scanner *scanner, const ui
 
 TARGET_AVX512 static uint64_t count_avx512(const uint8_t *data, size_t bytes, uint8_t byte)
 {
-    uint64_t count = 0;
-    size_t i = 0;
-    for (; bytes - i >= BLOCK_BYTES; i += BLOCK_BYTES)
-        count += (uint64_t)__builtin_popcountll(
-            equal_avx512(_mm512_loadu_si512(data + i), byte));
-    return count + count_scalar(data + i, bytes - i, byte);
+    COUNT_BODY(equal_avx512);
 }
 
 static bool has_avx2(void)
@@ -386,10 +374,7 @@ ALWAYS_INLINE uint64_t equal_neon(const uint8_t *at, uint8_t byte)
 ALWAYS_INLINE struct block_masks masks_neon(const uint8_t *at,
                                             const struct gm_csv_dialect *dialect)
 {
-    const uint64_t use_quotes = dialect->quote != 0 ? ~UINT64_C(0) : 0;
-    return (struct block_masks){equal_neon(at, dialect->delimiter), equal_neon(at, '\n'),
-                                equal_neon(at, dialect->quote) & use_quotes,
-                                equal_neon(at, '\r')};
+    MASKS_BODY(equal_neon);
 }
 
 static size_t scan_neon(struct gm_csv_scanner *scanner, const uint8_t *base, uint32_t *out,
@@ -400,11 +385,7 @@ static size_t scan_neon(struct gm_csv_scanner *scanner, const uint8_t *base, uin
 
 static uint64_t count_neon(const uint8_t *data, size_t bytes, uint8_t byte)
 {
-    uint64_t count = 0;
-    size_t i = 0;
-    for (; bytes - i >= BLOCK_BYTES; i += BLOCK_BYTES)
-        count += (uint64_t)__builtin_popcountll(equal_neon(data + i, byte));
-    return count + count_scalar(data + i, bytes - i, byte);
+    COUNT_BODY(equal_neon);
 }
 
 #endif
