@@ -14,13 +14,16 @@
 #include "engine/base/limits.h"
 #include "iouring/file_internal.h"
 
+enum gm_file_backend gm_file_backend_wanted(enum gm_file_backend want)
+{
+    const char *setting = getenv("GLEAM_IO_URING");
+    const bool off = setting != NULL && strcmp(setting, "off") == 0;
+    return want == GM_FILE_BACKEND_AUTO && off ? GM_FILE_BACKEND_PREAD : want;
+}
+
 static int choose_backend(struct gm_file_disk *disk, enum gm_file_backend want)
 {
-    if (want == GM_FILE_BACKEND_AUTO) {
-        const char *setting = getenv("GLEAM_IO_URING");
-        if (setting != NULL && strcmp(setting, "off") == 0)
-            want = GM_FILE_BACKEND_PREAD;
-    }
+    want = gm_file_backend_wanted(want);
     if (want == GM_FILE_BACKEND_PREAD)
         return gm_file_pread_init(disk);
 

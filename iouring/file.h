@@ -29,6 +29,9 @@ enum gm_file_backend {
     GM_FILE_BACKEND_PREAD,
 };
 
+/* AUTO becomes PREAD where the environment chooses it. */
+enum gm_file_backend gm_file_backend_wanted(enum gm_file_backend want);
+
 struct gm_file_disk;
 
 /* Borrows heap until destroy.  depth reads may be under way at once; 1 to GM_DISK_DEPTH_MAX.

@@ -5,7 +5,6 @@
  * this block out of the processor's cache before the caller looks at it.  Reads that must wait for
  * the disk do not complete there, so all of them get under way at once.
  */
-#include <sched.h>
 #include <errno.h>
 #include <poll.h>
 #include <sys/syscall.h>
@@ -15,26 +14,7 @@
 #include "engine/base/error.h"
 #include "engine/base/limits.h"
 #include "iouring/file_internal.h"
-
-/* The kernel's numbers, for a liburing whose header is older than they are. */
-#ifndef IORING_SETUP_COOP_TASKRUN
-#define IORING_SETUP_COOP_TASKRUN (1U << 8)
-#define IORING_SETUP_TASKRUN_FLAG (1U << 9)
-#define IORING_SQ_TASKRUN (1U << 2)
-#endif
-#ifndef IORING_SETUP_SINGLE_ISSUER
-#define IORING_SETUP_SINGLE_ISSUER (1U << 12)
-#endif
-
-/* Best first: kernels 6.0, 5.19, older.  TASKRUN_FLAG makes an empty poll one memory load.  Not
- * DEFER_TASKRUN: with it, finished work does not wake the ring's owner when that sleeps in poll(2)
- * on the ring's descriptor (seen on 6.18: every such sleep lasted until its timeout), and reading
- * blocks was no faster. */
-static const unsigned setup_flags[] = {
-    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
-    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
-    0,
-};
+#include "iouring/ring.h"
 
 /* Lets the kernel finish what waits for this thread.  If it fails, the flag that asked for it stays
  * and the next poll tries again. */
@@ -43,58 +23,15 @@ static void enter_for_events(struct gm_file_disk *disk)
     (void)syscall(__NR_io_uring_enter, disk->ring.ring_fd, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
 }
 
-/* A ring can be made and still be of no use: a kernel before 5.6 has no IORING_OP_READ, a filter
- * may allow the setup and refuse the rest.  So one empty request goes through. */
-static int try_ring(struct gm_file_disk *disk)
-{
-    struct io_uring_probe *probe = io_uring_get_probe_ring(&disk->ring);
-    if (probe == NULL)
-        return -EOPNOTSUPP;
-    bool supported = io_uring_opcode_supported(probe, IORING_OP_READ) &&
-                     io_uring_opcode_supported(probe, IORING_OP_POLL_ADD) &&
-                     io_uring_opcode_supported(probe, IORING_OP_ASYNC_CANCEL);
-    io_uring_free_probe(probe);
-    if (!supported)
-        return -EOPNOTSUPP;
-
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&disk->ring);
-    GM_CHECK(sqe != NULL);
-    io_uring_prep_nop(sqe);
-    io_uring_sqe_set_data(sqe, NULL);
-    int rc = io_uring_submit_and_wait(&disk->ring, 1);
-    if (rc < 0)
-        return rc;
-    struct io_uring_cqe *cqe;
-    rc = io_uring_wait_cqe(&disk->ring, &cqe);
-    if (rc < 0)
-        return rc;
-    io_uring_cqe_seen(&disk->ring, cqe);
-    return 0;
-}
-
 int gm_file_uring_init(struct gm_file_disk *disk)
 {
-    int rc = -EINVAL;
-    for (uint32_t i = 0; i < sizeof(setup_flags) / sizeof(setup_flags[0]); i++) {
-        rc = io_uring_queue_init(disk->depth, &disk->ring, setup_flags[i]);
-        if (rc != -EINVAL)
-            break;
-    }
-    if (rc < 0)
-        return rc;
-    rc = try_ring(disk);
-    if (rc < 0) {
-        io_uring_queue_exit(&disk->ring);
-        return rc;
-    }
-    /* What the kernel cannot answer at once (a tmpfs, a cold file) is copied by worker threads:
-     * they stay on this thread's cores, so that a pinned executor does not take another one's
-     * time. */
-    cpu_set_t cores;
-    if (sched_getaffinity(0, sizeof cores, &cores) == 0)
-        io_uring_register_iowq_aff(&disk->ring, sizeof cores, &cores);
-    disk->ops = &gm_file_ops_uring;
-    return 0;
+    static const int needs[] = {IORING_OP_READ, IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL,
+                                IORING_OP_LAST};
+    /* TASKRUN_FLAG makes an empty poll one memory load. */
+    const int rc = gm_ring_open(&disk->ring, disk->depth, IORING_SETUP_TASKRUN_FLAG, needs);
+    if (rc == 0)
+        disk->ops = &gm_file_ops_uring;
+    return rc;
 }
 
 /* Prepares the next step of a request.  A stream is polled before it is read: its read would

@@ -3,21 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#ifdef GM_HAVE_URING
-#include <liburing.h>
-#endif
-
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/limits.h"
+#ifdef GM_HAVE_URING
+#include "iouring/ring.h"
+#endif
 
 /* Names tried for a file that is unlinked at once. */
 #define NAMES_MAX 100
@@ -256,20 +253,6 @@ static const struct gm_spill_disk_ops plain_ops = {
 
 #ifdef GM_HAVE_URING
 
-#ifndef IORING_SETUP_COOP_TASKRUN
-#define IORING_SETUP_COOP_TASKRUN (1U << 8)
-#endif
-#ifndef IORING_SETUP_SINGLE_ISSUER
-#define IORING_SETUP_SINGLE_ISSUER (1U << 12)
-#endif
-
-/* Best first: kernels 6.0, 5.19, older.  Not DEFER_TASKRUN: see file_uring.c. */
-static const unsigned setup_flags[] = {
-    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN,
-    IORING_SETUP_COOP_TASKRUN,
-    0,
-};
-
 static void prepare(struct request *request, struct io_uring_sqe *sqe)
 {
     const struct gm_spill_transfer *transfer = &request->transfer;
@@ -389,39 +372,12 @@ static const struct gm_spill_disk_ops uring_ops = {
     .window_remove = uring_window_remove,
 };
 
-/* One empty request goes through: a filter may allow the setup and refuse the rest. */
-static int try_ring(struct gm_spill_file_disk *disk)
-{
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&disk->ring);
-    GM_CHECK(sqe != NULL);
-    io_uring_prep_nop(sqe);
-    int rc = io_uring_submit_and_wait(&disk->ring, 1);
-    struct io_uring_cqe *cqe = NULL;
-    if (rc >= 0)
-        rc = io_uring_wait_cqe(&disk->ring, &cqe);
-    if (rc < 0)
-        return rc;
-    rc = cqe->res;
-    io_uring_cqe_seen(&disk->ring, cqe);
-    return rc;
-}
-
 static int uring_init(struct gm_spill_file_disk *disk)
 {
-    int rc = -EINVAL;
-    for (uint32_t i = 0; rc == -EINVAL && i < sizeof setup_flags / sizeof *setup_flags; i++)
-        rc = io_uring_queue_init(disk->depth, &disk->ring, setup_flags[i]);
+    static const int needs[] = {IORING_OP_READ, IORING_OP_WRITE, IORING_OP_LAST};
+    const int rc = gm_ring_open(&disk->ring, disk->depth, 0, needs);
     if (rc < 0)
         return rc;
-    rc = try_ring(disk);
-    if (rc < 0) {
-        io_uring_queue_exit(&disk->ring);
-        return rc;
-    }
-    /* Worker threads stay on this thread's cores. */
-    cpu_set_t cores;
-    if (sched_getaffinity(0, sizeof cores, &cores) == 0)
-        io_uring_register_iowq_aff(&disk->ring, sizeof cores, &cores);
     disk->has_windows = io_uring_register_buffers_sparse(&disk->ring, disk->depth) == 0;
     disk->ops = &uring_ops;
     return 0;
@@ -451,9 +407,7 @@ static void uring_fini(struct gm_spill_file_disk *disk)
 
 static int choose(struct gm_spill_file_disk *disk, enum gm_file_backend want)
 {
-    const char *setting = getenv("GLEAM_IO_URING");
-    if (want == GM_FILE_BACKEND_AUTO && setting != NULL && strcmp(setting, "off") == 0)
-        want = GM_FILE_BACKEND_PREAD;
+    want = gm_file_backend_wanted(want);
     disk->ops = &plain_ops;
     if (want == GM_FILE_BACKEND_PREAD)
         return 0;

@@ -104,6 +104,7 @@ COVERED_BY = {
     "iouring/file_pread.c": "tests/unit/iouring/test_file.c",
     "iouring/file_uring.c": "tests/unit/iouring/test_file.c",
     "iouring/guard.c": "tests/unit/iouring/test_process.c",
+    "iouring/ring.c": "tests/unit/iouring/test_file.c",
     "shuffle/port/prng.c": "tests/unit/shuffle/test_port.c",
     "shuffle/port/system.c": "tests/unit/shuffle/test_port.c",
     "shuffle/receiver.c": "tests/unit/shuffle/test_exchange.c",
