@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/op/commands.h"
 #include "engine/sink/format.h"
 #include "iouring/process.h"
 
@@ -161,45 +162,19 @@ int gm_command_output_write(struct gm_command_output *command, const void *data,
     return 0;
 }
 
-/* "; its last words: a | b", or nothing. */
-static void show_words(const char *words, char *text, size_t text_bytes)
-{
-    size_t length = strlen(words);
-    while (length > 0 && words[length - 1] == '\n')
-        length--;
-    text[0] = '\0';
-    if (length == 0)
-        return;
-    size_t at = (size_t)snprintf(text, text_bytes, "; its last words: ");
-    for (size_t i = 0; i < length && at + 4 < text_bytes; i++) {
-        if (words[i] == '\n')
-            at += (size_t)snprintf(text + at, text_bytes - at, " | ");
-        else
-            text[at++] = (unsigned char)words[i] < ' ' ? ' ' : words[i];
-    }
-    text[at] = '\0';
-}
-
 static int check(const struct gm_command_output *command, const struct gm_process_end *end)
 {
-    char code[SHOWN_BYTES], cause[160], words[GM_PROCESS_WORDS_BYTES + 64];
+    char code[SHOWN_BYTES];
+    struct gm_command_end_text text;
     const struct gleam_value value =
         gleam_bytes(command->output->path, strlen(command->output->path));
     if (end->failed > 0)
         return 0;
     gm_format_value(&value, code, sizeof code);
-    show_words(end->words, words, sizeof words);
-    if (end->error != 0)
-        snprintf(cause, sizeof cause, "could not be started: %s", gm_error_name(end->error));
-    else if (end->signal != 0)
-        snprintf(cause, sizeof cause, "was killed by signal %d (%s)", end->signal,
-                 strsignal(end->signal));
-    else
-        snprintf(cause, sizeof cause, "ended with exit status %d%s", end->status,
-                 end->status == 127 ? ": there is no such command" : "");
+    gm_command_end_text(end, &text);
     return gm_error_set(command->error, GM_EJOB_OUTPUT,
                         "%s: the command '%s', which the rows were written to, %s%s",
-                        command->output->where, code, cause, words);
+                        command->output->where, code, text.cause, text.words);
 }
 
 int gm_command_output_finish(struct gm_command_output *command, const _Atomic int *stop)

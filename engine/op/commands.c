@@ -288,7 +288,6 @@ int gm_commands_take(struct gm_commands *commands, struct gm_command_lines *line
 
 /* ---- ends ------------------------------------------------------------------------------------ */
 
-/* "; on stderr: a | b", or nothing. */
 static void show_words(const char *words, char *text, size_t text_bytes)
 {
     size_t length = strlen(words);
@@ -307,28 +306,37 @@ static void show_words(const char *words, char *text, size_t text_bytes)
     text[at] = '\0';
 }
 
+void gm_command_end_text(const struct gm_process_end *end, struct gm_command_end_text *ret_text)
+{
+    char *cause = ret_text->cause;
+    const size_t bytes = sizeof ret_text->cause;
+    show_words(end->words, ret_text->words, sizeof ret_text->words);
+    if (end->error != 0)
+        snprintf(cause, bytes, "could not be started: %s", gm_error_name(end->error));
+    else if (end->signal != 0)
+        snprintf(cause, bytes, "was killed by signal %d (%s)", end->signal, strsignal(end->signal));
+    else
+        snprintf(cause, bytes, "ended with exit status %d%s", end->status,
+                 end->status == 127   ? ": there is no such command"
+                 : end->status == 126 ? ": it cannot be executed"
+                                      : "");
+}
+
 int gm_commands_check(struct gm_commands *commands, const struct gm_process_end *end)
 {
     const struct gm_op *op = commands->op;
-    char code[SHOWN_BYTES], cause[160], words[GM_PROCESS_WORDS_BYTES + 64];
+    char code[SHOWN_BYTES];
+    struct gm_command_end_text text;
     if (end->failed >= commands->spec.command_count)
         return 0;
     const struct gm_pipe_command *command = &commands->spec.commands[end->failed];
+    const bool may_be_fine = end->error == 0 && end->signal == 0 && end->status == 1;
     show(command->code, strlen(command->code), code, sizeof code);
-    show_words(end->words, words, sizeof words);
-    if (end->error != 0)
-        snprintf(cause, sizeof cause, "could not be started: %s", gm_error_name(end->error));
-    else if (end->signal != 0)
-        snprintf(cause, sizeof cause, "was killed by signal %d (%s)", end->signal,
-                 strsignal(end->signal));
-    else
-        snprintf(cause, sizeof cause, "ended with exit status %d%s", end->status,
-                 end->status == 127   ? ": there is no such command"
-                 : end->status == 126 ? ": it cannot be executed"
-                 : end->status == 1   ? " (where that is no failure, write `COMMAND || true`)"
-                                      : "");
-    return gm_error_set(op->error, GM_EJOB_UDF, "%s: step '%s': '%s' %s, in partition %u%s",
-                        command->where, command->name, code, cause, op->partition, words);
+    gm_command_end_text(end, &text);
+    return gm_error_set(op->error, GM_EJOB_UDF, "%s: step '%s': '%s' %s%s, in partition %u%s",
+                        command->where, command->name, code, text.cause,
+                        may_be_fine ? " (where that is no failure, write `COMMAND || true`)" : "",
+                        op->partition, text.words);
 }
 
 int gm_commands_refuse(struct gm_commands *commands, int rc, const char *what)

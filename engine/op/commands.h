@@ -61,6 +61,13 @@ int gm_commands_take(struct gm_commands *commands, struct gm_command_lines *line
                      struct gm_batch *out);
 void gm_commands_free(struct gm_commands *commands, struct gm_command_lines *lines);
 
+/* How a command ended, in words. */
+struct gm_command_end_text {
+    char cause[160];                         /* "was killed by signal 9 (Killed)" */
+    char words[GM_PROCESS_WORDS_BYTES + 64]; /* "; its last words: a | b", or "" */
+};
+void gm_command_end_text(const struct gm_process_end *end, struct gm_command_end_text *ret_text);
+
 /* Sets the op's error when a command of the chain failed.  Returns 0 or < 0. */
 int gm_commands_check(struct gm_commands *commands, const struct gm_process_end *end);
 /* The same for what a call of the process port returned: what says what could not be done. */
