@@ -274,3 +274,21 @@ void gm_heap_free(struct gm_heap *heap, void *pointer, size_t bytes)
     heap->used_bytes -= taken_bytes;
     publish(heap);
 }
+
+void gm_scratch_free(struct gm_scratch *scratch, struct gm_heap *heap)
+{
+    gm_heap_free(heap, scratch->data, scratch->bytes);
+    *scratch = (struct gm_scratch){0};
+}
+
+bool gm_scratch_reserve(struct gm_scratch *scratch, struct gm_heap *heap, size_t bytes)
+{
+    if (bytes <= scratch->bytes)
+        return true;
+    gm_scratch_free(scratch, heap);
+    scratch->data = gm_heap_alloc(heap, bytes);
+    if (scratch->data == NULL)
+        return false;
+    scratch->bytes = bytes;
+    return true;
+}

@@ -13,6 +13,7 @@
 #define GM_BASE_HEAP_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,5 +47,16 @@ void *gm_heap_zalloc(struct gm_heap *heap, size_t bytes);
 void *gm_heap_realloc(struct gm_heap *heap, void *pointer, size_t old_bytes, size_t new_bytes);
 /* pointer may be NULL. */
 void gm_heap_free(struct gm_heap *heap, void *pointer, size_t bytes);
+
+/* A block that grows and forgets what was in it; all zeros is an empty one. */
+struct gm_scratch {
+    uint8_t *data;
+    size_t bytes;
+};
+
+/* Makes room for `bytes`: what was there is lost when it was less.  False when memory is spent;
+ * then nothing is there. */
+bool gm_scratch_reserve(struct gm_scratch *scratch, struct gm_heap *heap, size_t bytes);
+void gm_scratch_free(struct gm_scratch *scratch, struct gm_heap *heap);
 
 #endif

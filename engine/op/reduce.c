@@ -41,8 +41,7 @@ struct reduce {
     struct gm_sort_order by_hash;
     bool may_spill;
     struct gm_batch merged; /* arrays for rows that come back; made when they do */
-    uint8_t *scratch;
-    uint64_t scratch_bytes;
+    struct gm_scratch scratch;
     uint32_t sizes[GM_BATCH_ROWS_MAX];
     uint64_t hashes[GM_BATCH_ROWS_MAX];
     struct reduce_state *states;
@@ -109,7 +108,7 @@ static void reduce_close(struct gm_op *op)
     gm_accumulator_fini(&self->accumulator);
     gm_batch_fini(&self->rows, op->heap);
     gm_batch_fini(&self->merged, op->heap);
-    gm_heap_free(op->heap, self->scratch, self->scratch_bytes);
+    gm_scratch_free(&self->scratch, op->heap);
     gm_heap_free(op->heap, self, sizeof *self);
     op->self = NULL;
 }
@@ -249,15 +248,7 @@ static int reserve_scratch(struct gm_op *op, uint64_t bytes)
     bytes += GM_BYTES_SLACK;
     if (bytes < SCRATCH_BYTES)
         bytes = SCRATCH_BYTES;
-    if (bytes <= self->scratch_bytes)
-        return 0;
-    gm_heap_free(op->heap, self->scratch, self->scratch_bytes);
-    self->scratch_bytes = 0;
-    self->scratch = gm_heap_alloc(op->heap, bytes);
-    if (self->scratch == NULL)
-        return GM_ETASK_MEMORY;
-    self->scratch_bytes = bytes;
-    return 0;
+    return gm_scratch_reserve(&self->scratch, op->heap, bytes) ? 0 : GM_ETASK_MEMORY;
 }
 
 /* Packs groups of self->rows from batch_first on, as many as scratch holds, one at least, each
@@ -283,8 +274,8 @@ static int pack_groups(struct gm_op *op)
     int rc = reserve_scratch(op, bytes);
     if (rc < 0)
         return rc;
-    gm_run_set_pack(layout, &self->rows, self->batch_first, count, self->sizes, self->scratch);
-    uint8_t *row = self->scratch;
+    gm_run_set_pack(layout, &self->rows, self->batch_first, count, self->sizes, self->scratch.data);
+    uint8_t *row = self->scratch.data;
     for (uint32_t i = 0; i < count; i++, row += self->sizes[i - 1])
         memcpy(row, &self->hashes[self->batch_first + i], GM_SORT_POSITION_BYTES);
     self->packed_count = count;
@@ -325,7 +316,7 @@ static int spill(struct gm_op *op)
     for (;;) {
         for (; self->packed_next < self->packed_count; self->packed_next++) {
             const uint32_t size = self->sizes[self->packed_next];
-            const uint8_t *row = self->scratch + self->packed_offset + GM_SORT_POSITION_BYTES;
+            const uint8_t *row = self->scratch.data + self->packed_offset + GM_SORT_POSITION_BYTES;
             int rc = gm_run_set_put(&state->set, op, state->partition, row,
                                     size - GM_SORT_POSITION_BYTES);
             if (rc != 0)
@@ -419,10 +410,10 @@ static int fold_merged(struct gm_op *op, struct reduce_state *state)
         full = state->table.count + count >= MERGED_GROUPS && hash != state->last_hash;
         if (count == 0)
             rc = reserve_scratch(op, set->row_bytes);
-        if (rc < 0 || full || set->row_bytes > self->scratch_bytes - GM_BYTES_SLACK - used)
+        if (rc < 0 || full || set->row_bytes > self->scratch.bytes - GM_BYTES_SLACK - used)
             break;
-        memcpy(self->scratch + used, set->row, set->row_bytes);
-        rows[count++] = self->scratch + used;
+        memcpy(self->scratch.data + used, set->row, set->row_bytes);
+        rows[count++] = self->scratch.data + used;
         used += set->row_bytes;
         state->last_hash = hash;
         set->row = NULL;

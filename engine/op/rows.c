@@ -15,10 +15,8 @@ int gm_row_codec_open(struct gm_row_codec *codec, const struct gm_schema *schema
     gm_layout_init(&codec->layout, schema);
     codec->order = order;
     codec->heap = heap;
-    codec->scratch = gm_heap_alloc(heap, SCRATCH_BYTES);
-    if (codec->scratch == NULL)
+    if (!gm_scratch_reserve(&codec->scratch, heap, SCRATCH_BYTES))
         return GM_ETASK_MEMORY;
-    codec->scratch_bytes = SCRATCH_BYTES;
     return gm_batch_init(&codec->batch, schema, heap);
 }
 
@@ -26,7 +24,7 @@ void gm_row_codec_close(struct gm_row_codec *codec)
 {
     if (codec->heap == NULL)
         return;
-    gm_heap_free(codec->heap, codec->scratch, codec->scratch_bytes);
+    gm_scratch_free(&codec->scratch, codec->heap);
     gm_batch_fini(&codec->batch, codec->heap);
 }
 
@@ -62,19 +60,6 @@ int gm_row_entry_compare(const struct gm_row_codec *codec, const struct gm_row_e
     return gm_row_compare(&codec->layout, codec->order, a->row, b->row);
 }
 
-static int reserve_scratch(struct gm_row_codec *codec, size_t bytes)
-{
-    if (bytes <= codec->scratch_bytes)
-        return 0;
-    uint8_t *scratch = gm_heap_alloc(codec->heap, bytes);
-    if (scratch == NULL)
-        return GM_ETASK_MEMORY;
-    gm_heap_free(codec->heap, codec->scratch, codec->scratch_bytes);
-    codec->scratch = scratch;
-    codec->scratch_bytes = bytes;
-    return 0;
-}
-
 int gm_row_codec_emit(struct gm_row_codec *codec, const struct gm_row_entry *entries,
                       uint64_t count, uint64_t *next, struct gm_batch *out)
 {
@@ -83,12 +68,11 @@ int gm_row_codec_emit(struct gm_row_codec *codec, const struct gm_row_entry *ent
     while (*next < count && rows < GM_BATCH_ROWS_MAX) {
         const uint8_t *row = entries[*next].row;
         const size_t bytes = gm_row_bytes(&codec->layout, row);
-        if (rows > 0 && used + bytes > codec->scratch_bytes)
+        if (rows > 0 && used + bytes > codec->scratch.bytes)
             break;
-        int rc = reserve_scratch(codec, used + bytes);
-        if (rc < 0)
-            return rc;
-        memcpy(codec->scratch + used, row, bytes);
+        if (!gm_scratch_reserve(&codec->scratch, codec->heap, used + bytes))
+            return GM_ETASK_MEMORY;
+        memcpy(codec->scratch.data + used, row, bytes);
         used += bytes;
         rows++;
         (*next)++;
@@ -97,7 +81,8 @@ int gm_row_codec_emit(struct gm_row_codec *codec, const struct gm_row_entry *ent
     int rc = 0;
     codec->batch.row_count = 0;
     if (rows > 0)
-        rc = gm_codec_decode(&codec->layout, codec->scratch, used, rows, &codec->batch, &decoded);
+        rc = gm_codec_decode(&codec->layout, codec->scratch.data, used, rows, &codec->batch,
+                             &decoded);
     GM_CHECK(rc == 0 && decoded == used && codec->batch.row_count == rows);
     out->row_count = rows;
     out->column_count = codec->batch.column_count;

@@ -21,8 +21,7 @@ struct gm_row_codec {
     const struct gleam_order *order; /* borrowed */
     struct gm_heap *heap;
     uint32_t sizes[GM_BATCH_ROWS_MAX];
-    uint8_t *scratch; /* rows one behind the other, on their way out */
-    size_t scratch_bytes;
+    struct gm_scratch scratch; /* rows one behind the other, on their way out */
     struct gm_batch batch;
 };
 

@@ -43,8 +43,7 @@ struct sort {
     struct gm_batch batch; /* arrays for what is handed on */
     uint32_t sizes[GM_BATCH_ROWS_MAX];
     uint64_t prefixes[GM_BATCH_ROWS_MAX];
-    uint8_t *scratch;
-    uint64_t scratch_bytes;
+    struct gm_scratch scratch;
     struct state *states;
     uint64_t held_bytes; /* by all of them */
     struct state *writing; /* its rows become a run */
@@ -82,7 +81,7 @@ static void sort_close(struct gm_op *op)
     struct sort *self = op->self;
     if (self == NULL)
         return;
-    gm_heap_free(op->heap, self->scratch, self->scratch_bytes);
+    gm_scratch_free(&self->scratch, op->heap);
     gm_batch_fini(&self->batch, op->heap);
     gm_heap_free(op->heap, self, sizeof *self);
     op->self = NULL;
@@ -319,15 +318,7 @@ static int reserve_scratch(struct gm_op *op, uint64_t bytes)
     struct sort *self = op->self;
     if (bytes < SCRATCH_BYTES)
         bytes = SCRATCH_BYTES;
-    if (bytes <= self->scratch_bytes)
-        return 0;
-    gm_heap_free(op->heap, self->scratch, self->scratch_bytes);
-    self->scratch_bytes = 0;
-    self->scratch = gm_heap_alloc(op->heap, bytes);
-    if (self->scratch == NULL)
-        return GM_ETASK_MEMORY;
-    self->scratch_bytes = bytes;
-    return 0;
+    return gm_scratch_reserve(&self->scratch, op->heap, bytes) ? 0 : GM_ETASK_MEMORY;
 }
 
 static int hand_on_merged(struct gm_op *op, struct state *state, struct gm_batch *out)
@@ -342,10 +333,10 @@ static int hand_on_merged(struct gm_op *op, struct state *state, struct gm_batch
         rc = gm_run_set_row(set);
         if (rc == 0 && count == 0)
             rc = reserve_scratch(op, set->row_bytes);
-        if (rc != 0 || set->row_bytes > self->scratch_bytes - used)
+        if (rc != 0 || set->row_bytes > self->scratch.bytes - used)
             break;
-        memcpy(self->scratch + used, set->row, set->row_bytes);
-        rows[count++] = self->scratch + used;
+        memcpy(self->scratch.data + used, set->row, set->row_bytes);
+        rows[count++] = self->scratch.data + used;
         used += set->row_bytes;
         set->row = NULL;
     }

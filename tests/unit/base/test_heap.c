@@ -198,6 +198,30 @@ static void spare_blocks_are_used_again(void **state)
     gm_heap_fini(&heap);
 }
 
+static void scratch_grows_and_is_counted_once(void **state)
+{
+    (void)state;
+    struct gm_heap heap;
+    struct gm_scratch scratch = {0};
+    assert_int_equal(gm_heap_init(&heap, 8u << 20), 0);
+    for (size_t i = 0; i < SIZES; i++) {
+        assert_true(gm_scratch_reserve(&scratch, &heap, sizes[i]));
+        assert_int_equal(scratch.bytes, sizes[i]);
+        memset(scratch.data, 1, sizes[i]);
+        const uint64_t used_bytes = heap.used_bytes;
+        assert_true(gm_scratch_reserve(&scratch, &heap, 1));
+        assert_int_equal(scratch.bytes, sizes[i]);
+        assert_int_equal(heap.used_bytes, used_bytes);
+    }
+    assert_false(gm_scratch_reserve(&scratch, &heap, 9u << 20));
+    assert_null(scratch.data);
+    assert_int_equal(heap.used_bytes, 0);
+    assert_true(gm_scratch_reserve(&scratch, &heap, 100));
+    gm_scratch_free(&scratch, &heap);
+    assert_int_equal(heap.used_bytes, 0);
+    gm_heap_fini(&heap);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +230,7 @@ int main(void)
         cmocka_unit_test(zalloc_is_zero_where_memory_was_used),
         cmocka_unit_test(limit_refuses_and_changes_nothing),
         cmocka_unit_test(realloc_keeps_the_bytes),
+        cmocka_unit_test(scratch_grows_and_is_counted_once),
         cmocka_unit_test(counters_are_published),
         cmocka_unit_test(random_mix_ends_at_zero),
     };
