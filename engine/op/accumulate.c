@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/op/open.h"
 #include "engine/op/row_text.h"
 #include "engine/udf/library.h"
 #include "engine/row/list.h"
@@ -56,14 +57,7 @@ int gm_accumulator_init(struct gm_accumulator *accumulator, const struct gm_op *
     struct gm_error *error = op->error;
     *accumulator =
         (struct gm_accumulator){.kind = step->reduce, .step = step, .heap = heap, .error = error};
-    accumulator->call = (struct gleam_call){.parameter = step->parameter,
-                                            .parameter_length = step->parameter_bytes,
-                                            .shared = op->shared,
-                                            .counters = op->counters,
-                                            .error = error,
-                                            .step = step->name,
-                                            .where = step->where,
-                                            .arena = &accumulator->scratch};
+    accumulator->call = gm_op_call(op, &accumulator->scratch);
     gm_arena_init(&accumulator->scratch, heap);
     if (step->reduce == GM_REDUCE_COUNT) {
         accumulator->value_count = 1;

@@ -1,10 +1,8 @@
 /* filter.c - a registered C function that keeps or drops rows. */
 #include <string.h>
 
-#include "engine/op/op.h"
+#include "engine/op/open.h"
 #include "engine/op/row_text.h"
-#include "engine/udf/call.h"
-#include "engine/udf/library.h"
 
 struct filter {
     struct gleam_call call;
@@ -21,19 +19,10 @@ static int filter_open(struct gm_op *op)
         return GM_ETASK_MEMORY;
     op->self = self;
     gm_arena_init(&self->scratch, op->heap);
-    struct gm_error error = {0};
-    int rc = gm_library_mapper(op->step->library, op->step->function, &self->function, &error);
+    const int rc = gm_op_mapper_function(op, &self->function);
     if (rc < 0)
-        return gm_error_set(op->error, rc, "%s: step '%s': %s", op->step->where, op->step->name,
-                            error.text);
-    self->call = (struct gleam_call){.parameter = op->step->parameter,
-                                     .parameter_length = op->step->parameter_bytes,
-                                     .error = op->error,
-                                     .step = op->step->name,
-                                     .where = op->step->where,
-                                     .shared = op->shared,
-                                     .counters = op->counters,
-                                     .arena = &self->scratch};
+        return rc;
+    self->call = gm_op_call(op, &self->scratch);
     return gm_batch_init(&self->rows, &op->step->schema, op->heap);
 }
 

@@ -8,11 +8,9 @@
 #include <string.h>
 
 #include "engine/base/check.h"
-#include "engine/op/op.h"
+#include "engine/op/open.h"
 #include "engine/row/list.h"
 #include "engine/sink/format.h"
-#include "engine/udf/call.h"
-#include "engine/udf/library.h"
 
 struct mapper {
     struct gleam_call call;
@@ -341,21 +339,12 @@ static int mapper_open(struct gm_op *op)
         return GM_ETASK_MEMORY;
     op->self = self;
     gm_arena_init(&self->arena, op->heap);
-    struct gm_error error = {0};
-    int rc = gm_library_mapper(op->step->library, op->step->function, &self->function, &error);
+    const int rc = gm_op_mapper_function(op, &self->function);
     if (rc < 0)
-        return gm_error_set(op->error, rc, "%s: step '%s': %s", op->step->where, op->step->name,
-                            error.text);
-    self->call = (struct gleam_call){.parameter = op->step->parameter,
-                                     .parameter_length = op->step->parameter_bytes,
-                                     .error = op->error,
-                                     .step = op->step->name,
-                                     .where = op->step->where,
-                                     .arena = &self->arena,
-                                     .shared = op->shared,
-                                     .counters = op->counters,
-                                     .out = &self->emitted,
-                                     .grow = grow};
+        return rc;
+    self->call = gm_op_call(op, &self->arena);
+    self->call.out = &self->emitted;
+    self->call.grow = grow;
     const struct gm_schema *schema = &op->step->schema;
     for (uint32_t c = 0; c < schema->field_count; c++)
         self->emitted.columns[c].kind = schema->fields[c].kind;

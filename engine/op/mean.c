@@ -4,27 +4,8 @@
 #include <string.h>
 
 #include "engine/base/check.h"
-#include "engine/op/op.h"
+#include "engine/op/open.h"
 #include "engine/row/row.h"
-
-static int mean_open(struct gm_op *op)
-{
-    struct gm_batch *batch = gm_heap_zalloc(op->heap, sizeof *batch);
-    if (batch == NULL)
-        return GM_ETASK_MEMORY;
-    op->self = batch;
-    return gm_batch_init(batch, &op->step->schema, op->heap);
-}
-
-static void mean_close(struct gm_op *op)
-{
-    struct gm_batch *batch = op->self;
-    if (batch == NULL)
-        return;
-    gm_batch_fini(batch, op->heap);
-    gm_heap_free(op->heap, batch, sizeof *batch);
-    op->self = NULL;
-}
 
 static void mark(const struct gm_vector *in, uint32_t row_count, struct gm_vector *out)
 {
@@ -100,21 +81,21 @@ static int mean_process(struct gm_op *op, void *state, const struct gm_batch *in
 
 const struct gm_op_ops gm_op_marks = {
     .name = "marks",
-    .open = mean_open,
-    .close = mean_close,
+    .open = gm_op_batch_open,
+    .close = gm_op_batch_close,
     .process = parts_process,
 };
 
 const struct gm_op_ops gm_op_mean_parts = {
     .name = "mean parts",
-    .open = mean_open,
-    .close = mean_close,
+    .open = gm_op_batch_open,
+    .close = gm_op_batch_close,
     .process = parts_process,
 };
 
 const struct gm_op_ops gm_op_mean = {
     .name = "mean",
-    .open = mean_open,
-    .close = mean_close,
+    .open = gm_op_batch_open,
+    .close = gm_op_batch_close,
     .process = mean_process,
 };

@@ -1,7 +1,7 @@
 /* simple.c - operators without state: tokenize, append_one, cast. */
 #include <string.h>
 
-#include "engine/op/op.h"
+#include "engine/op/open.h"
 #include "engine/op/tokenize_kernel.h"
 #include "engine/sink/format.h"
 
@@ -115,25 +115,6 @@ const struct gm_op_ops gm_op_append_one = {
 
 /* ---- cast: columns to declared kinds --------------------------------------------------------- */
 
-static int cast_open(struct gm_op *op)
-{
-    struct gm_batch *batch = gm_heap_zalloc(op->heap, sizeof *batch);
-    if (batch == NULL)
-        return GM_ETASK_MEMORY;
-    op->self = batch;
-    return gm_batch_init(batch, &op->step->schema, op->heap);
-}
-
-static void cast_close(struct gm_op *op)
-{
-    struct gm_batch *batch = op->self;
-    if (batch == NULL)
-        return;
-    gm_batch_fini(batch, op->heap);
-    gm_heap_free(op->heap, batch, sizeof *batch);
-    op->self = NULL;
-}
-
 static int cast_refuse(const struct gm_op *op, uint32_t column, const struct gleam_value *value)
 {
     char text[80];
@@ -203,7 +184,7 @@ static int cast_process(struct gm_op *op, void *state, const struct gm_batch *in
 
 const struct gm_op_ops gm_op_cast = {
     .name = "cast",
-    .open = cast_open,
-    .close = cast_close,
+    .open = gm_op_batch_open,
+    .close = gm_op_batch_close,
     .process = cast_process,
 };

@@ -96,6 +96,7 @@ COVERED_BY = {
     "engine/flow/plan_svg.c": "tests/unit/flow/test_plan_view.c",
     "engine/op/accumulate.c": "tests/unit/op/test_reduce.c",
     "engine/op/commands.c": "tests/unit/op/test_pipe.c",
+    "engine/op/open.c": "tests/unit/op/test_simple.c",
     "engine/op/op.c": "tests/unit/op/test_simple.c",
     "engine/op/rows.c": "tests/unit/op/test_top.c",
     "engine/op/run_set.c": "tests/unit/op/test_sort.c",
