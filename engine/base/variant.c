@@ -44,3 +44,19 @@ const void *gm_variant_select(struct gm_variants variants, const char *name, int
     *ret_error = variant == NULL ? -EINVAL : -ENOTSUP;
     return NULL;
 }
+
+const void *gm_variant_settle(gm_variant_choice *choice, struct gm_variants variants)
+{
+    const void *variant = gm_variant_choose(variants);
+    atomic_store_explicit(choice, variant, memory_order_relaxed);
+    return variant;
+}
+
+int gm_variant_set(gm_variant_choice *choice, struct gm_variants variants, const char *name)
+{
+    int error = 0;
+    const void *variant = gm_variant_select(variants, name, &error);
+    if (variant != NULL)
+        atomic_store_explicit(choice, variant, memory_order_relaxed);
+    return error;
+}

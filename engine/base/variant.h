@@ -10,6 +10,7 @@
 #ifndef GM_BASE_VARIANT_H
 #define GM_BASE_VARIANT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -36,5 +37,19 @@ const void *gm_variant_choose(struct gm_variants variants);
 /* The one of this name (NULL: the widest).  NULL with *ret_error -EINVAL (there is none of that
  * name) or -ENOTSUP (it cannot run here). */
 const void *gm_variant_select(struct gm_variants variants, const char *name, int *ret_error);
+
+/* A kernel's choice; NULL until it is made. */
+typedef _Atomic(const void *) gm_variant_choice;
+
+/* Makes the choice by gm_variant_choose. */
+const void *gm_variant_settle(gm_variant_choice *choice, struct gm_variants variants);
+/* Makes it by gm_variant_select.  Returns 0, or its error and changes nothing. */
+int gm_variant_set(gm_variant_choice *choice, struct gm_variants variants, const char *name);
+
+static inline const void *gm_variant_current(gm_variant_choice *choice, struct gm_variants variants)
+{
+    const void *variant = atomic_load_explicit(choice, memory_order_relaxed);
+    return variant != NULL ? variant : gm_variant_settle(choice, variants);
+}
 
 #endif

@@ -9,7 +9,6 @@
 #include "engine/op/tokenize_kernel.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -363,16 +362,11 @@ static const struct variant variants[] = {
     {{"scalar", has_always}, tokenize_scalar},
 };
 
-static _Atomic(const struct variant *) chosen;
+static gm_variant_choice chosen;
 
 static const struct variant *variant_chosen(void)
 {
-    const struct variant *variant = atomic_load_explicit(&chosen, memory_order_relaxed);
-    if (variant != NULL)
-        return variant;
-    variant = gm_variant_choose(GM_VARIANTS(variants));
-    atomic_store_explicit(&chosen, variant, memory_order_relaxed);
-    return variant;
+    return gm_variant_current(&chosen, GM_VARIANTS(variants));
 }
 
 size_t gm_tokenize(struct gm_tokenizer *tokenizer, struct gm_bytes *out, uint32_t out_max)
@@ -386,12 +380,7 @@ size_t gm_tokenize(struct gm_tokenizer *tokenizer, struct gm_bytes *out, uint32_
 
 int gm_tokenize_select(const char *name)
 {
-    int error = 0;
-    const struct variant *variant = gm_variant_select(GM_VARIANTS(variants), name, &error);
-    if (variant == NULL)
-        return error;
-    atomic_store_explicit(&chosen, variant, memory_order_relaxed);
-    return 0;
+    return gm_variant_set(&chosen, GM_VARIANTS(variants), name);
 }
 
 const char *gm_tokenize_variant(void)

@@ -3,7 +3,6 @@
 #include "engine/source/csv_kernel.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -415,16 +414,11 @@ static const struct variant variants[] = {
     {{"scalar", has_always}, scan_scalar, count_scalar},
 };
 
-static _Atomic(const struct variant *) chosen;
+static gm_variant_choice chosen;
 
 static const struct variant *variant_chosen(void)
 {
-    const struct variant *variant = atomic_load_explicit(&chosen, memory_order_relaxed);
-    if (variant != NULL)
-        return variant;
-    variant = gm_variant_choose(GM_VARIANTS(variants));
-    atomic_store_explicit(&chosen, variant, memory_order_relaxed);
-    return variant;
+    return gm_variant_current(&chosen, GM_VARIANTS(variants));
 }
 
 size_t gm_csv_scan(struct gm_csv_scanner *scanner, const uint8_t *base, uint32_t *out,
@@ -445,12 +439,7 @@ uint64_t gm_csv_count(const uint8_t *data, size_t bytes, uint8_t byte)
 
 int gm_csv_select(const char *name)
 {
-    int error = 0;
-    const struct variant *variant = gm_variant_select(GM_VARIANTS(variants), name, &error);
-    if (variant == NULL)
-        return error;
-    atomic_store_explicit(&chosen, variant, memory_order_relaxed);
-    return 0;
+    return gm_variant_set(&chosen, GM_VARIANTS(variants), name);
 }
 
 const char *gm_csv_variant(void)

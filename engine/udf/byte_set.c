@@ -7,7 +7,6 @@
 #include "engine/udf/byte_set.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -322,19 +321,11 @@ static const struct variant variants[] = {
     {{"scalar", has_always}, span_scalar, find_scalar, runs_scalar, needle_scalar},
 };
 
-static _Atomic(const struct variant *) chosen;
-
-static __attribute__((noinline)) const struct variant *variant_choose(void)
-{
-    const struct variant *variant = gm_variant_choose(GM_VARIANTS(variants));
-    atomic_store_explicit(&chosen, variant, memory_order_relaxed);
-    return variant;
-}
+static gm_variant_choice chosen;
 
 ALWAYS_INLINE const struct variant *variant_chosen(void)
 {
-    const struct variant *variant = atomic_load_explicit(&chosen, memory_order_relaxed);
-    return variant ? variant : variant_choose();
+    return gm_variant_current(&chosen, GM_VARIANTS(variants));
 }
 
 const uint8_t *gm_byte_set_span(const struct gm_byte_set *set, const uint8_t *begin,
@@ -369,12 +360,7 @@ const uint8_t *gm_bytes_find(const uint8_t *at, const uint8_t *end, const uint8_
 
 int gm_byte_set_select(const char *name)
 {
-    int error = 0;
-    const struct variant *variant = gm_variant_select(GM_VARIANTS(variants), name, &error);
-    if (variant == NULL)
-        return error;
-    atomic_store_explicit(&chosen, variant, memory_order_relaxed);
-    return 0;
+    return gm_variant_set(&chosen, GM_VARIANTS(variants), name);
 }
 
 const char *gm_byte_set_variant(void)

@@ -76,12 +76,28 @@ static void wishes_are_followed_where_they_can_be(void **state)
     assert_int_equal(value_of(gm_variant_choose(all)), 2);
 }
 
+static void a_choice_is_made_once_and_can_be_changed(void **state)
+{
+    (void)state;
+    const struct gm_variants all = GM_VARIANTS(kernels);
+    gm_variant_choice choice = NULL;
+    assert_int_equal(value_of(gm_variant_current(&choice, all)), 2);
+    assert_int_equal(gm_variant_set(&choice, all, "widest"), -ENOTSUP);
+    assert_int_equal(gm_variant_set(&choice, all, "nothing"), -EINVAL);
+    assert_int_equal(value_of(gm_variant_current(&choice, all)), 2);
+    assert_int_equal(gm_variant_set(&choice, all, "narrow"), 0);
+    assert_int_equal(value_of(gm_variant_current(&choice, all)), 3);
+    assert_int_equal(gm_variant_set(&choice, all, NULL), 0);
+    assert_int_equal(value_of(gm_variant_current(&choice, all)), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(widest_that_runs),
         cmocka_unit_test(select_says_why_not),
         cmocka_unit_test(wishes_are_followed_where_they_can_be),
+        cmocka_unit_test(a_choice_is_made_once_and_can_be_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
