@@ -1,8 +1,10 @@
-/* bench.c - `gleam bench`: finds the benchmark. */
+/* bench.c - `gleam bench`: finds the benchmark, and what those that run flows share. */
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/driver.h"
 #include "cli/cli.h"
+#include "engine/gleam.h"
 
 static const char help[] =
     "usage: gleam bench BENCHMARK [ARGUMENTS]\n"
@@ -43,4 +45,24 @@ int gm_cli_bench(int argc, char **argv)
     if (name[0] != '\0')
         fprintf(stderr, "gleam bench: there is no benchmark '%s'\n", name);
     return gm_cli_mistake(help);
+}
+
+int gm_cli_measure(struct gleam_flow *flow,
+                   void (*print_speed)(const struct gm_plan *plan,
+                                       const struct gm_job_report *report))
+{
+    struct gm_plan plan = {0};
+    struct gm_job_report report = {0};
+    int status;
+    if (gm_driver_shows_plan()) {
+        status = gleam_run(flow);
+    } else {
+        status = gm_driver_run(flow, &plan, &report);
+        if (status == 0 && !gm_driver_draws())
+            print_speed(&plan, &report);
+    }
+    gm_executor_counts_fini(&report.counts);
+    gm_plan_fini(&plan);
+    gleam_flow_free(flow);
+    return status;
 }

@@ -8,6 +8,7 @@
 #include "benchmarks/suite/csv_text.h"
 #include "benchmarks/suite/records.h"
 #include "benchmarks/suite/text.h"
+#include "benchmarks/suite/write_all.h"
 #include "cli/cli.h"
 #include "engine/base/text.h"
 
@@ -49,18 +50,6 @@ struct wanted {
     struct gm_records_spec records;
 };
 
-static int write_all(int fd, const char *data, size_t bytes)
-{
-    while (bytes > 0) {
-        const ssize_t written = write(fd, data, bytes);
-        if (written < 0 && errno != EINTR)
-            return -errno;
-        data += written > 0 ? written : 0;
-        bytes -= written > 0 ? (size_t)written : 0;
-    }
-    return 0;
-}
-
 static int write_rows(int fd, uint64_t rows, uint64_t seed)
 {
     static char buffer[1 << 20];
@@ -72,7 +61,7 @@ static int write_rows(int fd, uint64_t rows, uint64_t seed)
         bytes += gm_bench_csv_row(&generator, buffer + bytes);
         if (bytes + GM_BENCH_CSV_ROW_BYTES_MAX <= sizeof buffer && rows > 1)
             continue;
-        rc = write_all(fd, buffer, bytes);
+        rc = gm_write_all(fd, buffer, bytes);
         bytes = 0;
     }
     return rc;

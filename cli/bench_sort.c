@@ -39,8 +39,9 @@ static const char validate_help[] =
     "examples\n"
     "  gleam bench validate --of records.bin sorted.bin\n";
 
-static void print_speed(const struct gm_job_report *report)
+static void print_speed(const struct gm_plan *plan, const struct gm_job_report *report)
 {
+    (void)plan;
     const uint64_t bytes = report->counts.chains[0].source_bytes;
     const double seconds = (double)report->elapsed_ns / 1e9;
     const double speed = (double)bytes / 1e6 / seconds;
@@ -70,20 +71,7 @@ int gm_cli_bench_sort(int argc, char **argv)
                            GM_RECORD_BYTES - GM_RECORD_KEY_BYTES, 0);
     records = gleam_sort(records, "sort", gleam_order_by(1, true));
     gleam_write_formatted(records, argv[2], "%s%s");
-    struct gm_plan plan = {0};
-    struct gm_job_report report = {0};
-    int status;
-    if (gm_driver_shows_plan()) {
-        status = gleam_run(flow);
-    } else {
-        status = gm_driver_run(flow, &plan, &report);
-        if (status == 0 && !gm_driver_draws())
-            print_speed(&report);
-    }
-    gm_executor_counts_fini(&report.counts);
-    gm_plan_fini(&plan);
-    gleam_flow_free(flow);
-    return status;
+    return gm_cli_measure(flow, print_speed);
 }
 
 static int check_file(const char *path, struct gm_records_facts *ret_facts)

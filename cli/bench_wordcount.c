@@ -108,18 +108,5 @@ int gm_cli_bench_wordcount(int argc, char **argv)
         return gm_cli_mistake(help);
     struct gleam_flow *flow = make_flow((const char *const *)argv + 1, (size_t)argc - 1,
                                         (uint32_t)top, functions);
-    struct gm_plan plan = {0};
-    struct gm_job_report report = {0};
-    int status;
-    if (gm_driver_shows_plan()) {
-        status = gleam_run(flow);
-    } else {
-        status = gm_driver_run(flow, &plan, &report);
-        if (status == 0 && !gm_driver_draws())
-            print_speed(&plan, &report);
-    }
-    gm_executor_counts_fini(&report.counts);
-    gm_plan_fini(&plan);
-    gleam_flow_free(flow);
-    return status;
+    return gm_cli_measure(flow, print_speed);
 }

@@ -15,6 +15,16 @@ int gm_cli_doctor(int argc, char **argv);
 int gm_cli_plan(int argc, char **argv);
 int gm_cli_run(int argc, char **argv);
 
+struct gleam_flow;
+struct gm_plan;
+struct gm_job_report;
+
+/* Runs the flow, or shows its plan where the options ask for that, and frees it; print_speed says
+ * how fast it went.  Returns the exit status. */
+int gm_cli_measure(struct gleam_flow *flow,
+                   void (*print_speed)(const struct gm_plan *plan,
+                                       const struct gm_job_report *report));
+
 /* What a person gets who asks for something that is not there: the usage lines of a help text, and
  * where the rest is, on standard error.  Returns the exit status, 2. */
 int gm_cli_mistake(const char *help);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "benchmarks/suite/write_all.h"
 #include "engine/base/hash.h"
 
 #define BLOCK_RECORDS 10000
@@ -68,18 +69,6 @@ void gm_record_make(const struct gm_records_spec *spec, uint64_t number,
     memcpy(at + 52, "\xcc\xdd\xee\xff", 4);
 }
 
-static int write_all(int fd, const uint8_t *data, size_t bytes)
-{
-    while (bytes > 0) {
-        const ssize_t written = write(fd, data, bytes);
-        if (written < 0 && errno != EINTR)
-            return -errno;
-        data += written > 0 ? written : 0;
-        bytes -= written > 0 ? (size_t)written : 0;
-    }
-    return 0;
-}
-
 int gm_records_write(int fd, const struct gm_records_spec *spec)
 {
     uint8_t *block = malloc(BLOCK_BYTES);
@@ -90,7 +79,7 @@ int gm_records_write(int fd, const struct gm_records_spec *spec)
         uint32_t in_block = 0;
         for (; in_block < BLOCK_RECORDS && number < spec->count; in_block++, number++)
             gm_record_make(spec, number, block + (size_t)in_block * GM_RECORD_BYTES);
-        rc = write_all(fd, block, (size_t)in_block * GM_RECORD_BYTES);
+        rc = gm_write_all(fd, block, (size_t)in_block * GM_RECORD_BYTES);
     }
     free(block);
     return rc;

@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "benchmarks/suite/write_all.h"
 
 /* A word with a space behind it; the last byte is the number of letters. */
 #define SLOT_BYTES 16
@@ -357,20 +358,6 @@ size_t gm_bench_text_read(struct gm_bench_text *text, uint8_t *target, size_t ca
     return count;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t bytes)
-{
-    while (bytes > 0) {
-        ssize_t written = write(fd, data, bytes);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -errno;
-        data += written;
-        bytes -= (size_t)written;
-    }
-    return 0;
-}
-
 int gm_bench_text(int fd, uint64_t bytes, uint32_t distinct_words, uint64_t seed)
 {
     struct gm_bench_text *text;
@@ -383,7 +370,7 @@ int gm_bench_text(int fd, uint64_t bytes, uint32_t distinct_words, uint64_t seed
         size_t count = gm_bench_text_read(text, buffer, WRITE_BYTES);
         if (count == 0)
             break;
-        rc = write_all(fd, buffer, count);
+        rc = gm_write_all(fd, buffer, count);
     }
     free(buffer);
     gm_bench_text_destroy(text);
