@@ -31,35 +31,10 @@ static void keys_init(struct gm_range_keys *keys, const struct gm_schema *schema
 
 /* ---- sampling -------------------------------------------------------------------------------- */
 
-/* xoshiro256** (Blackman and Vigna, public domain). */
-static uint64_t next_random(uint64_t s[4])
-{
-    const uint64_t scrambled = s[1] * 5;
-    const uint64_t result = (scrambled << 7 | scrambled >> 57) * 9;
-    const uint64_t t = s[1] << 17;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = s[3] << 45 | s[3] >> 19;
-    return result;
-}
-
 /* In (0, 1). */
-static double next_fraction(uint64_t s[4])
+static double next_fraction(struct gm_prng *prng)
 {
-    return ((double)(next_random(s) >> 11) + 0.5) * 0x1p-53;
-}
-
-static void seed_random(uint64_t s[4], uint64_t seed)
-{
-    for (uint32_t i = 0; i < 4; i++) { /* splitmix64 */
-        uint64_t z = seed += UINT64_C(0x9e3779b97f4a7c15);
-        z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-        z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-        s[i] = z ^ z >> 31;
-    }
+    return ((double)(gm_prng_next(prng) >> 11) + 0.5) * 0x1p-53;
 }
 
 static size_t lists_bytes(const struct gm_range_sampler *sampler)
@@ -76,7 +51,7 @@ int gm_range_sampler_init(struct gm_range_sampler *sampler, const struct gm_sche
     keys_init(&sampler->keys, schema, order);
     sampler->source_order = order;
     sampler->heap = heap;
-    seed_random(sampler->random, seed);
+    gm_prng_init(&sampler->random, seed);
     const struct gm_layout *layout = &sampler->keys.order.layout;
     /* An `any` value has a kind byte as well. */
     sampler->slot_bytes = GM_SORT_POSITION_BYTES + layout->fixed_bytes +
@@ -187,8 +162,8 @@ static void keep(struct gm_range_sampler *sampler, uint32_t index, const struct 
 /* Draws how many rows are passed over before the next one that replaces a sample. */
 static void draw_skip(struct gm_range_sampler *sampler)
 {
-    sampler->weight *= exp(log(next_fraction(sampler->random)) / sampler->capacity);
-    const double skip = floor(log(next_fraction(sampler->random)) / log1p(-sampler->weight));
+    sampler->weight *= exp(log(next_fraction(&sampler->random)) / sampler->capacity);
+    const double skip = floor(log(next_fraction(&sampler->random)) / log1p(-sampler->weight));
     sampler->next += skip < 1e18 ? (uint64_t)skip + 1 : UINT64_C(1) << 60;
 }
 
@@ -202,7 +177,7 @@ void gm_range_sampler_add(struct gm_range_sampler *sampler, const struct gm_batc
         if (index < sampler->capacity)
             sampler->count++;
         else
-            index = (uint32_t)(((__uint128_t)next_random(sampler->random) * index) >> 64);
+            index = (uint32_t)(((__uint128_t)gm_prng_next(&sampler->random) * index) >> 64);
         keep(sampler, index, batch, first + row, position + row);
         if (sampler->count < sampler->capacity)
             sampler->next++;

@@ -11,6 +11,7 @@
 #define GM_OP_RANGE_H
 
 #include "engine/base/heap.h"
+#include "engine/base/prng.h"
 #include "engine/op/sort_kernel.h"
 
 /* Bytes of one value in a sample. */
@@ -36,7 +37,7 @@ struct gm_range_sampler {
     uint64_t rows;          /* seen */
     uint64_t next;          /* number of the next row that is taken */
     double weight;
-    uint64_t random[4];     /* a generator of its own, so that a run repeats itself */
+    struct gm_prng random;   /* a generator of its own, so that a run repeats itself */
 };
 
 /* capacity samples at most.  order is borrowed.  Returns 0 or GM_ETASK_MEMORY. */

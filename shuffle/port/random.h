@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "engine/base/prng.h"
+
 struct gm_random {
     void *self;
     uint64_t (*next)(void *self); /* 64 independent bits */
@@ -16,16 +18,15 @@ static inline uint64_t gm_random_next(const struct gm_random *random)
 
 struct gm_random gm_random_system(void);
 
-/* xoshiro256** (Blackman and Vigna, public domain), seeded through splitmix64: the same seed gives
- * the same numbers everywhere.  For simulation, generators of data and tests. */
-struct gm_prng {
-    uint64_t state[4];
-};
-void gm_prng_init(struct gm_prng *prng, uint64_t seed);
-uint64_t gm_prng_next(struct gm_prng *prng);
-/* Uniform in [0, bound); bound > 0. */
-uint64_t gm_prng_below(struct gm_prng *prng, uint64_t bound);
 /* The port over a generator; borrows it. */
-struct gm_random gm_random_prng(struct gm_prng *prng);
+static inline uint64_t gm_random_of_prng(void *self)
+{
+    return gm_prng_next(self);
+}
+
+static inline struct gm_random gm_random_prng(struct gm_prng *prng)
+{
+    return (struct gm_random){.self = prng, .next = gm_random_of_prng};
+}
 
 #endif

@@ -1,5 +1,5 @@
-/* prng.c - xoshiro256** behind the random port.  Threads: one per generator.  No memory. */
-#include "shuffle/port/random.h"
+/* prng.c - xoshiro256**.  Threads: one per generator.  No memory. */
+#include "engine/base/prng.h"
 
 static uint64_t rotate_left(uint64_t value, int bits)
 {
@@ -45,14 +45,4 @@ uint64_t gm_prng_below(struct gm_prng *prng, uint64_t bound)
             product = (unsigned __int128)gm_prng_next(prng) * bound;
     }
     return (uint64_t)(product >> 64);
-}
-
-static uint64_t prng_next(void *self)
-{
-    return gm_prng_next(self);
-}
-
-struct gm_random gm_random_prng(struct gm_prng *prng)
-{
-    return (struct gm_random){.self = prng, .next = prng_next};
 }
