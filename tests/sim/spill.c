@@ -7,14 +7,13 @@
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/limits.h"
+#include "tests/unit/shuffle/spill_bytes.h"
 #include "tests/sim/disk.h"
 
 #define RUBBISH 0x5a
 
 struct gm_spill_file {
-    uint8_t *data;
-    uint64_t bytes;
-    uint64_t capacity;
+    struct spill_bytes content;
     bool open;
 };
 
@@ -99,21 +98,6 @@ static int spill_start(void *self, const struct gm_spill_transfer *what)
     return GM_AGAIN;
 }
 
-static void grow(struct gm_spill_file *file, uint64_t bytes)
-{
-    if (bytes > file->capacity) {
-        file->capacity = bytes < 1 << 16 ? 1 << 16 : 2 * bytes;
-        uint8_t *data = calloc(1, file->capacity); /* pages that nobody wrote cost nothing */
-        GM_CHECK(data != NULL);
-        if (file->bytes > 0)
-            memcpy(data, file->data, file->bytes);
-        free(file->data);
-        file->data = data;
-    }
-    if (bytes > file->bytes)
-        file->bytes = bytes;
-}
-
 static int64_t write_bytes(struct sim_spill *disk, const struct gm_spill_transfer *what,
                            uint32_t bytes)
 {
@@ -123,17 +107,17 @@ static int64_t write_bytes(struct sim_spill *disk, const struct gm_spill_transfe
         disk->counts->failed_count++;
         return -ENOSPC;
     }
-    grow(file, what->offset + bytes);
+    spill_bytes_reach(&file->content, what->offset + bytes);
     disk->counts->written_bytes += bytes;
     if (sim_world_chance(world, disk->spec.damage_odds)) {
         disk->counts->failed_count++;
         if (gm_prng_below(&world->prng, 2) == 0)
             return bytes; /* lost */
-        memcpy(file->data + what->offset, what->buffer, bytes);
-        file->data[what->offset + gm_prng_below(&world->prng, bytes)] ^= 0x10;
+        memcpy(file->content.data + what->offset, what->buffer, bytes);
+        file->content.data[what->offset + gm_prng_below(&world->prng, bytes)] ^= 0x10;
         return bytes;
     }
-    memcpy(file->data + what->offset, what->buffer, bytes);
+    memcpy(file->content.data + what->offset, what->buffer, bytes);
     return bytes;
 }
 
@@ -151,11 +135,11 @@ static int64_t finish(struct sim_spill *disk, const struct gm_spill_transfer *wh
         bytes = 1 + (uint32_t)gm_prng_below(&world->prng, bytes);
     if (what->write)
         return write_bytes(disk, what, bytes);
-    if (what->offset >= what->file->bytes)
+    if (what->offset >= what->file->content.bytes)
         return 0;
-    if (bytes > what->file->bytes - what->offset)
-        bytes = (uint32_t)(what->file->bytes - what->offset);
-    memcpy(what->buffer, what->file->data + what->offset, bytes);
+    if (bytes > what->file->content.bytes - what->offset)
+        bytes = (uint32_t)(what->file->content.bytes - what->offset);
+    memcpy(what->buffer, what->file->content.data + what->offset, bytes);
     return bytes;
 }
 
@@ -236,6 +220,6 @@ void sim_spill_close(struct gm_spill_disk *ret_disk)
     struct sim_spill *disk = ret_disk->self;
     disk->participant->world->disks[disk->descriptor] = NULL;
     for (uint32_t i = 0; i < disk->file_count; i++)
-        free(disk->files[i].data);
+        free(disk->files[i].content.data);
     free(disk);
 }

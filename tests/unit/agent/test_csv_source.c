@@ -20,29 +20,12 @@
 #include "engine/flow/planner.h"
 #include "tests/unit/agent/fake_disk.h"
 #include "tests/unit/source/csv_reference.h"
+#include "tests/unit/source/growing_text.h"
 
 #define FILES_MAX 8
 #define SOURCES_MAX 3
 #define PARTITIONS_MAX 256
 #define STEPS_MAX 3000000
-
-struct text {
-    char *data;
-    size_t length, capacity;
-};
-
-static void append(struct text *text, const void *data, size_t bytes)
-{
-    if (text->length + bytes + 1 > text->capacity) {
-        text->capacity = 2 * (text->length + bytes + 64);
-        text->data = realloc(text->data, text->capacity);
-        assert_non_null(text->data);
-    }
-    if (bytes > 0)
-        memcpy(text->data + text->length, data, bytes);
-    text->length += bytes;
-    text->data[text->length] = '\0';
-}
 
 static struct {
     char names[FILES_MAX][16];

@@ -15,13 +15,12 @@
 #include "engine/base/limits.h"
 #include "shuffle/port/random.h"
 #include "shuffle/port/spill_disk.h"
+#include "tests/unit/shuffle/spill_bytes.h"
 
 #define FAKE_FILES_MAX 16
 
 struct gm_spill_file {
-    uint8_t *data;
-    uint64_t bytes;
-    uint64_t capacity;
+    struct spill_bytes content;
     uint64_t limit_bytes; /* of its directory */
     char directory[64];
     bool open;
@@ -97,21 +96,6 @@ static inline int fake_start(void *self, const struct gm_spill_transfer *transfe
     return 0;
 }
 
-static inline void fake_grow(struct gm_spill_file *file, uint64_t bytes)
-{
-    if (bytes > file->capacity) {
-        file->capacity = bytes < 1 << 16 ? 1 << 16 : 2 * bytes;
-        uint8_t *data = calloc(1, file->capacity); /* pages that nobody wrote cost nothing */
-        GM_CHECK(data != NULL);
-        if (file->bytes > 0)
-            memcpy(data, file->data, file->bytes);
-        free(file->data);
-        file->data = data;
-    }
-    if (bytes > file->bytes)
-        file->bytes = bytes;
-}
-
 static inline int64_t fake_move(struct fake_spill_disk *disk, const struct gm_spill_transfer *t)
 {
     uint32_t bytes = t->bytes;
@@ -126,24 +110,24 @@ static inline int64_t fake_move(struct fake_spill_disk *disk, const struct gm_sp
     if (t->write) {
         if (t->offset + bytes > t->file->limit_bytes)
             return -ENOSPC;
-        fake_grow(t->file, t->offset + bytes);
+        spill_bytes_reach(&t->file->content, t->offset + bytes);
         if (fake_chance(disk, disk->lose_odds)) {
             disk->failed_count++;
             return bytes;
         }
-        memcpy(t->file->data + t->offset, t->buffer, bytes);
+        memcpy(t->file->content.data + t->offset, t->buffer, bytes);
         if (fake_chance(disk, disk->damage_odds)) {
-            t->file->data[t->offset + gm_prng_below(&disk->prng, bytes)] ^= 1;
+            t->file->content.data[t->offset + gm_prng_below(&disk->prng, bytes)] ^= 1;
             disk->failed_count++;
         }
         disk->written_bytes += bytes;
         return bytes;
     }
-    if (t->offset >= t->file->bytes)
+    if (t->offset >= t->file->content.bytes)
         return 0;
-    if (bytes > t->file->bytes - t->offset)
-        bytes = (uint32_t)(t->file->bytes - t->offset);
-    memcpy(t->buffer, t->file->data + t->offset, bytes);
+    if (bytes > t->file->content.bytes - t->offset)
+        bytes = (uint32_t)(t->file->content.bytes - t->offset);
+    memcpy(t->buffer, t->file->content.data + t->offset, bytes);
     return bytes;
 }
 
@@ -205,7 +189,7 @@ static inline void fake_spill_disk_init(struct fake_spill_disk *disk, uint64_t s
 static inline void fake_spill_disk_free(struct fake_spill_disk *disk)
 {
     for (uint32_t i = 0; i < disk->file_count; i++)
-        free(disk->files[i].data);
+        free(disk->files[i].content.data);
 }
 
 #endif

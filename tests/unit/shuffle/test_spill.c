@@ -146,7 +146,7 @@ static void test_blocks_come_back_from_two_directories(void **state)
     for (uint32_t i = 40; i-- > 0;)
         assert_int_equal(read_block(&rig, &run, i, i, 1 + i * 1000), 0);
     assert_int_equal(rig.disk.file_count, 2);
-    assert_true(rig.disk.files[0].bytes > 0 && rig.disk.files[1].bytes > 0);
+    assert_true(rig.disk.files[0].content.bytes > 0 && rig.disk.files[1].content.bytes > 0);
     struct gm_spill_counts counts;
     gm_spill_store_counts(rig.store, &counts);
     assert_int_equal(counts.blocks_count, 40);
@@ -171,7 +171,7 @@ static void test_dropped_room_is_used_again(void **state)
         }
     }
     assert_int_equal(settle(&rig), 0);
-    const uint64_t held = rig.disk.files[0].bytes + rig.disk.files[1].bytes;
+    const uint64_t held = rig.disk.files[0].content.bytes + rig.disk.files[1].content.bytes;
     assert_true(held <= 16 * BLOCK_BYTES);
     rig.spill.ops->forget(rig.spill.self, &run);
     rig_close(&rig);

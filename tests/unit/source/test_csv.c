@@ -15,6 +15,7 @@
 
 #include "engine/base/error.h"
 #include "tests/unit/source/csv_reference.h"
+#include "tests/unit/source/growing_text.h"
 
 #define TEXT_BYTES_MAX 6000
 #define COLUMNS_MAX 8
@@ -29,25 +30,7 @@ static uint32_t random_below(uint32_t limit)
     return (uint32_t)((random_state >> 33) * limit >> 31);
 }
 
-/* Rows that a parser gave, as "field|field\n" with values in '=' and null as "~". */
-struct text {
-    char *data;
-    size_t length, capacity;
-};
-
-static void append(struct text *text, const void *data, size_t bytes)
-{
-    if (text->length + bytes + 1 > text->capacity) {
-        text->capacity = 2 * (text->length + bytes + 64);
-        text->data = realloc(text->data, text->capacity);
-        assert_non_null(text->data);
-    }
-    if (bytes > 0)
-        memcpy(text->data + text->length, data, bytes);
-    text->length += bytes;
-    text->data[text->length] = '\0';
-}
-
+/* Rows that a parser gave are a text "field|field\n" with "=" before values and "~" for null. */
 static void append_value(struct text *text, const void *data, size_t bytes)
 {
     append(text, data == NULL ? "~" : "=", 1);
