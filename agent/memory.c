@@ -4,6 +4,7 @@
 
 #include "agent/job.h"
 #include "agent/blocks.h"
+#include "agent/cache.h"
 #include "agent/reader.h"
 #include "agent/unpack_disk.h"
 #include "engine/base/text.h"
@@ -25,6 +26,8 @@
 #define OUTPUT_BYTES (512u << 10)
 /* The driver's heap, which holds one row per executor at worst, may be this part of all heaps. */
 #define DRIVER_SHARE 8
+/* Beside kept rows: windows to the disk. */
+#define CACHE_BYTES (3u << 20)
 #define HUGE_PAGE_BYTES (2u << 20)
 /* Frames that a source has on their way per exchange beyond one open one per destination. */
 #define QUOTA_EXTRA 6
@@ -95,6 +98,14 @@ static uint64_t meeting_bytes(const struct gm_chain_plan *chain)
     return bytes + (chain->step_count > 0 ? batch_bytes(&chain->steps[0].schema) : 0);
 }
 
+static bool keeps_rows(const struct gm_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->exchange_count; i++)
+        if (plan->exchanges[i].cached_id != 0)
+            return true;
+    return plan->kept_count > 0;
+}
+
 /* The least that a heap needs, be it an executor's or the driver's. */
 static uint64_t least_heap(const struct gm_plan *plan, uint32_t executor_count)
 {
@@ -119,6 +130,9 @@ static uint64_t least_heap(const struct gm_plan *plan, uint32_t executor_count)
         if (to_driver && outputs++ > 0)
             driver += OUTPUT_BYTES;
     }
+    /* What is kept may have half of it. */
+    if (keeps_rows(plan))
+        executor = GM_CACHE_SHARE * executor + CACHE_BYTES;
     return executor > driver ? executor : driver;
 }
 

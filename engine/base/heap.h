@@ -33,8 +33,8 @@ struct gm_heap {
 
 /* Returns 0, or -ENOMEM when no arena can be made. */
 int gm_heap_init(struct gm_heap *heap, uint64_t limit_bytes);
-/* Destroys the arena.  Every block must have been given back before: used_bytes is 0 then, which is
- * for tests to look at. */
+/* Empties the arena, for the next heap.  Every block must have been given back before: used_bytes
+ * is 0 then, which is for tests to look at. */
 void gm_heap_fini(struct gm_heap *heap);
 
 /* Returns bytes > 0 of uninitialised memory, 64-byte aligned, or NULL.  The caller gives it back

@@ -58,6 +58,9 @@ static int plan_partition(struct planner *planner, const struct gleam_dataset *n
     int rc = check_order(planner, node, &node->order);
     if (rc < 0)
         return rc;
+    if (planner->chain->source.partition_count == node->partition_count &&
+        gm_planner_is_spread(planner, &node->order))
+        return 0;
     return cut(planner, node,
                (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
                                          .keys = node->order,

@@ -32,6 +32,13 @@ int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
                     const struct gleam_order *from, enum gm_reduce_kind kind)
 {
     planner->chain->source.counted = only_counts_lines(planner, from, kind);
+    if (gm_planner_is_spread(planner, from)) {
+        struct gm_step *reduce = add_step(planner, GM_STEP_REDUCE, node);
+        reduce->order = *from;
+        reduce->reduce = kind;
+        copy_function(reduce, node);
+        return 0;
+    }
     struct gm_step *combine = add_step(planner, GM_STEP_COMBINE, node);
     combine->order = *from;
     combine->reduce = kind;
@@ -74,7 +81,8 @@ static int plan_distinct(struct planner *planner, const struct gleam_dataset *no
     int rc = gm_planner_check_keys(planner, node, &keys);
     if (rc < 0)
         return rc;
-    if (!node->local && planner->chain->source.partition_count > 1) {
+    if (!node->local && planner->chain->source.partition_count > 1 &&
+        !gm_planner_is_spread(planner, &keys)) {
         add_step(planner, GM_STEP_PARTIAL_DISTINCT, node)->order = keys;
         rc = cut(planner, node,
                  (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
@@ -113,7 +121,8 @@ static int plan_group(struct planner *planner, const struct gleam_dataset *node)
             name = from.fields[i].name;
     if (rc == 0)
         rc = gm_planner_add_list(planner, node, &from, &node->order, name, &schema);
-    if (rc == 0 && !node->local && planner->chain->source.partition_count > 1)
+    if (rc == 0 && !node->local && planner->chain->source.partition_count > 1 &&
+        !gm_planner_is_spread(planner, &node->order))
         rc = cut(planner, node,
                  (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
                                            .keys = node->order,

@@ -11,6 +11,9 @@ struct arm {
     struct gm_schema schema;
     uint32_t exchange;
     uint32_t partition_count; /* as the person counts */
+    /* A cached dataset that may be read where it lies, and has no exchange; NULL: it is none. */
+    const struct gleam_dataset *kept;
+    struct gm_input input; /* of a kept one */
 };
 
 /* ---- keys ------------------------------------------------------------------------------------ */
@@ -143,9 +146,44 @@ static int plan_arm(struct planner *planner, const struct gleam_dataset *node,
     if (rc < 0)
         return rc;
     ret_arm->partition_count = planner->partition_count;
+    ret_arm->schema = planner->schema;
+    ret_arm->kept = NULL;
+    if (exchange.kind == GM_EXCHANGE_HASH &&
+        gm_planner_take_cached(planner, &exchange.keys, &ret_arm->input)) {
+        ret_arm->kept = planner->cached;
+        return 0;
+    }
     rc = gm_planner_end_chain(planner, node, exchange);
     ret_arm->exchange = planner->chain->exchange;
-    ret_arm->schema = planner->schema;
+    return rc;
+}
+
+/* A kept dataset goes through an exchange after all where the other side needs another form of the
+ * keys, or more partitions. */
+static int settle_arm(struct planner *planner, const struct gleam_dataset *node,
+                      const struct gleam_order *keys, uint32_t partition_count, bool tagged,
+                      struct arm *arm)
+{
+    if (arm->kept == NULL || (arm->partition_count == partition_count && !tagged))
+        return 0;
+    gm_planner_read_cached(planner, arm->kept);
+    int rc = gm_planner_end_chain(
+        planner, node, (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH, .keys = *keys});
+    arm->exchange = planner->chain->exchange;
+    arm->kept = NULL;
+    return rc;
+}
+
+/* Both sides of a join or cogroup. */
+static int settle_arms(struct planner *planner, const struct gleam_dataset *node,
+                       uint32_t partition_count, bool tagged, struct arm arms[2])
+{
+    int rc = settle_arm(planner, node, &node->order, partition_count, tagged, &arms[0]);
+    if (rc == 0)
+        rc = settle_arm(planner, node, &node->right_keys, partition_count, tagged, &arms[1]);
+    for (uint32_t i = 0; i < 2 && rc == 0; i++)
+        if (arms[i].kept == NULL)
+            planner->plan.exchanges[arms[i].exchange].tagged = tagged;
     return rc;
 }
 
@@ -160,6 +198,7 @@ static int plan_keys_alone(struct planner *planner, const struct gleam_dataset *
         return rc;
     gm_planner_select(planner, node, &node->right_keys);
     ret_arm->partition_count = planner->partition_count;
+    ret_arm->kept = NULL;
     rc = gm_planner_end_chain(
         planner, node,
         (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
@@ -177,13 +216,19 @@ static uint32_t larger(uint32_t a, uint32_t b)
 static void begin_meeting(struct planner *planner, const struct arm *arms, uint32_t count,
                           uint32_t partition_count)
 {
-    uint32_t exchanges[GM_EXCHANGES_MAX];
-    GM_CHECK(count <= GM_EXCHANGES_MAX);
+    struct gm_input *inputs = calloc(count, sizeof *inputs);
+    GM_CHECK(inputs != NULL);
     for (uint32_t i = 0; i < count; i++) {
-        exchanges[i] = arms[i].exchange;
-        planner->plan.exchanges[exchanges[i]].partition_count = partition_count;
+        if (arms[i].kept != NULL) {
+            inputs[i] = arms[i].input;
+            continue;
+        }
+        struct gm_exchange_plan *exchange = &planner->plan.exchanges[arms[i].exchange];
+        exchange->partition_count = partition_count;
+        inputs[i] = (struct gm_input){.exchange = arms[i].exchange, .schema = exchange->schema};
     }
-    gm_planner_begin_chain(planner, exchanges, count);
+    gm_planner_begin_chain(planner, inputs, count, partition_count);
+    free(inputs);
 }
 
 /* ---- the steps ------------------------------------------------------------------------------- */
@@ -219,8 +264,9 @@ static int plan_join(struct planner *planner, struct gleam_dataset *node)
                               ? arms[0].partition_count
                               : planner->executor_count;
     const bool tagged = needs_tags(&keyed, arms);
-    for (uint32_t i = 0; i < 2; i++)
-        planner->plan.exchanges[arms[i].exchange].tagged = tagged && !to_all;
+    rc = settle_arms(planner, node, partition_count, tagged && !to_all, arms);
+    if (rc < 0)
+        return rc;
     begin_meeting(planner, arms, 2, partition_count);
     planner->schema = schema;
     struct gm_step *step = add_step(planner, GM_STEP_JOIN, node);
@@ -270,9 +316,11 @@ static int plan_cogroup(struct planner *planner, struct gleam_dataset *node)
     if (rc < 0)
         return rc;
     const bool tagged = needs_tags(node, arms);
-    for (uint32_t i = 0; i < 2; i++)
-        planner->plan.exchanges[arms[i].exchange].tagged = tagged;
-    begin_meeting(planner, arms, 2, larger(arms[0].partition_count, arms[1].partition_count));
+    const uint32_t partition_count = larger(arms[0].partition_count, arms[1].partition_count);
+    rc = settle_arms(planner, node, partition_count, tagged, arms);
+    if (rc < 0)
+        return rc;
+    begin_meeting(planner, arms, 2, partition_count);
     planner->schema = schema;
     struct gm_step *step = add_step(planner, GM_STEP_COGROUP, node);
     step->order = node->order;

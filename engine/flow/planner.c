@@ -29,7 +29,9 @@ struct gm_chain_plan *gm_planner_add_chain(struct planner *planner)
     plan->chains = realloc(plan->chains, (plan->chain_count + 1) * sizeof *plan->chains);
     GM_CHECK(plan->chains != NULL);
     planner->chain = &plan->chains[plan->chain_count];
-    *planner->chain = (struct gm_chain_plan){.claim = plan->chain_count};
+    *planner->chain = (struct gm_chain_plan){
+        .claim = plan->chain_count,
+        .scope = plan->scope_count > 0 ? plan->scope_count - 1 : 0};
     plan->chain_count++;
     return planner->chain;
 }
@@ -63,7 +65,8 @@ int gm_planner_end_chain(struct planner *planner, const struct gleam_dataset *no
     return 0;
 }
 
-void gm_planner_begin_chain(struct planner *planner, const uint32_t *exchanges, uint32_t count)
+void gm_planner_begin_chain(struct planner *planner, const struct gm_input *inputs,
+                            uint32_t count, uint32_t partition_count)
 {
     const struct gm_plan *plan = &planner->plan;
     struct gm_source *source = &add_chain(planner)->source;
@@ -71,16 +74,17 @@ void gm_planner_begin_chain(struct planner *planner, const uint32_t *exchanges, 
     source->inputs = calloc(count, sizeof *source->inputs);
     GM_CHECK(source->inputs != NULL);
     source->input_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        source->inputs[i].exchange = exchanges[i];
-        source->inputs[i].schema = plan->exchanges[exchanges[i]].schema;
-    }
-    source->schema = source->inputs[0].schema;
-    source->partition_count = plan->exchanges[exchanges[0]].partition_count;
-    snprintf(source->name, sizeof source->name, "exchange %u", exchanges[0]);
+    memcpy(source->inputs, inputs, count * sizeof *inputs);
+    source->schema = inputs[0].schema;
+    source->partition_count = partition_count;
+    if (inputs[0].cached_id == 0)
+        snprintf(source->name, sizeof source->name, "exchange %u", inputs[0].exchange);
+    else
+        snprintf(source->name, sizeof source->name, "exchange of what is kept");
     planner->schema = source->schema;
-    planner->partition_count = source->partition_count;
-    planner->ranges = count == 1 && plan->exchanges[exchanges[0]].kind == GM_EXCHANGE_RANGE;
+    planner->partition_count = partition_count;
+    planner->ranges = count == 1 && inputs[0].cached_id == 0 &&
+                      plan->exchanges[inputs[0].exchange].kind == GM_EXCHANGE_RANGE;
 }
 
 int gm_planner_cut(struct planner *planner, const struct gleam_dataset *node,
@@ -90,7 +94,9 @@ int gm_planner_cut(struct planner *planner, const struct gleam_dataset *node,
     if (rc < 0 || exchange.kind == GM_EXCHANGE_OUTPUT)
         return rc;
     const uint32_t index = planner->chain->exchange;
-    gm_planner_begin_chain(planner, &index, 1);
+    const struct gm_input input = {.exchange = index,
+                                   .schema = planner->plan.exchanges[index].schema};
+    gm_planner_begin_chain(planner, &input, 1, exchange.partition_count);
     return 0;
 }
 
@@ -515,7 +521,7 @@ static bool shows_partitions(struct gleam_dataset *const *path, uint32_t count)
 {
     for (uint32_t i = 1; i < count; i++) {
         const enum gm_node_kind kind = path[i]->kind;
-        if (path[i]->local || kind == GM_NODE_WRITE)
+        if (path[i]->local || kind == GM_NODE_WRITE || kind == GM_NODE_CACHE)
             return true;
         if (kind == GM_NODE_PIPE && path[i]->pipe_mode != GM_PIPE_ARGS)
             return true;
@@ -667,10 +673,16 @@ static int plan_source(struct planner *planner, struct gleam_dataset *node,
     return 0;
 }
 
-/* The dataset before, on the same path: a path begins at a source, or where several meet. */
+static bool is_kept(const struct gleam_dataset *node)
+{
+    return node->kind == GM_NODE_CACHE && node->cached->id != 0;
+}
+
+/* The dataset before, on the same path: a path begins at a source, at a cached dataset that is
+ * there, or where several meet. */
 static struct gleam_dataset *next_back(struct gleam_dataset *node)
 {
-    return node->other_count > 0 ? NULL : node->input;
+    return node->other_count > 0 || is_kept(node) ? NULL : node->input;
 }
 
 static int plan_step(struct planner *planner, const struct gleam_dataset *node,
@@ -699,6 +711,8 @@ static int plan_step(struct planner *planner, const struct gleam_dataset *node,
     case GM_NODE_WRITE_TO:
     case GM_NODE_OUTPUT_ROW:
         return plan_output(planner, node);
+    case GM_NODE_CACHE:
+        return gm_planner_fill(planner, planner->fill);
     default:
         return gm_planner_exchange_step(planner, node);
     }
@@ -733,9 +747,13 @@ int gm_planner_path(struct planner *planner, struct gleam_dataset *end)
     GM_CHECK(count > 0);
     const struct gleam_dataset *as =
         count > 1 && path[1]->kind == GM_NODE_AS ? path[1] : NULL;
-    int rc = path[0]->other_count > 0
-                 ? gm_planner_meeting(planner, path[0])
-                 : plan_source(planner, path[0], as, !shows_partitions(path, count));
+    int rc = 0;
+    if (is_kept(path[0]))
+        gm_planner_read_cached(planner, path[0]);
+    else if (path[0]->other_count > 0)
+        rc = gm_planner_meeting(planner, path[0]);
+    else
+        rc = plan_source(planner, path[0], as, !shows_partitions(path, count));
     /* CSV's declaration is part of reading it. */
     for (uint32_t i = gm_planner_reads_declared(path[0], as) ? 2 : 1;
          i < count && rc == 0; i++) {
@@ -755,34 +773,4 @@ int gm_planner_path(struct planner *planner, struct gleam_dataset *end)
         i += used_next;
     }
     return rc;
-}
-
-int gm_planner_make(struct gleam_flow *flow, uint32_t executor_count, gm_list_files_fn *list_files,
-                    struct gm_plan *ret_plan)
-{
-    struct planner planner = {.flow = flow,
-                              .error = &flow->error,
-                              .executor_count = executor_count,
-                              .list_files = list_files};
-    if (flow->broken)
-        return flow->error.code;
-    flow->error.code = 0;
-    if (gm_registry_problem() != NULL)
-        return gm_error_set(&flow->error, GM_EJOB_FLOW, "%s", gm_registry_problem());
-    if (flow->output_count == 0)
-        return gm_error_set(&flow->error, GM_EJOB_FLOW,
-                            "flow '%s' has no output: end it with gleam_printf or another output",
-                            flow->name);
-    snprintf(planner.plan.name, sizeof planner.plan.name, "%s", flow->name);
-    gm_planner_share(&planner);
-    for (uint32_t i = 0; i < flow->output_count; i++) {
-        int rc = gm_planner_path(&planner, flow->nodes[flow->outputs[i].node]);
-        if (rc < 0) {
-            gm_plan_fini(&planner.plan);
-            return rc;
-        }
-    }
-    gm_plan_prune(&planner.plan);
-    *ret_plan = planner.plan;
-    return 0;
 }

@@ -31,6 +31,9 @@ struct planner {
     struct gleam_dataset *const *path; /* of the output that is planned, from its source on */
     uint32_t path_count;
     uint32_t path_index; /* of the dataset that is planned */
+    struct gleam_dataset *fill; /* the cached dataset that the plan computes; NULL: none */
+    uint64_t fill_id;           /* what it will be known by */
+    const struct gleam_dataset *cached; /* the last one that a chain began with */
 };
 
 /* Sets the error to "file:line: step 'name': text".  Returns its code. */
@@ -52,9 +55,10 @@ int gm_planner_cut(struct planner *planner, const struct gleam_dataset *node,
 int gm_planner_end_chain(struct planner *planner, const struct gleam_dataset *node,
                          struct gm_exchange_plan exchange);
 
-/* A new chain that reads these exchanges, which have the same number of partitions; the planner's
+/* A new chain that reads these inputs, which have the same number of partitions; the planner's
  * schema is that of the first. */
-void gm_planner_begin_chain(struct planner *planner, const uint32_t *exchanges, uint32_t count);
+void gm_planner_begin_chain(struct planner *planner, const struct gm_input *inputs,
+                            uint32_t count, uint32_t partition_count);
 
 /* The step where several datasets meet: plans what leads to each of them, and begins a chain. */
 int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node);
@@ -128,6 +132,17 @@ int gm_planner_lua_reducer(struct planner *planner, const struct gleam_dataset *
                            uint32_t value_count);
 /* plan_lua.c: what all functions of the flow share becomes part of the plan. */
 void gm_planner_share(struct planner *planner);
+
+/* plan_cache.c: the end of the plan that computes a cached dataset. */
+int gm_planner_fill(struct planner *planner, struct gleam_dataset *node);
+/* plan_cache.c: a new chain that reads one. */
+void gm_planner_read_cached(struct planner *planner, const struct gleam_dataset *node);
+/* plan_cache.c: whether rows with equal keys, in their plain form, are in one partition already. */
+bool gm_planner_is_spread(const struct planner *planner, const struct gleam_order *keys);
+/* plan_cache.c: where the chain does no more than read a cached dataset that is spread by the keys,
+ * it goes, and a chain of several inputs may read the dataset itself. */
+bool gm_planner_take_cached(struct planner *planner, const struct gleam_order *keys,
+                            struct gm_input *ret_input);
 
 /* Short names, for these files alone. */
 #define refuse gm_planner_refuse
