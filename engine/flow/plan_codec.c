@@ -12,7 +12,7 @@
 
 /* Changes with every change of the encoding: driver and executor are the same program, but an
  * agent's may not be. */
-#define PLAN_VERSION 2
+#define PLAN_VERSION 3
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
@@ -112,6 +112,8 @@ static void write_step(struct gm_writer *writer, const struct gm_step *step)
     write_order(writer, &step->right_keys);
     gm_writer_bool(writer, step->tagged);
     gm_writer_bool(writer, step->seeks_first);
+    gm_writer_u64(writer, step->seed);
+    gm_writer_string(writer, step->note);
     if (step->kind == GM_STEP_WRITE)
         gm_plan_write_write(writer, step->write);
 }
@@ -367,6 +369,8 @@ static void read_step(struct gm_cursor *cursor, struct gm_step *step,
     read_order(cursor, &step->right_keys);
     step->tagged = gm_cursor_bool(cursor);
     step->seeks_first = gm_cursor_bool(cursor);
+    step->seed = gm_cursor_u64(cursor);
+    gm_cursor_string(cursor, step->note, sizeof step->note);
     if (step->kind == GM_STEP_WRITE && !cursor->failed)
         step->write = gm_plan_write_read(cursor, &step->schema);
     if (has_order(step))

@@ -230,6 +230,8 @@ static inline void random_step(uint64_t *random, const struct gm_schema *input,
     random_plan_order(random, input, &step->right_keys);
     step->tagged = random_below(random, 2);
     step->seeks_first = random_below(random, 2);
+    step->seed = random_next(random);
+    random_text(random, step->note, sizeof step->note);
     if (step->kind == GM_STEP_WRITE)
         random_write(random, step);
 }
