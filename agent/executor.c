@@ -33,6 +33,7 @@
 struct runner {
     struct gm_chain *chain;
     bool done;
+    bool progressed; /* in its last turn */
     struct gm_text_source *text;
     struct gm_reader *reader;
     struct gm_csv_source *csv;
@@ -569,6 +570,14 @@ static void show_rows(struct gm_executor *executor)
     }
 }
 
+/* Rests for the sake of another chain, but never for one that waits itself. */
+static bool yields(const struct gm_executor *executor, uint32_t chain)
+{
+    const uint32_t to = executor->spec.plan->chains[chain].yields_to;
+    const struct runner *other = to > 0 ? &executor->runners[to - 1] : NULL;
+    return other != NULL && !other->done && other->progressed;
+}
+
 int gm_executor_step(struct gm_executor *executor)
 {
     bool progressed = false, all_done = true;
@@ -578,11 +587,16 @@ int gm_executor_step(struct gm_executor *executor)
         struct runner *runner = &executor->runners[i];
         if (runner->done)
             continue;
+        if (yields(executor, i)) {
+            runner->progressed = all_done = false;
+            continue;
+        }
         const int rc = gm_chain_run(runner->chain, BATCHES_PER_TURN);
         if (rc < 0)
             return gm_error_set(&executor->error, rc, "chain %u failed: %s", i,
                                 gm_error_name(rc));
-        progressed = progressed || rc != GM_AGAIN;
+        runner->progressed = rc != GM_AGAIN;
+        progressed = progressed || runner->progressed;
         runner->done = rc == GM_END;
         all_done = all_done && runner->done;
     }

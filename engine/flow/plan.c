@@ -356,7 +356,10 @@ void gm_plan_print(const struct gm_plan *plan, uint32_t executor_count, FILE *fi
             plan->exchange_count == 1 ? "" : "s", executor_count, executor_count == 1 ? "" : "s");
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_chain_plan *chain = &plan->chains[c];
-        fprintf(file, "chain %u\n", c);
+        fprintf(file, "chain %u", c);
+        if (chain->yields_to > 0)
+            fprintf(file, ", which lets chain %u go first", chain->yields_to - 1);
+        fprintf(file, "\n");
         print_source(&chain->source, file);
         for (uint32_t s = 0; s < chain->step_count; s++)
             print_step(&chain->steps[s], file);

@@ -195,6 +195,9 @@ struct gm_chain_plan {
     struct gm_step *steps;
     uint32_t step_count;
     uint32_t exchange; /* where its rows go */
+    /* 1 + the chain whose rows are wanted first, by a join: while that one gets on in an executor,
+     * this one rests there.  0: none. */
+    uint32_t yields_to;
 };
 
 enum gm_exchange_kind {

@@ -9,6 +9,7 @@
 /* One of the datasets that meet, planned up to its exchange. */
 struct arm {
     struct gm_schema schema;
+    uint32_t chain;
     uint32_t exchange;
     uint32_t partition_count; /* as the person counts */
 };
@@ -144,6 +145,7 @@ static int plan_arm(struct planner *planner, const struct gleam_dataset *node,
         return rc;
     ret_arm->partition_count = planner->partition_count;
     rc = gm_planner_end_chain(planner, node, exchange);
+    ret_arm->chain = (uint32_t)(planner->chain - planner->plan.chains);
     ret_arm->exchange = planner->chain->exchange;
     ret_arm->schema = planner->schema;
     return rc;
@@ -164,6 +166,7 @@ static int plan_keys_alone(struct planner *planner, const struct gleam_dataset *
         planner, node,
         (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
                                   .keys = leading_columns(node->right_keys.count)});
+    ret_arm->chain = (uint32_t)(planner->chain - planner->plan.chains);
     ret_arm->exchange = planner->chain->exchange;
     ret_arm->schema = planner->schema;
     return rc;
@@ -221,6 +224,8 @@ static int plan_join(struct planner *planner, struct gleam_dataset *node)
     const bool tagged = needs_tags(&keyed, arms);
     for (uint32_t i = 0; i < 2; i++)
         planner->plan.exchanges[arms[i].exchange].tagged = tagged && !to_all;
+    /* When the right side is whole, the left one need not be kept. */
+    planner->plan.chains[arms[0].chain].yields_to = arms[1].chain + 1;
     begin_meeting(planner, arms, 2, partition_count);
     planner->schema = schema;
     struct gm_step *step = add_step(planner, GM_STEP_JOIN, node);

@@ -309,6 +309,7 @@ static inline void random_plan(uint64_t *random, struct gm_plan *plan)
             random_inputs(random, plan, i, &chain->source);
         chain->claim = random_below(random, i + 1);
         chain->exchange = i;
+        chain->yields_to = random_below(random, i + 1);
         chain->step_count = random_below(random, 5);
         chain->steps = random_table(chain->step_count, sizeof *chain->steps);
         for (uint32_t s = 0; s < chain->step_count; s++) {
