@@ -9,6 +9,7 @@
 #include "agent/exchange_sink.h"
 #include "agent/file_sink.h"
 #include "agent/listen_disk.h"
+#include "agent/placed_sink.h"
 #include "agent/range_sink.h"
 #include "agent/sources.h"
 #include "agent/unpack_disk.h"
@@ -48,6 +49,7 @@ struct runner {
     uint32_t receiver_count;
     struct gm_exchange_sink *sink;
     struct gm_file_sink *files;
+    struct gm_placed_sink *placed;
     struct gm_sender *sender;
     /* of a range exchange, in the place of `sink` */
     struct gm_range_sink *ranges;
@@ -272,9 +274,10 @@ static const struct gm_step *sort_behind(const struct gm_plan *plan, uint32_t ex
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_chain_plan *chain = &plan->chains[c];
         if (chain->source.kind == GM_SOURCE_EXCHANGE && chain->source.input_count == 1 &&
-            chain->source.inputs[0].exchange == exchange && chain->step_count > 0 &&
-            chain->steps[0].kind == GM_STEP_SORT)
-            return &chain->steps[0];
+            chain->source.inputs[0].exchange == exchange)
+            for (uint32_t s = 0; s < chain->step_count && s < 2; s++)
+                if (chain->steps[s].kind == GM_STEP_SORT)
+                    return &chain->steps[s];
     }
     return NULL;
 }
@@ -333,6 +336,19 @@ static int open_sink(struct gm_executor *executor, struct runner *runner,
                                  &executor->heap, &executor->error, &runner->files);
         if (rc == 0)
             *ret_port = gm_file_sink_port(runner->files);
+        return rc;
+    }
+    if (exchange->placed != NULL && exchange->placed->path[0] != '\0') {
+        const struct gm_placed_sink_spec placed = {.plan = exchange->placed,
+                                                   .region = executor->spec.region,
+                                                   .bell = &executor->spec.ports.bell,
+                                                   .sender = runner->sender,
+                                                   .participant = executor->spec.participant,
+                                                   .heap = &executor->heap,
+                                                   .error = &executor->error};
+        rc = gm_placed_sink_create(&placed, &runner->placed);
+        if (rc == 0)
+            *ret_port = gm_placed_sink_port(runner->placed);
         return rc;
     }
     rc = gm_exchange_sink_create(exchange, chain->source.partition_count, runner->sender,
@@ -498,6 +514,7 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
     gm_chain_destroy(runner->chain);
     gm_exchange_sink_destroy(runner->sink);
     gm_file_sink_destroy(runner->files);
+    gm_placed_sink_destroy(runner->placed);
     gm_range_sink_destroy(runner->ranges);
     gm_sender_destroy(runner->samples_out);
     gm_receiver_destroy(runner->samples_in);
