@@ -747,6 +747,7 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         struct gm_spill_counts spilled;
         gm_spill_store_counts(executor->spill_store, &spilled);
         counts->spilled_bytes += spilled.written_bytes;
+        counts->spilled_payload_bytes += spilled.payload_bytes;
     }
     if (executor->processes.ops != NULL) {
         struct gm_process_counts commands;

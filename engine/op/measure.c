@@ -1,8 +1,9 @@
 /* measure.c - adds up how long the text of a partition's rows will be, and passes the rows on.
  *
  * It stands in front of a sort whose rows are printed behind it: their text is as long in any
- * order, so who writes it knows where each range begins before the first row is printed.  The step that
- * prints is run here, and what it prints forgotten; where rows are nothing but text, lengths do.
+ * order, so who writes it knows where each range begins before the first row is printed.  The step
+ * that prints is run here, and what it prints forgotten; where rows are nothing but text, lengths
+ * do.
  */
 #include <string.h>
 
