@@ -386,9 +386,9 @@ struct gleam_csv_options {
  * while the file is.  With a header it picks columns by their names in it (letters, digits and _;
  * anything else there counts as _), as many as are wanted, in any order; without one it names all
  * of them in the file's order.  Columns that nobody names cost nearly nothing.
- * Nor is a column read that nothing names up to a gleam_select behind it, with only gleam_where and
- * gleam_local_limit between; a bad value there fails nothing, but with GLEAM_CSV_SKIP it still
- * leaves its row out.
+ * Nor is a column read that no later step needs: a gleam_select behind it says which are needed,
+ * also with sorts, joins, exchanges and gleam_where between, and so does a count; a bad value in
+ * another one fails nothing, but with GLEAM_CSV_SKIP it still leaves its row out.
  *
  * A record ends at a "\n" or "\r\n" outside quotes; empty lines are left out where there are
  * several columns.  Large files are split at any byte, line ends in quotes notwithstanding; with an

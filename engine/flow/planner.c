@@ -10,6 +10,7 @@
 #include "engine/flow/plan_csv.h"
 #include "engine/flow/plan_write.h"
 #include "engine/flow/planner_internal.h"
+#include "engine/flow/push.h"
 #include "engine/flow/splits.h"
 #include "engine/sink/format.h"
 #include "engine/udf/library.h"
@@ -715,6 +716,7 @@ int gm_planner_make(struct gleam_flow *flow, uint32_t executor_count, gm_list_fi
             return rc;
         }
     }
+    gm_plan_push(&planner.plan);
     gm_plan_prune(&planner.plan);
     *ret_plan = planner.plan;
     return 0;
