@@ -33,6 +33,7 @@ _Static_assert(4 + 8 + 4 + GM_ERROR_BYTES_MAX + 10 * 8 + 4 +
 
 struct gm_job_message {
     uint64_t memory_bytes;
+    uint64_t least_bytes; /* of these, what is not lent to other executors */
     uint64_t spin_ns;
     uint64_t plan_bytes;
     uint64_t analyze; /* 1: calls are timed */

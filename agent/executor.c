@@ -8,8 +8,10 @@
 #include "agent/csv_source.h"
 #include "agent/exchange_sink.h"
 #include "agent/file_sink.h"
+#include "agent/lending.h"
 #include "agent/listen_disk.h"
 #include "agent/needs.h"
+#include "agent/placed_sink.h"
 #include "agent/range_sink.h"
 #include "agent/sources.h"
 #include "agent/unpack_disk.h"
@@ -34,6 +36,7 @@
 struct runner {
     struct gm_chain *chain;
     bool done;
+    bool progressed; /* in its last turn */
     struct gm_text_source *text;
     struct gm_reader *reader;
     struct gm_csv_source *csv;
@@ -50,6 +53,7 @@ struct runner {
     struct gm_cache_sink *kept;
     struct gm_exchange_sink *sink;
     struct gm_file_sink *files;
+    struct gm_placed_sink *placed;
     struct gm_sender *sender;
     /* of a range exchange, in the place of `sink` */
     struct gm_range_sink *ranges;
@@ -76,6 +80,8 @@ struct gm_executor {
     struct gm_processes processes; /* ops NULL: the plan runs no commands */
     uint64_t busy_ns;
     struct scope *scopes; /* of the plan */
+    struct gm_lending lending; /* heap NULL: executors lend each other nothing */
+    uint64_t spill_at_bytes;   /* that the chains know */
     struct gm_counters counters;
 };
 
@@ -307,6 +313,19 @@ static int open_sink(struct gm_executor *executor, struct runner *runner,
             *ret_port = gm_file_sink_port(runner->files);
         return rc;
     }
+    if (exchange->placed != NULL && exchange->placed->path[0] != '\0') {
+        const struct gm_placed_sink_spec placed = {.plan = exchange->placed,
+                                                   .region = executor->spec.region,
+                                                   .bell = &executor->spec.ports.bell,
+                                                   .sender = runner->sender,
+                                                   .participant = executor->spec.participant,
+                                                   .heap = &executor->heap,
+                                                   .error = &executor->error};
+        rc = gm_placed_sink_create(&placed, &runner->placed);
+        if (rc == 0)
+            *ret_port = gm_placed_sink_port(runner->placed);
+        return rc;
+    }
     rc = gm_exchange_sink_create(exchange, chain->source.partition_count, runner->sender,
                                  &executor->heap, &executor->error, &runner->sink);
     if (rc == 0)
@@ -370,22 +389,13 @@ static int share(struct gm_executor *executor)
     return 0;
 }
 
-static bool may_spill(const struct gm_plan *plan)
-{
-    for (uint32_t c = 0; c < plan->chain_count; c++)
-        for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
-            if (plan->chains[c].steps[s].kind == GM_STEP_SORT ||
-                plan->chains[c].steps[s].kind == GM_STEP_REDUCE)
-                return true;
-    return false;
-}
-
 /* The disk queue; no file is made before something is written. */
 static int open_spill(struct gm_executor *executor)
 {
     const struct gm_executor_spec *spec = &executor->spec;
     const struct gm_executor_ports *ports = &spec->ports;
-    if (ports->spill_open == NULL || spec->spill_directory_count == 0 || !may_spill(spec->plan))
+    if (ports->spill_open == NULL || spec->spill_directory_count == 0 ||
+        !gm_needs_spill(spec->plan))
         return 0;
     const uint32_t windows = gm_spill_windows(spec->memory_bytes);
     int rc = ports->spill_open(ports->self, &executor->heap, windows, &executor->spill_disk);
@@ -455,12 +465,20 @@ int gm_executor_create(const struct gm_executor_spec *spec, struct gm_executor *
         return gm_error_set(error, -ENOMEM, "no memory for an executor");
     executor->spec = *spec;
     executor->ledger = gm_region_ledger(spec->region, spec->participant);
-    int rc = gm_heap_init(&executor->heap, spec->memory_bytes);
+    const bool lends = spec->least_bytes > 0 && spec->least_bytes < spec->memory_bytes;
+    int rc = gm_heap_init(&executor->heap, lends ? spec->least_bytes : spec->memory_bytes);
     if (rc < 0) {
         free(executor);
         return gm_error_set(error, rc, "no memory for an executor's heap");
     }
-    if (spec->cache != NULL)
+    executor->spill_at_bytes = spill_at_bytes(executor);
+    if (lends) {
+        const uint32_t pool = GM_CLAIMS_PER_CHAIN * spec->plan->chain_count;
+        gm_lending_init(&executor->lending, gm_region_claim(spec->region, pool),
+                        gm_region_claim(spec->region, pool + 1), &executor->heap,
+                        spec->memory_bytes, spec->memory_bytes - spill_at_bytes(executor));
+    }
+    if (spec->cache != NULL && !lends)
         gm_cache_attach(spec->cache, &executor->heap, spill_at_bytes(executor));
     executor->heap.published = &executor->ledger->heap_bytes;
     executor->heap.published_peak = &executor->ledger->heap_peak_bytes;
@@ -484,6 +502,7 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
     gm_exchange_sink_destroy(runner->sink);
     gm_file_sink_destroy(runner->files);
     gm_cache_sink_destroy(runner->kept);
+    gm_placed_sink_destroy(runner->placed);
     gm_range_sink_destroy(runner->ranges);
     gm_sender_destroy(runner->samples_out);
     gm_receiver_destroy(runner->samples_in);
@@ -524,6 +543,7 @@ void gm_executor_destroy(struct gm_executor *executor)
                  (executor->spec.plan->scope_count + 1) * sizeof *executor->scopes);
     if (executor->spec.cache != NULL)
         gm_cache_detach(executor->spec.cache);
+    gm_lending_end(&executor->lending);
     GM_CHECK(executor->heap.used_bytes == 0);
     gm_heap_fini(&executor->heap);
     free(executor);
@@ -560,9 +580,33 @@ static void show_rows(struct gm_executor *executor)
     }
 }
 
+/* Rests for the sake of another chain, but never for one that waits itself. */
+static bool yields(const struct gm_executor *executor, uint32_t chain)
+{
+    const uint32_t to = executor->spec.plan->chains[chain].yields_to;
+    const struct runner *other = to > 0 ? &executor->runners[to - 1] : NULL;
+    return other != NULL && !other->done && other->progressed;
+}
+
+/* Tells the steps from when on they spill, as far as that has changed. */
+static void settle_memory(struct gm_executor *executor)
+{
+    if (executor->lending.heap == NULL)
+        return;
+    const uint64_t bytes = gm_lending_settle(&executor->lending);
+    for (uint32_t i = 0; i < executor->spec.plan->chain_count && bytes != executor->spill_at_bytes;
+         i++) {
+        gm_chain_set_spill_at(executor->runners[i].chain, bytes);
+        if (executor->runners[i].ranges != NULL)
+            gm_range_sink_set_spill_at(executor->runners[i].ranges, bytes);
+    }
+    executor->spill_at_bytes = bytes;
+}
+
 int gm_executor_step(struct gm_executor *executor)
 {
     bool progressed = false, all_done = true;
+    settle_memory(executor);
     if (executor->spill_store != NULL && gm_spill_store_poll(executor->spill_store) < 0)
         return executor->error.code;
     if (executor->spec.cache != NULL && gm_cache_poll(executor->spec.cache, &executor->error) < 0)
@@ -571,11 +615,16 @@ int gm_executor_step(struct gm_executor *executor)
         struct runner *runner = &executor->runners[i];
         if (runner->done)
             continue;
+        if (yields(executor, i)) {
+            runner->progressed = all_done = false;
+            continue;
+        }
         const int rc = gm_chain_run(runner->chain, BATCHES_PER_TURN);
         if (rc < 0)
             return gm_error_set(&executor->error, rc, "chain %u failed: %s", i,
                                 gm_error_name(rc));
-        progressed = progressed || rc != GM_AGAIN;
+        runner->progressed = rc != GM_AGAIN;
+        progressed = progressed || runner->progressed;
         runner->done = rc == GM_END;
         all_done = all_done && runner->done;
     }
@@ -693,6 +742,7 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         struct gm_spill_counts spilled;
         gm_spill_store_counts(executor->spill_store, &spilled);
         counts->spilled_bytes += spilled.written_bytes;
+        counts->spilled_payload_bytes += spilled.payload_bytes;
     }
     if (executor->spec.cache != NULL) {
         struct gm_cache_counts kept;

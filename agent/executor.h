@@ -49,7 +49,8 @@ struct gm_executor_spec {
     const struct gm_region *region; /* borrowed view of this executor's own */
     const struct gm_plan *plan;     /* borrowed */
     uint16_t participant;
-    uint64_t memory_bytes; /* of the heap */
+    uint64_t memory_bytes; /* of the heap: an even share */
+    uint64_t least_bytes;  /* of it, what is not lent; 0 or all of it: nothing is, nor borrowed */
     uint64_t spin_ns;      /* of empty looks before it sleeps */
     const char *const *spill_directories; /* borrowed */
     uint32_t spill_directory_count;
@@ -94,6 +95,7 @@ struct gm_executor_counts {
     struct gm_counters counters; /* what functions counted */
     bool counters_lost;          /* there were more names than fit */
     uint64_t spilled_bytes;        /* written to disk, by whatever step */
+    uint64_t spilled_payload_bytes; /* what was in there, before it was compressed */
     uint64_t spill_buffered_count; /* spill files that could not bypass the page cache */
     uint32_t chain_count;
     struct gm_chain_counts *chains;       /* chain_count of them */
@@ -104,10 +106,10 @@ struct gm_executor_counts {
     uint64_t cached_memory_bytes, cached_disk_bytes; /* of datasets that are kept */
 };
 
-/* counts.c: allocates the tables by malloc for the plan's size, zeroed.  Returns 0 or -ENOMEM. */
+/* Allocates the tables by malloc for the plan's size, zeroed.  Returns 0 or -ENOMEM. */
 int gm_executor_counts_init(struct gm_executor_counts *counts, const struct gm_plan *plan);
 void gm_executor_counts_fini(struct gm_executor_counts *counts); /* accepts a zeroed one */
-/* counts.c: adds what another struct of the same plan has. */
+/* Adds what another struct of the same plan has. */
 void gm_executor_counts_merge(struct gm_executor_counts *total,
                               const struct gm_executor_counts *one, const struct gm_plan *plan);
 /* Adds this executor's numbers to an initialised struct. */

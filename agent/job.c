@@ -20,6 +20,7 @@
 #include "agent/files.h"
 #include "agent/output.h"
 #include "agent/parts.h"
+#include "agent/placed_sink.h"
 #include "agent/progress.h"
 #include "engine/base/check.h"
 #include "engine/base/text.h"
@@ -136,6 +137,8 @@ static int open_outputs(struct job *job)
         if (exchange->parts != NULL)
             snprintf(exchange->parts->directory, sizeof exchange->parts->directory, "%s",
                      gm_output_writer_directory(drain->writer));
+        if (exchange->placed != NULL)
+            gm_output_writer_place(drain->writer, exchange->placed->path);
         rc = gm_receiver_create(&job->region, (uint16_t)i, self, exchange->partition_count,
                                 &job->network, &job->heap, &drain->receiver);
         if (rc < 0)
@@ -172,7 +175,13 @@ static int make_region(struct job *job, struct gm_memory_split *ret_split)
         return rc;
     spec.attempt = (uint32_t)gm_random_next(&random);
     spec.secret = gm_random_next(&random);
-    return gm_region_create(&spec, job->options->pages, &job->region, job->error);
+    rc = gm_region_create(&spec, job->options->pages, &job->region, job->error);
+    if (rc == 0) /* what executors lend each other */
+        atomic_store_explicit(
+            gm_region_claim(&job->region, GM_CLAIMS_PER_CHAIN * job->plan->chain_count),
+            spec.executor_count * (ret_split->heap_bytes - ret_split->least_bytes),
+            memory_order_relaxed);
+    return rc;
 }
 
 static int open_driver(struct job *job, const struct gm_memory_split *split)
@@ -449,9 +458,27 @@ static int run_loop(struct job *job, struct gm_executor_counts *counts)
     }
 }
 
-static int finish_outputs(struct job *job)
+/* What executors wrote by themselves, into an output's one file, is all there. */
+static int check_placed(struct job *job)
 {
     int rc = 0;
+    for (uint32_t i = 0; i < job->plan->exchange_count && rc == 0; i++) {
+        const struct gm_exchange_plan *exchange = &job->plan->exchanges[i];
+        uint64_t bytes = 0;
+        if (exchange->placed == NULL || exchange->placed->path[0] == '\0')
+            continue;
+        if (!gm_placed_bytes(exchange->placed, &job->region, &bytes))
+            return gm_error_set(job->error, GM_EFRAME_CORRUPT,
+                                "an executor ended without telling how much it wrote to %s",
+                                exchange->placed->target);
+        rc = gm_output_writer_placed(job->drains[exchange->output].writer, bytes, job->error);
+    }
+    return rc;
+}
+
+static int finish_outputs(struct job *job)
+{
+    int rc = check_placed(job);
     for (uint32_t i = 0; i < job->output_count && rc == 0; i++) {
         job->failed = job->output_part[i];
         rc = gm_output_writer_finish(job->drains[i].writer, job->error);
@@ -505,6 +532,7 @@ static int run_attempt(struct job *job, const struct gm_memory_split *split,
 {
     const struct gm_job_message message = {
         .memory_bytes = split->heap_bytes,
+        .least_bytes = split->least_bytes,
         .spill = job->options->spill,
         /* Executors that share a core must not spin away each other's time. */
         .spin_ns = job->options->executor_count > job->options->core_count ? 0 : GM_SPIN_NS,

@@ -47,6 +47,7 @@ struct gm_memory_split {
     uint64_t region_bytes;
     uint64_t process_bytes; /* programs, libraries and stacks, outside the heaps */
     uint64_t heap_bytes;    /* of each executor */
+    uint64_t least_bytes;   /* of that, what is not lent to others */
     uint64_t driver_bytes;  /* of the driver's heap: what it needs, for its rows pass through */
     uint32_t frame_bytes;
 };

@@ -4,6 +4,8 @@
 
 #include "agent/job.h"
 #include "agent/blocks.h"
+#include "agent/lending.h"
+#include "agent/needs.h"
 #include "agent/cache.h"
 #include "agent/reader.h"
 #include "agent/unpack_disk.h"
@@ -49,7 +51,7 @@ static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint3
 {
     spec->executor_count = executor_count;
     spec->exchange_count = plan->exchange_count;
-    spec->claim_count = GM_CLAIMS_PER_CHAIN * plan->chain_count;
+    spec->claim_count = GM_CLAIMS_PER_CHAIN * plan->chain_count + GM_LENDING_CLAIMS;
     spec->word_count = gm_plan_word_count(plan);
     spec->frame_bytes = frame_bytes;
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
@@ -136,6 +138,17 @@ static uint64_t least_heap(const struct gm_plan *plan, uint32_t executor_count)
     return executor > driver ? executor : driver;
 }
 
+/* What an executor has whatever the others do.  What is kept between jobs has limits of its own:
+ * then all have the same. */
+static uint64_t least_share(const struct gm_plan *plan, uint32_t executor_count, uint64_t even)
+{
+    const uint64_t share = gm_needs_lua(plan) ? even / 4 * 3 : even / 2;
+    const uint64_t least = least_heap(plan, executor_count);
+    if (executor_count == 1 || keeps_rows(plan))
+        return even;
+    return share > least ? share : least;
+}
+
 /* Bytes of the region as it is mapped: in whole huge pages, unless they are switched off. */
 static uint64_t region_bytes(const struct gm_region_spec *spec, enum gm_pages_want pages)
 {
@@ -206,6 +219,7 @@ int gm_job_divide(const struct gm_plan *plan, const struct gm_options *options,
         .region_bytes = region,
         .process_bytes = processes,
         .heap_bytes = (heaps - driver) / executors,
+        .least_bytes = least_share(plan, executors, (heaps - driver) / executors),
         .driver_bytes = driver,
         .frame_bytes = frame,
     };

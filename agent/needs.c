@@ -46,9 +46,20 @@ const struct gm_step *gm_needs_sort_behind(const struct gm_plan *plan, uint32_t 
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_chain_plan *chain = &plan->chains[c];
         if (chain->source.kind == GM_SOURCE_EXCHANGE && chain->source.input_count == 1 &&
-            chain->source.inputs[0].exchange == exchange && chain->step_count > 0 &&
-            chain->steps[0].kind == GM_STEP_SORT)
-            return &chain->steps[0];
+            chain->source.inputs[0].exchange == exchange)
+            for (uint32_t s = 0; s < chain->step_count && s < 2; s++)
+                if (chain->steps[s].kind == GM_STEP_SORT)
+                    return &chain->steps[s];
     }
     return NULL;
+}
+
+bool gm_needs_spill(const struct gm_plan *plan)
+{
+    for (uint32_t c = 0; c < plan->chain_count; c++)
+        for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
+            if (plan->chains[c].steps[s].kind == GM_STEP_SORT ||
+                plan->chains[c].steps[s].kind == GM_STEP_REDUCE)
+                return true;
+    return false;
 }

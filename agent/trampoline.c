@@ -179,6 +179,7 @@ void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *pla
         .plan = plan,
         .participant = participant,
         .memory_bytes = job->memory_bytes,
+        .least_bytes = job->least_bytes,
         .spin_ns = job->spin_ns,
         .spill_directories = directories,
         .spill_directory_count = gm_spill_paths_list(&job->spill, directories),

@@ -226,13 +226,20 @@ void gm_heap_fini(struct gm_heap *heap)
     *heap = (struct gm_heap){0};
 }
 
+static bool fits(struct gm_heap *heap, uint64_t bytes)
+{
+    const uint64_t used = heap->used_bytes + bytes;
+    return used <= heap->limit_bytes ||
+           (heap->grow != NULL && heap->grow(heap->grower, used - heap->limit_bytes));
+}
+
 static void *heap_alloc(struct gm_heap *heap, size_t bytes, bool zero)
 {
     GM_CHECK(bytes > 0);
     if (bytes > REQUEST_BYTES_MAX)
         return NULL;
     const size_t taken_bytes = footprint(heap, bytes);
-    if (heap->used_bytes > heap->limit_bytes || taken_bytes > heap->limit_bytes - heap->used_bytes)
+    if (!fits(heap, taken_bytes))
         return NULL;
     void *block = zero ? NULL : take_spare(heap, taken_bytes);
     if (block == NULL) {
@@ -264,8 +271,7 @@ static void *realloc_mapped(struct gm_heap *heap, void *pointer, size_t old_byte
     const size_t new_taken = footprint(heap, new_bytes);
     if (new_taken == old_taken)
         return pointer;
-    if (new_taken > old_taken && (heap->used_bytes > heap->limit_bytes ||
-                                  new_taken - old_taken > heap->limit_bytes - heap->used_bytes))
+    if (new_taken > old_taken && !fits(heap, new_taken - old_taken))
         return NULL;
     drop_spare(heap);
     void *moved = remap_block(pointer, old_taken, new_taken);

@@ -29,6 +29,9 @@ struct gm_heap {
     uint32_t spare_count;
     _Atomic uint64_t *published;         /* where used_bytes is shown to others, or NULL */
     _Atomic uint64_t *published_peak;
+    /* Makes limit_bytes larger by so many, when an allocation does not fit; NULL: nobody does. */
+    bool (*grow)(void *self, uint64_t bytes);
+    void *grower;
 };
 
 /* Returns 0, or -ENOMEM when no arena can be made. */

@@ -77,6 +77,8 @@ static int open_level(struct gm_chain *chain, uint32_t index)
         .inputs = index == 0 ? spec->plan->source.inputs : NULL,
         .input_count = index == 0 ? spec->plan->source.input_count : 0,
         .processes = spec->processes,
+        .measured = spec->sink.measured,
+        .sink = spec->sink.self,
     };
     chain->every_partition = chain->every_partition || level->op.ops->every_partition;
     if (level->op.ops->begin != NULL) {
@@ -492,6 +494,12 @@ int gm_chain_run(struct gm_chain *chain, uint32_t batches_max)
             return rc;
     }
     return 0;
+}
+
+void gm_chain_set_spill_at(struct gm_chain *chain, uint64_t bytes)
+{
+    for (uint32_t i = 0; i < chain->level_count; i++)
+        chain->levels[i].op.spill_at_bytes = bytes;
 }
 
 uint64_t gm_chain_rows(const struct gm_chain *chain, uint32_t index)

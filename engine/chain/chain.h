@@ -40,6 +40,8 @@ struct gm_chain_sink {
     int (*push)(void *self, const struct gm_batch *batch, uint32_t partition);
     /* After the last batch; GM_AGAIN until all is sent. */
     int (*finish)(void *self);
+    /* Hears how many bytes of text a partition will be, where a step measures them; or NULL. */
+    void (*measured)(void *self, uint32_t partition, uint64_t bytes);
 };
 
 struct gm_chain;
@@ -74,6 +76,9 @@ void gm_chain_destroy(struct gm_chain *chain); /* at any point of its life; NULL
 /* Works on up to batches_max source batches.  Returns 0: it got on, and may have more to do;
  * GM_AGAIN: nothing could be done; GM_END: finished; < 0. */
 int gm_chain_run(struct gm_chain *chain, uint32_t batches_max);
+
+/* Another spill_at_bytes from now on. */
+void gm_chain_set_spill_at(struct gm_chain *chain, uint64_t bytes);
 
 /* Rows that the source made (index 0) and that each step made (1 + step). */
 uint64_t gm_chain_rows(const struct gm_chain *chain, uint32_t index);

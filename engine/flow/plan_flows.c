@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/flow/planner_internal.h"
+#include "engine/flow/push.h"
 #include "engine/udf/registry.h"
 
 static int plan_outputs(struct planner *planner, const struct gm_plan_part *part,
@@ -62,6 +63,7 @@ int gm_planner_make_parts(const struct gm_plan_part *parts, uint32_t part_count,
         }
         outputs += parts[i].flow->output_count - parts[i].first_output;
     }
+    gm_plan_push(&planner.plan);
     gm_plan_prune(&planner.plan);
     *ret_plan = planner.plan;
     return 0;

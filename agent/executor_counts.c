@@ -1,4 +1,4 @@
-/* counts.c - the counters of a job: their tables, and adding them up. */
+/* executor_counts.c - what executors counted: its tables, for the size of a plan, and sums. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -47,6 +47,7 @@ void gm_executor_counts_merge(struct gm_executor_counts *total,
                            one->counters_lost || total->counters_lost;
     total->heap_peak_bytes += one->heap_peak_bytes;
     total->spilled_bytes += one->spilled_bytes;
+    total->spilled_payload_bytes += one->spilled_payload_bytes;
     total->spill_buffered_count += one->spill_buffered_count;
     total->cached_memory_bytes += one->cached_memory_bytes;
     total->cached_disk_bytes += one->cached_disk_bytes;
