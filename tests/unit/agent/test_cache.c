@@ -99,7 +99,8 @@ static void close_job(struct rig *rig)
 static int begin(struct rig *rig, const uint64_t *kept, uint32_t count, uint64_t memory_bytes)
 {
     uint64_t copy[4];
-    memcpy(copy, kept, count * sizeof *copy);
+    for (uint32_t i = 0; i < count; i++)
+        copy[i] = kept[i];
     const struct gm_plan plan = {.kept = copy, .kept_count = count};
     const struct gm_spill_paths paths = {.count = 1, .names = "/fake/a"};
     return gm_cache_begin(rig->cache, &plan, memory_bytes, &paths, &rig->error);
