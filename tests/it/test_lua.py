@@ -299,7 +299,7 @@ gleam.New():Ints(1, 3):Printlnf("%v"):Run()"""))
         """Where they are read, in every kind of step; those that Init or the step has set are there."""
         for step in ("Map(function(n) return lenght end)", "Filter(function(n) return lenght end)",
                      "FlatMap(function(n) return {lenght} end)", "ForEach(function(n) writeRow(lenght) end)",
-                     "Map(function(n) return 1, n end):ReduceBy(function(x, y) return x + lenght end)"):
+                     "Map(function(n) return 1, n end):ReduceBy(function(x, y) return x + lenght end):Select(2)"):
             self.says(self.HEAD + "  :Init('length = 3')\n  :" + step + self.TAIL,
                       "flow.lua:4: step '", "flow.lua:4: the global 'lenght' is not set", "at the row (")
         done = self.run_ok(self.script("""local gleam = require "gleam"
