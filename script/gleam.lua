@@ -325,7 +325,13 @@ end)
 -- Declares names and types of the columns: As("word bytes", "n i64").
 function dataset_methods:As(...)
     here()
-    return dataset(self.flow, C.gleam_as(self.pointer, table.concat({...}, ", ")))
+    local text = table.concat({...}, ", ")
+    local from = self
+    if self.widen then
+        local _, commas = text:gsub(",", "")
+        from = self.widen(commas + 1)
+    end
+    return dataset(self.flow, C.gleam_as(from.pointer, text))
 end
 
 -- A method with an order: Sort, LocalSort.  A string alone is a column.
@@ -838,13 +844,23 @@ function flow_methods:Slices(rows)
         end
         columns = math.max(columns, table.maxn(row))
     end
-    local data, names = self:Broadcast(rows), {}
-    for c = 1, columns do
-        names[c] = ("c%d any"):format(c)
+    if #rows == 0 then
+        -- No row tells the columns: what stands behind does, as behind any FlatMap.
+        return self:Ints(1, 1):FlatMap("Slices", function() return {} end)
     end
-    return self:Ints(1, #rows + 1):Map("Slices", function(i)
-        return unpack(data[i], 1, columns)
-    end):As(unpack(names))
+    local data, numbers = self:Broadcast(rows), self:Ints(1, #rows + 1)
+    local function of_columns(count)
+        local names = {}
+        for c = 1, count do
+            names[c] = ("c%d any"):format(c)
+        end
+        return numbers:Map("Slices", function(i) return unpack(data[i], 1, count) end)
+            :As(unpack(names))
+    end
+    local made = of_columns(columns)
+    -- Nulls at the end of every row do not show in the tables, but in an As behind.
+    made.widen = function(count) return count > columns and of_columns(count) or made end
+    return made
 end
 
 -- The rows that a function makes, as one of FlatMap; it is called once, in one of the executors.

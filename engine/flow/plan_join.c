@@ -9,6 +9,7 @@
 /* One of the datasets that meet, planned up to its exchange. */
 struct arm {
     struct gm_schema schema;
+    uint32_t chain;
     uint32_t exchange;
     uint32_t partition_count; /* as the person counts */
     struct gleam_order keys;  /* of its columns */
@@ -144,6 +145,7 @@ static int end_arm(struct planner *planner, const struct gleam_dataset *node, st
     arm->parts = planner->ranges ? 0 : planner->chain->source.partition_count;
     const int rc = gm_planner_end_chain(planner, node,
                                         (struct gm_exchange_plan){.kind = GM_EXCHANGE_MERGE});
+    arm->chain = (uint32_t)(planner->chain - planner->plan.chains);
     arm->exchange = planner->chain->exchange;
     arm->schema = planner->schema;
     return rc;
@@ -232,6 +234,16 @@ static void meet_at_all(struct planner *planner, const struct arm arms[2], uint3
                                                                   : planner->executor_count);
 }
 
+/* The side that is whole first need not see the other one kept: the smaller one, as far as that is
+ * known, else the right one. */
+static void let_go_first(struct planner *planner, const struct arm arms[2], enum gm_join_way way)
+{
+    const struct gm_size left = arms[0].size, right = arms[1].size;
+    const bool smaller = left.known && right.known && left.bytes < right.bytes;
+    const uint32_t first = way == GM_JOIN_LEFT_TO_ALL || (way == GM_JOIN_SPREAD && smaller) ? 0 : 1;
+    planner->plan.chains[arms[1 - first].chain].yields_to = arms[first].chain + 1;
+}
+
 static int plan_join(struct planner *planner, struct gleam_dataset *node)
 {
     const bool cross = node->order.count == 0;
@@ -255,6 +267,7 @@ static int plan_join(struct planner *planner, struct gleam_dataset *node)
         meet_by_hash(planner, node, arms, tagged);
     else
         meet_at_all(planner, arms, way == GM_JOIN_RIGHT_TO_ALL ? 1 : 0);
+    let_go_first(planner, arms, way);
     if (is_filter(node))
         planner->size = arms[0].size;
     planner->schema = schema;

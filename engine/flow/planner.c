@@ -376,9 +376,12 @@ static int plan_write(struct planner *planner, const struct gleam_dataset *node)
     add_step(planner, GM_STEP_WRITE, node)->write = write;
     if (exchange.parts != NULL)
         gm_plan_parts_schema(&planner->schema);
+    gm_plan_place(&planner->plan, planner->chain, &planner->flow->outputs[node->output], &exchange);
     const int cut_rc = cut(planner, node, exchange);
-    if (cut_rc < 0)
+    if (cut_rc < 0) {
         free(exchange.parts);
+        free(exchange.placed);
+    }
     return cut_rc;
 }
 
@@ -388,6 +391,10 @@ static int plan_output(struct planner *planner, const struct gleam_dataset *node
         return plan_write(planner, node);
     if (node->kind == GM_NODE_WRITE_TO)
         return gm_planner_write_to(planner, node);
+    struct gm_exchange_plan exchange = {.kind = GM_EXCHANGE_OUTPUT,
+                                        .partition_count = 1,
+                                        .output = node->output,
+                                        .ordered = planner->ranges};
     if (node->kind == GM_NODE_FORMAT) {
         struct gm_format format;
         struct gm_error error = {0};
@@ -402,22 +409,17 @@ static int plan_output(struct planner *planner, const struct gleam_dataset *node
         gm_schema_add(&planner->schema, "text", GLEAM_BYTES, false);
         if (printed) {
             chain->steps[chain->step_count - 1].schema = planner->schema;
-            return cut(planner, node,
-                       (struct gm_exchange_plan){.kind = GM_EXCHANGE_OUTPUT,
-                                                 .partition_count = 1,
-                                                 .output = node->output,
-                                                 .ordered = planner->ranges});
+            return cut(planner, node, exchange);
         }
         struct gm_step *step = add_step(planner, GM_STEP_FORMAT, node);
         step->format = strdup(node->columns);
         GM_CHECK(step->format != NULL);
+        gm_plan_place(&planner->plan, chain, &planner->flow->outputs[node->output], &exchange);
     }
-    return cut(planner, node,
-               (struct gm_exchange_plan){
-                   .kind = GM_EXCHANGE_OUTPUT,
-                   .partition_count = 1,
-                   .output = node->output,
-                   .ordered = planner->ranges});
+    const int rc = cut(planner, node, exchange);
+    if (rc < 0)
+        free(exchange.placed);
+    return rc;
 }
 
 /* True when a step before the first exchange treats each partition on its own, so that the number

@@ -131,7 +131,7 @@ static void a_placed_side_of_a_join_stays(void **state)
                 "chain 0\n"
                 "  ints 0..9, 2 partitions -> (n i64)\n"
                 "  => exchange 0: hash of column 1 to 5 partitions\n"
-                "chain 1\n"
+                "chain 1, which lets chain 3 go first\n"
                 "  from exchange 0, 5 partitions -> (n i64)\n"
                 "  => exchange 1: stays in its 5 partitions, by the hash of column 1\n"
                 "chain 2\n"
