@@ -339,6 +339,24 @@ def csv_join(build):
         text=CSV, second=NAMES_CSV)
 
 
+def join_rows(build):
+    """Pairs of i64 made in memory, in both by arithmetic."""
+    def rows(task):
+        return str(100000000 if task.full else 100000)
+
+    def keys(task):
+        return str(10000000 if task.full else 10000)
+
+    return Comparison(
+        "join-rows", "100 M pairs of i64 joined with 10 M by their keys, within 8 GB",
+        [contenders.duckdb(build, "join-rows", 2, rows, keys, "8GB"),
+         contenders.script(build, "gleam", 2, "join_rows.lua", contenders.answer_of_counts, rows,
+                           keys, options=("--memory", "8G"))],
+        [Figure("join of 100 M with 10 M pairs of i64 against DuckDB, two cores each", "gleam",
+                "DuckDB", "speed", 1.3, 2.0)],
+        text=THREE)
+
+
 def zstd_lines(build):
     return Comparison(
         "zstd-lines", "Lines of a text compressed by zstd",
@@ -436,6 +454,7 @@ def all_comparisons(build):
         csv_count(build),
         Comparison("ring", "Frames and descriptors from core to core", [], [], run=run_ring),
         csv_join(build),
+        join_rows(build),
         csv_write(build),
         zstd_lines(build),
         Comparison("growth", "Twice the data, and again, and again: two cores", [], [],

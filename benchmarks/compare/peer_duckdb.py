@@ -3,6 +3,8 @@
     peer_duckdb.py THREADS count FILE         rows per value of column 2, the five most frequent
     peer_duckdb.py THREADS join FILE NAMES    NAMES is (name, region, weight): the sum of weights
                                               of each region over the rows of FILE
+    peer_duckdb.py THREADS join-rows N K MEM  N pairs of i64 meet K by their keys, within MEM: the
+                                              sums of both sides' values over all matches
 
 Types and dialect are given, so that nothing is guessed.  Prints "value<TAB>number".
 """
@@ -19,7 +21,16 @@ QUERIES = {
             "GROUP BY region ORDER BY region",
 }
 
+# The numbers stand in the text: the size of a range as a parameter is not known to the planner.
+JOIN_ROWS = ("SELECT sum(l.value)::BIGINT, sum(r.value)::BIGINT FROM "
+             "(SELECT range * 7919 % {1} AS key, range AS value FROM range({0})) l JOIN "
+             "(SELECT range AS key, range * 3 AS value FROM range({1})) r ON l.key = r.key")
+
 connection = duckdb.connect()
 connection.execute("SET threads = %d" % int(sys.argv[1]))
-for value, count in connection.execute(QUERIES[sys.argv[2]], sys.argv[3:]).fetchall():
+query, parameters = QUERIES.get(sys.argv[2]), sys.argv[3:]
+if sys.argv[2] == "join-rows":
+    connection.execute("SET memory_limit = '%s'" % parameters.pop())
+    query, parameters = JOIN_ROWS.format(*map(int, parameters)), []
+for value, count in connection.execute(query, parameters).fetchall():
     print("%s\t%d" % (value, count))
