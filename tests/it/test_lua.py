@@ -343,7 +343,7 @@ gleam.New("lines"):TextFile(arg[1], tonumber(arg[2])):Count():Printlnf("%d"):Run
             lines = content.count("\n") + (content != "" and content[-1] != "\n")
             for partitions in ("1", "7"):
                 done = self.run_ok(self.script(text, path, partitions))
-                self.assertEqual(done.out, "%d\n" % lines if lines else "")
+                self.assertEqual(done.out, "%d\n" % lines)
 
     def test_methods_used_wrongly(self):
         self.says(self.HEAD + "  :Map(42)" + self.TAIL, "flow.lua:3", "Map takes a function", "number")

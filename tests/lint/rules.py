@@ -68,6 +68,7 @@ ONLY_IN = (
     (re.compile(r"jansson\.h"), ("control", "engine/sink/jsonl.c")),
     (re.compile(r"microhttpd\.h|curl/|json-c/|yyjson\.h|cjson/|cJSON\.h"), ("control",)),
     (re.compile(r"jemalloc/"), ("engine/base",)),
+    (re.compile(r"lz4\w*\.h"), ("shuffle/spill_pack.c",)),
     (re.compile(r"(lua|lualib|lauxlib|luajit)\.h"), ("engine/udf", "script")),
 )
 
