@@ -252,6 +252,19 @@ def gleam_pipe(build, name, what, partitions):
         SHELL_PIPES[what][1], 2)
 
 
+def gnu_join(cores):
+    """Sorts both files by their first column, then joins them."""
+    code = f"""export LC_ALL=C
+               sort --parallel={cores} -t, -k1,1 -o "$3.left" "$1"
+               sort --parallel={cores} -t, -k1,1 -o "$3.right" "$2"
+               join -t, "$3.left" "$3.right" > "$3"
+               rm "$3.left" "$3.right\""""
+    return Contender("sort, join", ["sort", "join"],
+                     lambda task: ["sh", "-ec", code, "sh", task.file, task.second,
+                                   output_of(task)],
+                     answer_of_lines, cores, peer=True, version=("join", "--version"))
+
+
 # ---- whole files: counted, sorted, written --------------------------------------------------------
 
 def answer_of_lines_counted(stdout, _task):

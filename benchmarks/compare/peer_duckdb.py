@@ -3,6 +3,8 @@
     peer_duckdb.py THREADS count FILE         rows per value of column 2, the five most frequent
     peer_duckdb.py THREADS join FILE NAMES    NAMES is (name, region, weight): the sum of weights
                                               of each region over the rows of FILE
+    peer_duckdb.py THREADS join-top FILE NAMES    NAMES is (name, group, text): rows of FILE for each
+                                              group, the five most frequent
     peer_duckdb.py THREADS join-rows N K MEM  N pairs of i64 meet K by their keys, within MEM: the
                                               sums of both sides' values over all matches
 
@@ -15,10 +17,13 @@ import duckdb
 READ = "read_csv(?, header = false, delim = ',', quote = '\"', escape = '\"', columns = {%s})"
 ROWS = READ % "'a': 'VARCHAR', 'b': 'VARCHAR'"
 NAMES = READ % "'name': 'VARCHAR', 'region': 'BIGINT', 'weight': 'BIGINT'"
+GROUPS = READ % "'name': 'VARCHAR', 'team': 'VARCHAR', 'text': 'VARCHAR'"
 QUERIES = {
     "count": f"SELECT b, count(*) AS n FROM {ROWS} GROUP BY b ORDER BY n DESC, b LIMIT 5",
     "join": f"SELECT region, sum(weight)::BIGINT FROM {ROWS} JOIN {NAMES} ON b = name "
             "GROUP BY region ORDER BY region",
+    "join-top": f"SELECT team, count(*) AS n FROM {ROWS} JOIN {GROUPS} ON b = name GROUP BY team "
+                "ORDER BY n DESC, team LIMIT 5",
 }
 
 # The numbers stand in the text: the size of a range as a parameter is not known to the planner.
