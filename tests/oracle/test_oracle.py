@@ -15,6 +15,9 @@ FLOWS = {"none": 500, "thread": 20}.get(lib.SANITIZER, 60)
 # Methods of datasets that are no operator with an answer to compute, or have a test of their own.
 NOT_HERE = {
     "As": "stands in most flows", "Run": "runs them", "Init": "tests/it/test_lua.py", "Do": "calls a function", "OutputRow": "is every flow's output",
+    "CoGroupPartitionedSorted": "is CoGroup", "LocalHashAndJoinWith": "is HashJoin",
+    "LocalReduce": "is another name", "LocalReducerBy": "is another name", "Mapper": "is Map",
+    "ReducerBy": "is ReduceBy", "SortBy": "is Sort", "Take": "is Limit",
     "DoJoin": "is one of the joins", "JoinPartitionedSorted": "is one of the joins",
     "GroupByKey": "is GroupBy", "SaveFirstRowTo": "is an output", "PipeOut": "is an output",
     "ForEach": "tests/it/test_lua.py", "PipeAsArgs": "tests/it/test_pipes.py",
