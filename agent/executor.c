@@ -34,6 +34,7 @@
 struct runner {
     struct gm_chain *chain;
     bool done;
+    bool progressed; /* in its last turn */
     struct gm_text_source *text;
     struct gm_reader *reader;
     struct gm_csv_source *csv;
@@ -586,6 +587,14 @@ static void show_rows(struct gm_executor *executor)
     }
 }
 
+/* Rests for the sake of another chain, but never for one that waits itself. */
+static bool yields(const struct gm_executor *executor, uint32_t chain)
+{
+    const uint32_t to = executor->spec.plan->chains[chain].yields_to;
+    const struct runner *other = to > 0 ? &executor->runners[to - 1] : NULL;
+    return other != NULL && !other->done && other->progressed;
+}
+
 int gm_executor_step(struct gm_executor *executor)
 {
     bool progressed = false, all_done = true;
@@ -595,11 +604,16 @@ int gm_executor_step(struct gm_executor *executor)
         struct runner *runner = &executor->runners[i];
         if (runner->done)
             continue;
+        if (yields(executor, i)) {
+            runner->progressed = all_done = false;
+            continue;
+        }
         const int rc = gm_chain_run(runner->chain, BATCHES_PER_TURN);
         if (rc < 0)
             return gm_error_set(&executor->error, rc, "chain %u failed: %s", i,
                                 gm_error_name(rc));
-        progressed = progressed || rc != GM_AGAIN;
+        runner->progressed = rc != GM_AGAIN;
+        progressed = progressed || runner->progressed;
         runner->done = rc == GM_END;
         all_done = all_done && runner->done;
     }
@@ -686,40 +700,6 @@ int gm_executor_run(struct gm_executor *executor)
 const struct gm_error *gm_executor_error(const struct gm_executor *executor)
 {
     return &executor->error;
-}
-
-int gm_executor_counts_init(struct gm_executor_counts *counts, const struct gm_plan *plan)
-{
-    *counts = (struct gm_executor_counts){.chain_count = plan->chain_count};
-    counts->chains = calloc(plan->chain_count + 1, sizeof *counts->chains);
-    counts->exchanges = calloc(plan->exchange_count + 1,
-                               sizeof *counts->exchanges + sizeof *counts->exchange_spilled_bytes);
-    if (gm_analysis_init(&counts->analysis, plan) < 0 || counts->chains == NULL ||
-        counts->exchanges == NULL)
-        goto free_tables;
-    counts->exchange_spilled_bytes = (uint64_t *)(counts->exchanges + plan->exchange_count + 1);
-    for (uint32_t i = 0; i < plan->chain_count; i++) {
-        const size_t step_count = plan->chains[i].step_count;
-        counts->chains[i].step_rows = calloc(2 * step_count + 1, sizeof(uint64_t));
-        if (counts->chains[i].step_rows == NULL)
-            goto free_tables;
-        counts->chains[i].step_spilled_bytes = counts->chains[i].step_rows + step_count;
-    }
-    return 0;
-
-free_tables:
-    gm_executor_counts_fini(counts);
-    return -ENOMEM;
-}
-
-void gm_executor_counts_fini(struct gm_executor_counts *counts)
-{
-    for (uint32_t i = 0; counts->chains != NULL && i < counts->chain_count; i++)
-        free(counts->chains[i].step_rows);
-    free(counts->chains);
-    free(counts->exchanges);
-    gm_analysis_fini(&counts->analysis);
-    *counts = (struct gm_executor_counts){0};
 }
 
 static void add_positions(const struct gm_executor *executor, uint32_t chain,

@@ -51,6 +51,9 @@ enum gm_step_kind {
     GM_STEP_PIPE,      /* a command per partition; the parameter is a spec of pipe_spec.h */
     GM_STEP_PIPE_ARGS, /* a command per row; likewise */
     GM_STEP_WRITE, /* rows to the text of files */
+    GM_STEP_SAMPLE,      /* rows whose number, drawn from `seed`, is below `count` of 2^32 */
+    GM_STEP_SAMPLE_KEYS, /* these numbers as a column in front */
+    GM_STEP_DEFAULT,     /* a row of nulls and zeros, where there is none */
     GM_STEP_MEASURE, /* passes rows on, and tells the sink how long their text will be */
     GM_STEP_KINDS,
 };
@@ -67,6 +70,7 @@ enum gm_reduce_kind {
 };
 
 #define GM_WHERE_BYTES_MAX 128
+#define GM_NOTE_BYTES_MAX 96
 /* Shared counters of a chain: its next partition, and, chain_count counters on, the rows that its
  * limit has found. */
 #define GM_CLAIMS_PER_CHAIN 2
@@ -96,6 +100,8 @@ struct gm_step {
     struct gleam_order right_keys; /* join, cogroup: of the second input; `order`: of the first */
     bool tagged;      /* join, cogroup: the keys are compared in their tagged form */
     bool seeks_first; /* distinct: the first row by (origin, position), known at the end */
+    uint64_t seed;    /* samples */
+    char note[GM_NOTE_BYTES_MAX]; /* why it is planned as it is, for a person */
     struct gm_write_plan *write; /* owned; write, and measure of what it prints */
 };
 
@@ -196,6 +202,9 @@ struct gm_chain_plan {
     struct gm_step *steps;
     uint32_t step_count;
     uint32_t exchange; /* where its rows go */
+    /* 1 + the chain whose rows are wanted first, by a join: while that one gets on in an executor,
+     * this one rests there.  0: none. */
+    uint32_t yields_to;
 };
 
 enum gm_exchange_kind {
@@ -231,7 +240,7 @@ struct gm_exchange_plan {
     enum gm_exchange_kind kind;
     struct gm_schema schema;
     uint32_t partition_count;
-    struct gleam_order keys;
+    struct gleam_order keys; /* MERGE: the rows are where their hash would put them, if any */
     bool tagged; /* HASH: by the keys' tagged form, as the other side of a join does it */
     uint32_t output; /* OUTPUT: index of the flow's output */
     /* OUTPUT, GATHER: what executor i sends comes before what i + 1 sends. */

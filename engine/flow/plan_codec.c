@@ -112,6 +112,8 @@ static void write_step(struct gm_writer *writer, const struct gm_step *step)
     write_order(writer, &step->right_keys);
     gm_writer_bool(writer, step->tagged);
     gm_writer_bool(writer, step->seeks_first);
+    gm_writer_u64(writer, step->seed);
+    gm_writer_string(writer, step->note);
     gm_writer_bool(writer, step->write != NULL);
     if (step->write != NULL)
         gm_plan_write_write(writer, step->write);
@@ -137,6 +139,7 @@ int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_b
         for (uint32_t s = 0; s < chain->step_count; s++)
             write_step(&writer, &chain->steps[s]);
         gm_writer_u32(&writer, chain->exchange);
+        gm_writer_u32(&writer, chain->yields_to);
     }
     gm_writer_u32(&writer, plan->exchange_count);
     for (uint32_t e = 0; e < plan->exchange_count; e++) {
@@ -368,6 +371,8 @@ static void read_step(struct gm_cursor *cursor, struct gm_step *step,
     read_order(cursor, &step->right_keys);
     step->tagged = gm_cursor_bool(cursor);
     step->seeks_first = gm_cursor_bool(cursor);
+    step->seed = gm_cursor_u64(cursor);
+    gm_cursor_string(cursor, step->note, sizeof step->note);
     if (gm_cursor_bool(cursor) && !cursor->failed) {
         expect(cursor, step->kind == GM_STEP_WRITE || step->kind == GM_STEP_MEASURE);
         step->write = gm_plan_write_read(cursor);
@@ -449,6 +454,7 @@ static void read_chain(struct gm_cursor *cursor, struct gm_chain_plan *chain)
         check_inputs(cursor, &chain->source, &chain->steps[s], s);
     }
     chain->exchange = gm_cursor_u32(cursor);
+    chain->yields_to = gm_cursor_u32(cursor);
 }
 
 static void read_exchange(struct gm_cursor *cursor, struct gm_exchange_plan *exchange)
@@ -498,6 +504,7 @@ static void check_links(struct gm_cursor *cursor, const struct gm_plan *plan)
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_chain_plan *chain = &plan->chains[c];
         expect(cursor, chain->exchange < plan->exchange_count && chain->claim < plan->chain_count);
+        expect(cursor, chain->yields_to <= plan->chain_count);
         expect(cursor, inputs_agree(chain));
         for (uint32_t i = 0; i < chain->source.input_count; i++) {
             const uint32_t exchange = chain->source.inputs[i].exchange;

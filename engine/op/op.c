@@ -23,6 +23,8 @@ const struct gm_op_ops *gm_op_find(enum gm_step_kind kind)
         [GM_STEP_WHERE] = &gm_op_where,       [GM_STEP_MARKS] = &gm_op_marks,
         [GM_STEP_MEAN_PARTS] = &gm_op_mean_parts,
         [GM_STEP_MEAN] = &gm_op_mean,
+        [GM_STEP_SAMPLE] = &gm_op_sample,     [GM_STEP_SAMPLE_KEYS] = &gm_op_sample_keys,
+        [GM_STEP_DEFAULT] = &gm_op_default,
     };
     GM_CHECK((unsigned)kind < GM_STEP_KINDS);
     return table[kind];

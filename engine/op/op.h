@@ -135,5 +135,8 @@ extern const struct gm_op_ops gm_op_where;
 extern const struct gm_op_ops gm_op_marks;
 extern const struct gm_op_ops gm_op_mean_parts;
 extern const struct gm_op_ops gm_op_mean;
+extern const struct gm_op_ops gm_op_sample;
+extern const struct gm_op_ops gm_op_sample_keys;
+extern const struct gm_op_ops gm_op_default;
 
 #endif

@@ -244,6 +244,8 @@ static inline void random_step(uint64_t *random, const struct gm_schema *input,
     random_plan_order(random, input, &step->right_keys);
     step->tagged = random_below(random, 2);
     step->seeks_first = random_below(random, 2);
+    step->seed = random_next(random);
+    random_text(random, step->note, sizeof step->note);
     if (step->kind == GM_STEP_WRITE ||
         (step->kind == GM_STEP_MEASURE && random_below(random, 2)))
         random_write(random, step);
@@ -325,6 +327,7 @@ static inline void random_plan(uint64_t *random, struct gm_plan *plan)
             random_inputs(random, plan, i, &chain->source);
         chain->claim = random_below(random, i + 1);
         chain->exchange = i;
+        chain->yields_to = random_below(random, i + 1);
         chain->step_count = random_below(random, 5);
         chain->steps = random_table(chain->step_count, sizeof *chain->steps);
         for (uint32_t s = 0; s < chain->step_count; s++) {

@@ -103,6 +103,8 @@ static void assert_step_equal(const struct gm_step *a, const struct gm_step *b)
     assert_order_equal(&a->right_keys, &b->right_keys);
     assert_int_equal(a->tagged, b->tagged);
     assert_int_equal(a->seeks_first, b->seeks_first);
+    assert_true(a->seed == b->seed);
+    assert_string_equal(a->note, b->note);
     assert_int_equal(a->write == NULL, b->write == NULL);
     if (a->write != NULL)
         assert_memory_equal(a->write, b->write, sizeof *a->write);

@@ -34,6 +34,8 @@ static void every_kind_of_step_has_its_operator(void **state)
         [GM_STEP_WHERE] = &gm_op_where,       [GM_STEP_MARKS] = &gm_op_marks,
         [GM_STEP_MEAN_PARTS] = &gm_op_mean_parts,
         [GM_STEP_MEAN] = &gm_op_mean,
+        [GM_STEP_SAMPLE] = &gm_op_sample,     [GM_STEP_SAMPLE_KEYS] = &gm_op_sample_keys,
+        [GM_STEP_DEFAULT] = &gm_op_default,
     };
     assert_int_equal(sizeof ops / sizeof ops[0], GM_STEP_KINDS);
     for (int kind = 0; kind < GM_STEP_KINDS; kind++)
