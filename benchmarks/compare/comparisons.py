@@ -13,6 +13,7 @@ import subprocess
 from typing import Callable, Optional
 
 import contenders
+import net
 import runner
 from texts import (CSV, FEW, MILLION, NAMES_CSV, RECORDS, SKEWED_RECORDS, THREE, WRITTEN, Text,
                    Texts)
@@ -446,4 +447,5 @@ def all_comparisons(build):
         sort_records(build, "sort", RECORDS),
         sort_records(build, "sort-skewed", SKEWED_RECORDS),
         Comparison("spill", "Blocks to the disk and back", [], [], run=run_spill),
+        Comparison("net", "Frames and rows between two nodes", [], [], run=net.run_net),
     ]
