@@ -1,5 +1,6 @@
-/* prune.h - columns that nobody needs are not carried along: a file's are not read, others are left
- * in front of the next exchange, so that a join's sides have no more than what is asked of it later.
+/* prune.h - columns that nobody needs are not carried along: a file's are not read, others are
+ * left in front of the next exchange, so that a join's sides have no more than what is asked of it
+ * later.
  *
  * Mappers, formats, folds and what compares whole rows (a top) need all columns of their rows; a
  * select says which ones it needs, a count no values at all.  A value of a file that is never
