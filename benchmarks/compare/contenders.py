@@ -88,7 +88,7 @@ def arguments_of(task, arguments):
 
 def script(build, name, cores, file, read_answer, *arguments, options=()):
     """A Lua flow of this folder: the text is its argument unless others are given; they may be
-    functions of the task."""
+    functions of the task.  options are those of `gleam run`."""
     program = os.path.join(build, "gleam")
 
     return Contender(
@@ -180,6 +180,14 @@ def answer_of_sort(build):
     return read
 
 
+def duckdb_sort(build, cores):
+    """The same lines, by their first ten bytes."""
+    peer_of_counts = duckdb(build, "sort", cores)
+    return dataclasses.replace(
+        peer_of_counts, command=lambda task: [*peer_of_counts.command(task), sorted_file(task)],
+        read_answer=answer_of_sort(build))
+
+
 def gleam_sort(build, name, cores, *options):
     """`gleam bench sort`, file to file."""
     program = os.path.join(build, "gleam")
@@ -252,6 +260,19 @@ def gleam_pipe(build, name, what, partitions):
         SHELL_PIPES[what][1], 2)
 
 
+def gnu_join(cores):
+    """Sorts both files by their first column, then joins them."""
+    code = f"""export LC_ALL=C
+               sort --parallel={cores} -t, -k1,1 -o "$3.left" "$1"
+               sort --parallel={cores} -t, -k1,1 -o "$3.right" "$2"
+               join -t, "$3.left" "$3.right" > "$3"
+               rm "$3.left" "$3.right\""""
+    return Contender("sort, join", ["sort", "join"],
+                     lambda task: ["sh", "-ec", code, "sh", task.file, task.second,
+                                   output_of(task)],
+                     answer_of_lines, cores, peer=True, version=("join", "--version"))
+
+
 # ---- whole files: counted, sorted, written --------------------------------------------------------
 
 def answer_of_lines_counted(stdout, _task):
@@ -287,9 +308,19 @@ def gnu_sort_lines(cores):
                      answer_of_output, cores, peer=True, version=("sort", "--version"))
 
 
-def gleam_sort_lines(build, name, cores):
+def gleam_sort_lines(build, name, cores, *options):
     return script(build, name, cores, "sort.lua", answer_of_output, lambda task: task.file,
-                  output_of)
+                  output_of, options=options)
+
+
+def gleam_group_lines(build, name, cores, *options):
+    """How many different lines there are, and how many in all."""
+    return script(build, name, cores, "group.lua", answer_of_rows, options=options)
+
+
+def gleam_join_lines(build, name, cores, *options):
+    """The lines of a text joined with themselves by their bytes."""
+    return script(build, name, cores, "join.lua", answer_of_rows, options=options)
 
 
 def written(task):

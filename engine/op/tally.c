@@ -15,6 +15,9 @@
  * More than 64 are needed once in 10,000 times at 3/4. */
 #define TAIL_SHARE 4
 #define TAIL_MAX 64
+/* Tables from this on grow where they lie: it spares the kernel half of the pages to clear, and
+ * the old table beside the new one.  Their tails are of one length. */
+#define IN_PLACE_BYTES (UINT64_C(1) << 20)
 /* Rows that the table grows for at once. */
 #define CHUNK_MIN 64
 
@@ -55,15 +58,24 @@ static uint64_t bytes_of(const struct gm_tally *tally, uint32_t shift)
     return (bucket_count_of(shift) + 1) * tally->stride;
 }
 
+/* It is empty, and lies there. */
+static void settle(struct gm_tally *tally, uint8_t *buckets, uint32_t shift)
+{
+    tally->buckets = buckets;
+    tally->end = buckets + bucket_count_of(shift) * tally->stride;
+    tally->shift = shift;
+    tally->reach = 0;
+    tally->has_zero = false;
+    tally->count = 0;
+    tally->count_max = (UINT64_C(1) << (64 - shift)) * GM_TALLY_LANES / 4 * 3;
+}
+
 static int make_buckets(struct gm_tally *tally, uint32_t shift)
 {
     uint8_t *buckets = gm_heap_zalloc(tally->heap, bytes_of(tally, shift));
     if (buckets == NULL)
         return GM_ETASK_MEMORY;
-    tally->buckets = buckets;
-    tally->end = buckets + bucket_count_of(shift) * tally->stride;
-    tally->shift = shift;
-    tally->count_max = (UINT64_C(1) << (64 - shift)) * GM_TALLY_LANES / 4 * 3;
+    settle(tally, buckets, shift);
     return 0;
 }
 
@@ -85,9 +97,7 @@ void gm_tally_fini(struct gm_tally *tally)
 void gm_tally_clear(struct gm_tally *tally)
 {
     memset(tally->buckets, 0, gm_tally_bytes(tally));
-    tally->count = 0;
-    tally->count_max = (UINT64_C(1) << (64 - tally->shift)) * GM_TALLY_LANES / 4 * 3;
-    tally->has_zero = false;
+    settle(tally, tally->buckets, tally->shift);
 }
 
 static const uint64_t *hashes_at(const uint8_t *bucket)
@@ -119,27 +129,37 @@ static void copy_values(uint64_t *to, const uint64_t *from, uint32_t value_count
         to[v * GM_TALLY_LANES] = from[v * GM_TALLY_LANES];
 }
 
+/* ---- growing --------------------------------------------------------------------------------- */
+
+/* The groups of one bucket of `from`.  False where `to` is too small. */
+static bool move_bucket(const struct gm_tally *from, uint8_t *bucket, struct gm_tally *to,
+                        uint32_t probes)
+{
+    for (uint32_t lane = 0; lane < GM_TALLY_LANES && hashes_at(bucket)[lane] != 0; lane++) {
+        uint64_t *values = gm_tally_place(to, hashes_at(bucket)[lane], probes);
+        if (values == NULL)
+            return false;
+        copy_values(values, values_at(bucket) + lane, from->value_count);
+    }
+    return true;
+}
+
 /* Fills `to`, which is empty.  False where it is too small. */
 static bool move_all(const struct gm_tally *from, struct gm_tally *to)
 {
     for (uint8_t *bucket = from->buckets; bucket < from->end; bucket += from->stride)
-        for (uint32_t lane = 0; lane < GM_TALLY_LANES && hashes_at(bucket)[lane] != 0; lane++) {
-            uint64_t *values = gm_tally_place(to, hashes_at(bucket)[lane]);
-            if (values == NULL)
-                return false;
-            copy_values(values, values_at(bucket) + lane, from->value_count);
-        }
+        if (!move_bucket(from, bucket, to, GM_TALLY_PROBES))
+            return false;
     if (from->has_zero)
         copy_values(zero_place(to), values_at(from->end), from->value_count);
     return true;
 }
 
-static int grow(struct gm_tally *tally)
+/* Into another block, of twice the size or, where that has no room, more. */
+static int grow_by_copy(struct gm_tally *tally)
 {
     for (uint32_t shift = tally->shift - 1; shift > 0; shift--) {
         struct gm_tally grown = *tally;
-        grown.count = 0;
-        grown.has_zero = false;
         int rc = make_buckets(&grown, shift);
         if (rc < 0)
             return rc;
@@ -151,6 +171,53 @@ static int grow(struct gm_tally *tally)
         gm_tally_fini(&grown);
     }
     return GM_ETASK_MEMORY;
+}
+
+/* Where a bucket's groups belong moves to twice its place.  So they can be moved within the block
+ * from the last bucket to the first, where the buckets between are empty or done: but for the
+ * first 2 * reach + 2, whose groups may belong in front of where they are, and are kept aside.
+ * There is always room: whatever fits into the buckets from one to the end fits into twice as many
+ * and a tail as long. */
+static int grow_in_place(struct gm_tally *tally, uint64_t head_bytes)
+{
+    const uint32_t stride = tally->stride;
+    const struct gm_tally old = *tally;
+    uint8_t kept[sizeof(uint64_t) * GM_TALLY_LANES * (1 + GM_TALLY_VALUES_MAX)];
+    uint8_t *head = gm_heap_alloc(tally->heap, head_bytes + stride);
+    if (head == NULL)
+        return GM_ETASK_MEMORY;
+    uint8_t *buckets = gm_heap_zrealloc(tally->heap, tally->buckets, gm_tally_bytes(tally),
+                                        bytes_of(tally, tally->shift - 1));
+    if (buckets == NULL) {
+        gm_heap_free(tally->heap, head, head_bytes + stride);
+        return GM_ETASK_MEMORY;
+    }
+    uint8_t *old_end = buckets + (uint64_t)(old.end - old.buckets);
+    memcpy(head, buckets, head_bytes);
+    memset(buckets, 0, head_bytes);
+    memcpy(head + head_bytes, old_end, stride); /* of hash 0 */
+    memset(old_end, 0, stride);
+    settle(tally, buckets, old.shift - 1);
+    for (uint8_t *bucket = old_end - stride; bucket >= buckets + head_bytes; bucket -= stride) {
+        memcpy(kept, bucket, stride);
+        memset(bucket, 0, stride);
+        GM_CHECK(move_bucket(&old, kept, tally, UINT32_MAX));
+    }
+    for (uint64_t at = 0; at < head_bytes; at += stride)
+        GM_CHECK(move_bucket(&old, head + at, tally, UINT32_MAX));
+    if (old.has_zero)
+        copy_values(zero_place(tally), values_at(head + head_bytes), old.value_count);
+    gm_heap_free(tally->heap, head, head_bytes + stride);
+    GM_CHECK(tally->count == old.count);
+    return 0;
+}
+
+static int grow(struct gm_tally *tally)
+{
+    const uint64_t head_bytes = (2 * (uint64_t)tally->reach + 2) * tally->stride;
+    const uint64_t bytes = gm_tally_bytes(tally);
+    return bytes >= IN_PLACE_BYTES && head_bytes < bytes / 8 ? grow_in_place(tally, head_bytes)
+                                                             : grow_by_copy(tally);
 }
 
 /* ---- looking up ------------------------------------------------------------------------------ */
@@ -168,7 +235,8 @@ static uint32_t find_slowly(struct gm_tally *tally, const uint64_t *hashes, uint
                             uint64_t **ret_values)
 {
     for (uint32_t i = 0; i < count; i++) {
-        ret_values[i] = hashes[i] == 0 ? zero_place(tally) : gm_tally_place(tally, hashes[i]);
+        ret_values[i] = hashes[i] == 0 ? zero_place(tally)
+                                       : gm_tally_place(tally, hashes[i], GM_TALLY_PROBES);
         if (ret_values[i] == NULL)
             return i;
     }

@@ -56,6 +56,7 @@ struct gm_tally {
     uint32_t shift;      /* hash >> shift: the bucket where it belongs */
     uint32_t stride;     /* bytes of a bucket */
     uint32_t value_count;
+    uint32_t reach;      /* buckets from where a group belongs to where it is, at most */
     bool has_zero;
     uint64_t count;
     uint64_t count_max;  /* grow before it passes this */

@@ -19,9 +19,6 @@
 
 /* Tables up to this are looked up without asking ahead: half of a usual L2 cache. */
 #define NEAR_BYTES (UINT64_C(512) << 10)
-/* Buckets looked at before the table has to grow.  At 3/4 of 2^24 places the longest run of full
- * buckets is about 110. */
-#define PROBE_MAX 256
 #define HASHES_BYTES (8 * GM_TALLY_LANES)
 /* Of a bucket with one number a group. */
 #define STRIDE_ONE (2 * HASHES_BYTES)
@@ -36,16 +33,19 @@ static uint64_t *start(struct gm_tally *tally, uint8_t *bucket, uint32_t lane, u
     return values;
 }
 
-__attribute__((noinline)) uint64_t *gm_tally_place(struct gm_tally *tally, uint64_t hash)
+__attribute__((noinline)) uint64_t *gm_tally_place(struct gm_tally *tally, uint64_t hash,
+                                                   uint32_t probes)
 {
     uint8_t *bucket = tally->buckets + (hash >> tally->shift) * tally->stride;
-    for (uint32_t probe = 0; probe < PROBE_MAX && bucket < tally->end; probe++) {
+    for (uint32_t probe = 0; probe < probes && bucket < tally->end; probe++) {
         const uint64_t *hashes = (const uint64_t *)bucket;
         for (uint32_t lane = 0; lane < GM_TALLY_LANES; lane++) {
             if (hashes[lane] == hash)
                 return (uint64_t *)(bucket + HASHES_BYTES) + lane;
-            if (hashes[lane] == 0)
+            if (hashes[lane] == 0) {
+                tally->reach = probe > tally->reach ? probe : tally->reach;
                 return start(tally, bucket, lane, hash);
+            }
         }
         bucket += tally->stride;
     }
@@ -84,7 +84,7 @@ ALWAYS_INLINE bool mix_all(const struct gm_tally_hash *hash, const int64_t *keys
                     (uint64_t *)(bucket + HASHES_BYTES) + (uint32_t)__builtin_ctzll(same);         \
                 continue;                                                                          \
             }                                                                                      \
-            ret_values[i] = gm_tally_place(tally, hashes[i]);                                      \
+            ret_values[i] = gm_tally_place(tally, hashes[i], GM_TALLY_PROBES);                     \
             if (ret_values[i] == NULL)                                                             \
                 return i;                                                                          \
         }                                                                                          \

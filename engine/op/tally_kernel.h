@@ -30,7 +30,12 @@ const struct gm_tally_kernel *gm_tally_kernel(void);
  * run here). */
 int gm_tally_select(const char *name);
 
-/* The place of a hash that is not 0, one step at a time; NULL: the table has to grow first. */
-uint64_t *gm_tally_place(struct gm_tally *tally, uint64_t hash);
+/* Buckets looked at before the table has to grow.  At 3/4 of 2^24 places the longest run of full
+ * buckets is about 110. */
+#define GM_TALLY_PROBES 256
+
+/* The place of a hash that is not 0, one step at a time, in one of `probes` buckets from where it
+ * belongs.  NULL: there is none, the table has to grow first. */
+uint64_t *gm_tally_place(struct gm_tally *tally, uint64_t hash, uint32_t probes);
 
 #endif

@@ -40,7 +40,12 @@ def check(flow):
                 connection.execute("CREATE TABLE %s (%s)" % (name, sql_columns(width)))
                 connection.executemany("INSERT INTO %s VALUES (%s)" % (
                     name, ", ".join("?" * width)), rows)
-            got = sorted(show_row(row) for row in connection.execute(text))
+            try:
+                got = sorted(show_row(row) for row in connection.execute(text))
+            except sqlite3.OperationalError as error:
+                if "references tables to its right" not in str(error):
+                    raise
+                continue  # SQLite pulls a right join apart that stands in another join
         connection.close()
         asked = True
         want = sorted(show_row(row) for row in flow.compute()[output].rows)

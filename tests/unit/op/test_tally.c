@@ -174,7 +174,7 @@ static void variants_hold_the_same(void **state)
     assert_int_equal(gm_tally_select(NULL), 0);
 }
 
-/* More buckets than are looked up without asking ahead. */
+/* More buckets than are looked up without asking ahead, and than grow into another block. */
 static void large_tables_hold_all(void **state)
 {
     (void)state;
@@ -187,7 +187,12 @@ static void large_tables_hold_all(void **state)
             continue;
         gm_tally_hash_init(&hash, v);
         assert_int_equal(gm_heap_init(&heap, UINT64_MAX), 0);
-        assert_int_equal(gm_tally_init(&tally, 1, starts, &heap), 0);
+        assert_int_equal(gm_tally_init(&tally, 1 + v % 3, starts, &heap), 0);
+        const int64_t zero = gm_tally_unmix(&hash, 0);
+        uint64_t *place;
+        uint32_t one;
+        assert_int_equal(gm_tally_find(&tally, &hash, &zero, 1, 1, &place, &one), 0);
+        *place = 2 * (uint64_t)zero;
         for (uint32_t pass = 0; pass < 2; pass++)
             for (int64_t key = 0; key < KEYS;) {
                 int64_t keys[GM_TALLY_BLOCK];
@@ -201,13 +206,14 @@ static void large_tables_hold_all(void **state)
                     *values[i] += (uint64_t)(key + i);
                 key += found;
             }
-        assert_int_equal(tally.count, KEYS);
+        assert_int_equal(tally.count, KEYS + 1);
+        assert_true(tally.reach < 100);
         uint64_t position = 0, hashes[64];
         const uint64_t *values[64];
         uint32_t count;
         while ((count = gm_tally_next(&tally, &position, 64, hashes, values)) > 0)
             for (uint32_t i = 0; i < count; i++)
-                assert_int_equal(*values[i], 2 * gm_tally_unmix(&hash, hashes[i]));
+                assert_int_equal(*values[i], 2 * (uint64_t)gm_tally_unmix(&hash, hashes[i]));
         gm_tally_fini(&tally);
         gm_heap_fini(&heap);
     }
