@@ -14,6 +14,7 @@
 #include "agent/unpack_disk.h"
 #include "engine/base/check.h"
 #include "engine/chain/chain.h"
+#include "engine/op/holding.h"
 #include "shuffle/link.h"
 #include "shuffle/spill.h"
 
@@ -66,6 +67,7 @@ struct gm_executor {
     struct gm_spill_disk spill_disk;
     struct gm_spill_store *spill_store; /* NULL: nothing may go to disk */
     struct gm_spill spill;
+    struct gm_holdings holdings; /* of all steps: the largest one goes to disk first */
     struct gm_processes processes; /* ops NULL: the plan runs no commands */
     uint64_t busy_ns;
     struct gm_udf_shared shared;
@@ -359,6 +361,7 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         .found = claim_of(executor, chain, plan->chain_count + chain->claim),
         .spill = spill_of(executor),
         .spill_at_bytes = spill_at_bytes(executor),
+        .holdings = &executor->holdings,
         .processes = &executor->processes,
         .participant = executor->spec.participant,
         .executor_count = executor->spec.region->spec.executor_count,
@@ -392,8 +395,7 @@ static bool may_spill(const struct gm_plan *plan)
 {
     for (uint32_t c = 0; c < plan->chain_count; c++)
         for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
-            if (plan->chains[c].steps[s].kind == GM_STEP_SORT ||
-                plan->chains[c].steps[s].kind == GM_STEP_REDUCE)
+            if (gm_op_find(plan->chains[c].steps[s].kind)->give_back != NULL)
                 return true;
     return false;
 }

@@ -425,8 +425,8 @@ struct gleam_dataset *gleam_reduce_by(struct gleam_dataset *dataset, const char 
  * Rows of two datasets meet where their keys are equal; 1 and 1.0 are, a null equals nothing, and
  * NaN equals NaN.  The result has the key columns first, named as on the left, then the left side's
  * other columns, then the right side's; null where an outer join found nobody.  Both sides are
- * spread by their keys over as many partitions as the larger number of the two.  A partition's rows
- * must fit the memory of its executor.  Rows come in no order. */
+ * spread by their keys over as many partitions as the larger number of the two.  What does not fit
+ * the memory goes to disk.  Rows come in no order. */
 enum gleam_join_kind {
     GLEAM_JOIN_INNER = 0,
     GLEAM_JOIN_LEFT_OUTER = 1,

@@ -1,7 +1,7 @@
 /* reduce.c - hash aggregation: the reduce of a partition, and the combining before an exchange.
  *
- * When the executor's memory is spent, the partition of the reduce that holds most is written to
- * disk as a run: its groups as rows in the order of their keys' hashes, so that a merge of all runs
+ * When the executor's memory is spent (holding.h), a partition of the reduce is written to disk as
+ * a run: its groups as rows in the order of their keys' hashes, so that a merge of all runs
  * brings the rows of one key together, and the last fold needs memory for a few thousand groups
  * only, whatever their number.
  *
@@ -13,8 +13,7 @@
 
 #include "engine/base/check.h"
 #include "engine/op/accumulate.h"
-#include "engine/op/op.h"
-#include "engine/op/run_set.h"
+#include "engine/op/holding.h"
 #include "engine/row/codec.h"
 
 /* Combining pays when a flush holds at most this share of the rows that went in. */
@@ -22,9 +21,6 @@
 #define COMBINE_KEEP_DENOMINATOR 4
 /* Rows that pass uncombined before the next try, per row of the flushed table. */
 #define COMBINE_PASS_FACTOR 16
-/* Memory is made by runs of a 12th of what may be used, unless this step holds a third of it. */
-#define RUN_SHARE 12
-#define HELD_SHARE 3
 /* Packed rows between table and run, and between merge and table; one larger row makes it grow. */
 #define SCRATCH_BYTES (256u << 10)
 /* Groups of merged rows before they are handed on. */
@@ -32,20 +28,27 @@
 
 _Static_assert(GM_TABLE_VALUES_MAX == GM_REDUCE_VALUES_MAX, "a slot is moved through a buffer");
 
-struct reduce {
+/* How rows of one schema become groups. */
+struct fold {
     struct gm_key_reader keys;
     struct gm_accumulator accumulator;
+};
+
+struct reduce {
+    struct fold fold; /* of the input */
+    /* Of the rows that it hands on: keys first, then what was folded.  NULL: those of the input are
+     * like that as well, or none has come back from disk. */
+    struct fold *again;
+    struct gm_op again_op;
+    struct gm_step again_step;
     struct gm_batch rows; /* arrays for what is handed on */
     /* spilling */
     struct gleam_order no_columns; /* runs are sorted by hash, which stands for the position */
     struct gm_sort_order by_hash;
-    bool may_spill;
     struct gm_batch merged; /* arrays for rows that come back; made when they do */
     struct gm_scratch scratch;
     uint32_t sizes[GM_BATCH_ROWS_MAX];
     uint64_t hashes[GM_BATCH_ROWS_MAX];
-    struct reduce_state *states;
-    uint64_t held_bytes; /* by their tables */
     struct reduce_state *spilling;
     uint32_t batch_count, batch_first; /* rows of its groups in `rows`: the first to be packed */
     uint32_t packed_count, packed_next; /* of them, in scratch, from batch_first on */
@@ -53,9 +56,7 @@ struct reduce {
 };
 
 struct reduce_state {
-    struct reduce_state *next, *previous; /* of the op's states */
-    uint32_t partition;
-    struct gm_run_set set;
+    struct gm_holding holding;
     bool merge_opened; /* the last one */
     bool merge_ended;
     uint64_t last_hash; /* of the last merged row */
@@ -83,16 +84,27 @@ static bool takes_its_own_rows(const struct gm_op *op)
     return true;
 }
 
+static int open_fold(const struct gm_op *op, struct fold *fold)
+{
+    gm_key_reader_init(&fold->keys, op->input_schema, &op->step->order, op->heap);
+    return gm_accumulator_init(&fold->accumulator, op);
+}
+
+static void close_fold(struct fold *fold)
+{
+    if (fold->keys.scratch.heap != NULL)
+        gm_key_reader_fini(&fold->keys);
+    gm_accumulator_fini(&fold->accumulator);
+}
+
 static int reduce_open(struct gm_op *op)
 {
     struct reduce *self = gm_heap_zalloc(op->heap, sizeof *self);
     if (self == NULL)
         return GM_ETASK_MEMORY;
     op->self = self;
-    gm_key_reader_init(&self->keys, op->input_schema, &op->step->order, op->heap);
     gm_sort_order_init(&self->by_hash, &op->step->schema, &self->no_columns);
-    self->may_spill = op->spill != NULL && takes_its_own_rows(op);
-    int rc = gm_accumulator_init(&self->accumulator, op);
+    int rc = open_fold(op, &self->fold);
     if (rc < 0)
         return rc;
     return gm_batch_init(&self->rows, &op->step->schema, op->heap);
@@ -103,9 +115,10 @@ static void reduce_close(struct gm_op *op)
     struct reduce *self = op->self;
     if (self == NULL)
         return;
-    if (self->keys.scratch.heap != NULL)
-        gm_key_reader_fini(&self->keys);
-    gm_accumulator_fini(&self->accumulator);
+    close_fold(&self->fold);
+    if (self->again != NULL)
+        close_fold(self->again);
+    gm_heap_free(op->heap, self->again, sizeof *self->again);
     gm_batch_fini(&self->rows, op->heap);
     gm_batch_fini(&self->merged, op->heap);
     gm_scratch_free(&self->scratch, op->heap);
@@ -119,17 +132,12 @@ static int reduce_begin(struct gm_op *op, void **ret_state)
     struct reduce_state *state = gm_heap_zalloc(op->heap, sizeof *state);
     if (state == NULL)
         return GM_ETASK_MEMORY;
-    int rc = gm_table_init(&state->table, self->accumulator.value_count, op->heap);
+    int rc = gm_table_init(&state->table, self->fold.accumulator.value_count, op->heap);
     if (rc < 0) {
         gm_heap_free(op->heap, state, sizeof *state);
         return rc;
     }
-    state->partition = op->partition;
-    state->next = self->states;
-    if (self->states != NULL)
-        self->states->previous = state;
-    self->states = state;
-    self->held_bytes += gm_table_bytes(&state->table);
+    gm_holding_add(&state->holding, op, state);
     *ret_state = state;
     return 0;
 }
@@ -140,14 +148,7 @@ static void reduce_end(struct gm_op *op, void *opaque)
     struct reduce_state *state = opaque;
     if (self->spilling == state)
         self->spilling = NULL;
-    if (state->previous != NULL)
-        state->previous->next = state->next;
-    else
-        self->states = state->next;
-    if (state->next != NULL)
-        state->next->previous = state->previous;
-    self->held_bytes -= gm_table_bytes(&state->table);
-    gm_run_set_fini(&state->set, op);
+    gm_holding_remove(&state->holding);
     gm_table_fini(&state->table);
     gm_heap_free(op->heap, state, sizeof *state);
 }
@@ -163,14 +164,12 @@ static int refuse_memory(const struct gm_op *op, int rc)
                         (unsigned long long)(op->heap->limit_bytes >> 20));
 }
 
-static struct reduce_state *largest(const struct reduce *self);
-
 /* Folds rows from state->next_row on, until the batch ends or the table passes budget_bytes.
- * Returns 0 at the end of the batch, GM_AGAIN at the budget, or < 0. */
-static int fold_batch(struct gm_op *op, struct reduce_state *state, const struct gm_batch *in,
-                      uint64_t budget_bytes)
+ * Returns 0 at the end of the batch; GM_AGAIN at the budget; GM_ETASK_MEMORY without an error set:
+ * there is no room for another block, and what is in the table is whole; or < 0. */
+static int fold_batch(struct gm_op *op, struct reduce_state *state, struct fold *fold,
+                      const struct gm_batch *in, uint64_t budget_bytes)
 {
-    struct reduce *self = op->self;
     struct gm_key keys[GM_KEY_BLOCK];
     struct gm_slot *slots[GM_KEY_BLOCK];
     while (state->next_row < in->row_count) {
@@ -182,15 +181,13 @@ static int fold_batch(struct gm_op *op, struct reduce_state *state, const struct
         const uint32_t left = in->row_count - state->next_row;
         const uint32_t count = left < GM_KEY_BLOCK ? left : GM_KEY_BLOCK;
         uint64_t new_slots;
-        int rc = gm_key_read(&self->keys, in, state->next_row, count, keys);
+        int rc = gm_key_read(&fold->keys, in, state->next_row, count, keys);
         if (rc == 0)
             rc = gm_table_block(&state->table, keys, count, slots, &new_slots);
-        /* Nothing of this block is in the table yet: who can make room goes on. */
-        if (rc == GM_ETASK_MEMORY && budget_bytes < UINT64_MAX && largest(self) != NULL)
-            return GM_AGAIN;
-        if (rc == 0)
-            rc = gm_accumulator_fold(&self->accumulator, &state->table, slots, new_slots, in,
-                                     state->next_row, count);
+        if (rc < 0)
+            return rc;
+        rc = gm_accumulator_fold(&fold->accumulator, &state->table, slots, new_slots, in,
+                                 state->next_row, count);
         if (rc < 0)
             return refuse_memory(op, rc);
         state->next_row += count;
@@ -212,7 +209,9 @@ static void lend(const struct gm_batch *rows, uint32_t row_count, struct gm_batc
 static uint32_t next_groups(struct reduce *self, struct reduce_state *state)
 {
     struct gm_batch *rows = &self->rows;
-    const uint32_t key_count = self->keys.column_count;
+    const bool is_again = state->merge_opened && self->again != NULL;
+    const struct fold *fold = is_again ? self->again : &self->fold;
+    const uint32_t key_count = fold->keys.column_count;
     uint32_t count = 0;
     for (uint32_t c = 0; c < rows->column_count; c++)
         rows->columns[c].has_nulls = false;
@@ -222,10 +221,9 @@ static uint32_t next_groups(struct reduce *self, struct reduce_state *state)
             break;
         uint32_t length;
         const uint8_t *form = gm_slot_key(slot, &length);
-        gm_key_write(&self->keys, form, length, rows, count);
-        for (uint32_t v = 0; v < self->accumulator.value_count; v++)
-            gm_accumulator_store(&self->accumulator, slot, v, &rows->columns[key_count + v],
-                                 count);
+        gm_key_write(&fold->keys, form, length, rows, count);
+        for (uint32_t v = 0; v < fold->accumulator.value_count; v++)
+            gm_accumulator_store(&fold->accumulator, slot, v, &rows->columns[key_count + v], count);
         self->hashes[count++] = gm_slot_hash(slot);
     }
     return count;
@@ -298,26 +296,23 @@ static void begin_spilling(struct gm_op *op, struct reduce_state *state)
 static int empty_table(struct gm_op *op, struct reduce_state *state)
 {
     struct reduce *self = op->self;
-    self->held_bytes -= gm_table_bytes(&state->table);
+    gm_holding_set(&state->holding, 0);
     gm_table_fini(&state->table);
     state->position = 0;
-    const int rc = gm_table_init(&state->table, self->accumulator.value_count, op->heap);
-    self->held_bytes += rc == 0 ? gm_table_bytes(&state->table) : 0;
-    return rc;
+    return gm_table_init(&state->table, self->fold.accumulator.value_count, op->heap);
 }
 
-/* Goes on with the run under way, if any.  Returns 0, GM_AGAIN or < 0. */
-static int spill(struct gm_op *op)
+static int reduce_give_back(struct gm_op *op, struct gm_holding *holding)
 {
     struct reduce *self = op->self;
-    struct reduce_state *state = self->spilling;
-    if (state == NULL)
-        return 0;
+    struct reduce_state *state = holding->state;
+    if (self->spilling != state)
+        begin_spilling(op, state);
     for (;;) {
         for (; self->packed_next < self->packed_count; self->packed_next++) {
             const uint32_t size = self->sizes[self->packed_next];
             const uint8_t *row = self->scratch.data + self->packed_offset + GM_SORT_POSITION_BYTES;
-            int rc = gm_run_set_put(&state->set, op, state->partition, row,
+            int rc = gm_run_set_put(&holding->set, op, holding->partition, row,
                                     size - GM_SORT_POSITION_BYTES);
             if (rc != 0)
                 return rc;
@@ -336,26 +331,8 @@ static int spill(struct gm_op *op)
             return rc;
     }
     self->spilling = NULL;
-    int rc = gm_run_set_end_run(&state->set, op);
+    int rc = gm_run_set_end_run(&holding->set, op);
     return rc < 0 ? rc : empty_table(op, state);
-}
-
-static struct reduce_state *largest(const struct reduce *self)
-{
-    struct reduce_state *best = NULL;
-    for (struct reduce_state *state = self->states; state != NULL; state = state->next)
-        if (state->table.count > 0 && !state->handing_on &&
-            (best == NULL || gm_table_bytes(&state->table) > gm_table_bytes(&best->table)))
-            best = state;
-    return best;
-}
-
-static bool should_spill(const struct gm_op *op, const struct reduce_state *candidate)
-{
-    const struct reduce *self = op->self;
-    return candidate != NULL &&
-           (gm_table_bytes(&candidate->table) >= op->spill_at_bytes / RUN_SHARE ||
-            self->held_bytes >= op->spill_at_bytes / HELD_SHARE);
 }
 
 static int reduce_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
@@ -364,30 +341,41 @@ static int reduce_process(struct gm_op *op, void *opaque, const struct gm_batch 
     struct reduce *self = op->self;
     struct reduce_state *state = opaque;
     (void)out;
-    for (;;) {
-        int rc = spill(op);
-        if (rc != 0)
-            return refuse_memory(op, rc);
-        struct reduce_state *candidate = NULL;
-        if (self->may_spill && op->heap->used_bytes >= op->spill_at_bytes) {
-            candidate = largest(self);
-            if (should_spill(op, candidate)) {
-                begin_spilling(op, candidate);
-                continue;
-            }
-        }
-        const uint64_t before = gm_table_bytes(&state->table);
-        /* With a disk the table may say that there is no room, and keep what it has. */
-        rc = fold_batch(op, state, in, self->may_spill ? UINT64_MAX - 1 : UINT64_MAX);
-        self->held_bytes += gm_table_bytes(&state->table) - before;
-        if (rc == GM_AGAIN) {
-            begin_spilling(op, largest(self));
-            continue;
-        }
-        if (rc == 0)
+    int rc = gm_holding_make_room(op);
+    while (rc == 0) {
+        rc = fold_batch(op, state, &self->fold, in, UINT64_MAX);
+        if (state->table.count > 0)
+            gm_holding_set(&state->holding, gm_table_bytes(&state->table));
+        if (rc == 0) {
             state->next_row = 0;
-        return rc < 0 ? rc : GM_OP_NEED_INPUT;
+            return GM_OP_NEED_INPUT;
+        }
+        if (rc == GM_ETASK_MEMORY && op->error->code == 0)
+            rc = gm_holding_ask_room(op);
     }
+    return refuse_memory(op, rc);
+}
+
+/* How rows from disk become groups: they are rows of the result. */
+static int fold_again(struct gm_op *op, struct fold **ret_fold)
+{
+    struct reduce *self = op->self;
+    *ret_fold = self->again != NULL ? self->again : &self->fold;
+    if (self->again != NULL || takes_its_own_rows(op))
+        return 0;
+    self->again_step = *op->step;
+    self->again_op = *op;
+    self->again_op.step = &self->again_step;
+    self->again_op.input_schema = &op->step->schema;
+    if (op->step->reduce == GM_REDUCE_COUNT)
+        self->again_step.reduce = GM_REDUCE_SUM_I64;
+    for (uint32_t i = 0; i < op->step->order.count; i++)
+        self->again_step.order.columns[i].column = i + 1;
+    self->again = gm_heap_zalloc(op->heap, sizeof *self->again);
+    if (self->again == NULL)
+        return GM_ETASK_MEMORY;
+    *ret_fold = self->again;
+    return open_fold(&self->again_op, self->again);
 }
 
 /* Merged rows, up to a batch, into the table.  Stops where a key ends once there are many groups.
@@ -401,7 +389,7 @@ static int fold_merged(struct gm_op *op, struct reduce_state *state)
     bool full = false;
     int rc = 0;
     while (count < GM_BATCH_ROWS_MAX) {
-        struct gm_run_set *set = &state->set;
+        struct gm_run_set *set = &state->holding.set;
         rc = gm_run_set_row(set);
         if (rc != 0)
             break;
@@ -426,40 +414,23 @@ static int fold_merged(struct gm_op *op, struct reduce_state *state)
         return GM_ETASK_MEMORY;
     gm_codec_decode_rows(&self->by_hash.layout, rows, count, &self->merged);
     state->next_row = 0;
-    const uint64_t before = gm_table_bytes(&state->table);
-    const int folded = fold_batch(op, state, &self->merged, UINT64_MAX);
-    self->held_bytes += gm_table_bytes(&state->table) - before;
+    struct fold *fold;
+    int folded = fold_again(op, &fold);
+    if (folded == 0)
+        folded = fold_batch(op, state, fold, &self->merged, UINT64_MAX);
     if (folded < 0)
         return folded;
     return full || state->merge_ended ? 0 : GM_OP_HAVE_MORE;
 }
 
-/* Opens the last merge of a partition that has runs.  Returns 0, GM_AGAIN or < 0. */
-static int open_merge(struct gm_op *op, struct reduce_state *state)
-{
-    struct reduce *self = op->self;
-    for (;;) {
-        int rc = spill(op);
-        if (rc != 0 || state->merge_opened)
-            return rc;
-        if (state->table.count > 0) {
-            begin_spilling(op, state);
-            continue;
-        }
-        rc = gm_run_set_open(&state->set, op, &self->by_hash, state->partition);
-        if (rc == GM_ETASK_MEMORY && largest(self) != NULL) {
-            begin_spilling(op, largest(self)); /* other partitions make room */
-            continue;
-        }
-        state->merge_opened = rc == 0;
-        return rc;
-    }
-}
-
 static int finish_merged(struct gm_op *op, struct reduce_state *state, struct gm_batch *out)
 {
     struct reduce *self = op->self;
-    int rc = open_merge(op, state);
+    int rc = 0;
+    if (!state->merge_opened) {
+        rc = gm_holding_merge(&state->holding, &self->by_hash);
+        state->merge_opened = rc == 0;
+    }
     while (rc == 0 && !state->handing_on) {
         rc = fold_merged(op, state);
         state->handing_on = rc == 0;
@@ -476,22 +447,19 @@ static int finish_merged(struct gm_op *op, struct reduce_state *state, struct gm
     if (state->merge_ended)
         return GM_OP_NEED_INPUT;
     state->handing_on = false;
-    const uint64_t before = gm_table_bytes(&state->table);
     gm_table_clear(&state->table);
-    self->held_bytes -= before - gm_table_bytes(&state->table);
     return GM_OP_HAVE_MORE;
 }
 
 static int reduce_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
 {
-    struct reduce *self = op->self;
     struct reduce_state *state = opaque;
-    if (state->set.count > 0 || state->merge_opened || self->spilling == state ||
-        state->set.merging)
+    if (state->merge_opened || gm_holding_has_runs(&state->holding))
         return finish_merged(op, state, out);
+    if (!state->handing_on)
+        gm_holding_pin(&state->holding);
     state->handing_on = true;
-    int rc = spill(op);
-    return rc != 0 ? refuse_memory(op, rc) : hand_on(op, state, out);
+    return hand_on(op, state, out);
 }
 
 /* ---- the combiner -------------------------------------------------------------------------- */
@@ -501,20 +469,20 @@ static int pass_on(struct gm_op *op, struct reduce_state *state, const struct gm
                    struct gm_batch *out)
 {
     struct reduce *self = op->self;
-    const uint32_t key_count = self->keys.column_count;
+    const uint32_t key_count = self->fold.keys.column_count;
     GM_CHECK(state->next_row == 0);
     out->row_count = in->row_count;
-    out->column_count = key_count + self->accumulator.value_count;
+    out->column_count = key_count + self->fold.accumulator.value_count;
     for (uint32_t c = 0; c < key_count; c++)
-        out->columns[c] = in->columns[self->keys.columns[c]];
-    if (self->accumulator.kind == GM_REDUCE_COUNT) {
+        out->columns[c] = in->columns[self->fold.keys.columns[c]];
+    if (self->fold.accumulator.kind == GM_REDUCE_COUNT) {
         struct gm_vector *ones = &self->rows.columns[key_count];
         ones->i64[0] = 1;
         out->columns[key_count] = *ones;
         out->columns[key_count].constant = true;
     } else {
-        for (uint32_t v = 0; v < self->accumulator.value_count; v++)
-            out->columns[key_count + v] = in->columns[self->accumulator.columns[v]];
+        for (uint32_t v = 0; v < self->fold.accumulator.value_count; v++)
+            out->columns[key_count + v] = in->columns[self->fold.accumulator.columns[v]];
     }
     state->pass_left -= state->pass_left < in->row_count ? state->pass_left : in->row_count;
     return GM_OP_NEED_INPUT;
@@ -533,6 +501,7 @@ static void end_flush(struct reduce_state *state)
 static int combine_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
                            struct gm_batch *out)
 {
+    struct reduce *self = op->self;
     struct reduce_state *state = opaque;
     if (state->handing_on) {
         hand_on(op, state, out);
@@ -543,7 +512,16 @@ static int combine_process(struct gm_op *op, void *opaque, const struct gm_batch
     }
     if (state->next_row == 0 && state->pass_left > 0)
         return pass_on(op, state, in, out);
-    int rc = fold_batch(op, state, in, op->budget_bytes);
+    int rc = fold_batch(op, state, &self->fold, in, op->budget_bytes);
+    /* Who has rows makes room by handing them on, who has none asks others. */
+    if (rc == GM_ETASK_MEMORY && op->error->code == 0) {
+        if (state->table.count > 0)
+            rc = GM_AGAIN;
+        else if ((rc = gm_holding_ask_room(op)) == 0)
+            return GM_OP_HAVE_MORE;
+        else
+            return refuse_memory(op, rc);
+    }
     if (rc == GM_AGAIN) {
         state->handing_on = true;
         state->position = 0;
@@ -573,6 +551,7 @@ const struct gm_op_ops gm_op_reduce = {
     .end = reduce_end,
     .process = reduce_process,
     .finish = reduce_finish,
+    .give_back = reduce_give_back,
 };
 
 const struct gm_op_ops gm_op_combine = {
