@@ -46,8 +46,8 @@ int main(int argc, char **argv)
 {
     gleam_init(&argc, &argv);
     if (argc != 4) {
-        fprintf(stderr, "usage: spill sort|reverse|local|count|both|distinct|group|join|"
-                        "local_count IN OUT\n");
+        fprintf(stderr, "usage: spill FLOW IN OUT; FLOW: sort, reverse, local, count, both, distinct, "
+                        "group, join or local_count\n");
         return 2;
     }
     struct gleam_flow *flow = gleam_flow_new("spill");
@@ -67,7 +67,8 @@ int main(int argc, char **argv)
         rows = gleam_distinct(rows, "once", (struct gleam_order){0});
     } else if (strcmp(argv[1], "group") == 0) {
         rows = gleam_group_by(keyed(rows), "lists", gleam_field(2));
-        rows = gleam_as(gleam_map(rows, "lengths", gleam_mapper("list_length")), "key bytes, n i64");
+        rows = gleam_as(gleam_map(rows, "lengths", gleam_mapper("list_length")),
+                        "key bytes, n i64");
         format = "%s\t%d\n";
     } else if (strcmp(argv[1], "local_count") == 0) {
         rows = gleam_as(gleam_map(gleam_merge_to(rows, "one", 1), "ones",
