@@ -190,3 +190,15 @@ void gm_link_awake(struct gm_link *link)
     _Atomic uint32_t *sleeping = &link->ledger[link->participant].sleeping;
     atomic_store_explicit(sleeping, 0, memory_order_relaxed);
 }
+
+/* As link_wake wakes the receiver of a frame. */
+void gm_link_wake_sleepers(const struct gm_region *region, const struct gm_bell *bell,
+                           uint16_t participant)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    for (uint32_t i = 0; i < region->spec.executor_count; i++) {
+        _Atomic uint32_t *sleeping = &gm_region_ledger(region, i)->sleeping;
+        if (i != participant && atomic_load_explicit(sleeping, memory_order_relaxed) != 0)
+            bell->ops->ring(bell->self, (uint16_t)i);
+    }
+}

@@ -82,18 +82,19 @@ def gleam(build, name, cores, *options):
         answer_of_gleam, cores)
 
 
-def script(build, name, cores, file, read_answer, *arguments):
-    """A Lua flow of this folder: the text is its argument unless others are given; they may be
-    functions of the task."""
-    program = os.path.join(build, "gleam")
+def arguments_of(task, arguments):
+    return [each(task) if callable(each) else each for each in arguments]
 
-    def of(task):
-        return [each(task) if callable(each) else each for each in arguments] or [task.file]
+
+def script(build, name, cores, file, read_answer, *arguments, options=()):
+    """A Lua flow of this folder: the text is its argument unless others are given; they may be
+    functions of the task.  options are those of `gleam run`."""
+    program = os.path.join(build, "gleam")
 
     return Contender(
         name, [program],
         lambda task: [program, "run", "--quiet", "--cores", str(cores), "--stats", task.stats,
-                      str(HERE / file), *of(task)],
+                      *options, str(HERE / file), *(arguments_of(task, arguments) or [task.file])],
         read_answer, cores)
 
 
@@ -131,13 +132,14 @@ def csv_count(build, name, cores):
                      answer_of_counts, cores)
 
 
-def python_peer(build, name, module, cores, settings, words):
-    """peer_MODULE.py on the Python that ./dev peers makes; settings are of its environment."""
+def python_peer(build, name, module, cores, settings, words, *arguments):
+    """peer_MODULE.py on the Python that ./dev peers makes; settings are of its environment.  The
+    task's files are its arguments unless others are given; they may be functions of the task."""
     venv = os.path.join(build, "peers-venv")
     python = os.path.join(venv, "bin", "python")
 
     def command(task):
-        files = [task.file, task.second] if task.second else [task.file]
+        files = arguments_of(task, arguments) or [task.file, *[task.second] * bool(task.second)]
         return ["env", *settings, python, str(HERE / f"peer_{module}.py"), *words, *files]
 
     # The list is written when everything is installed.
@@ -146,8 +148,8 @@ def python_peer(build, name, module, cores, settings, words):
                      version=(python, "-c", f"import {module}; print({module}.__version__)"))
 
 
-def duckdb(build, what, cores):
-    return python_peer(build, "DuckDB", "duckdb", cores, [], [str(cores), what])
+def duckdb(build, what, cores, *arguments):
+    return python_peer(build, "DuckDB", "duckdb", cores, [], [str(cores), what], *arguments)
 
 
 def polars(build, what, cores):
@@ -176,6 +178,14 @@ def answer_of_sort(build):
         return {"validated": done.returncode == 0, "records": done.stdout.splitlines()[0]}
 
     return read
+
+
+def duckdb_sort(build, cores):
+    """The same lines, by their first ten bytes."""
+    peer_of_counts = duckdb(build, "sort", cores)
+    return dataclasses.replace(
+        peer_of_counts, command=lambda task: [*peer_of_counts.command(task), sorted_file(task)],
+        read_answer=answer_of_sort(build))
 
 
 def gleam_sort(build, name, cores, *options):
@@ -250,6 +260,19 @@ def gleam_pipe(build, name, what, partitions):
         SHELL_PIPES[what][1], 2)
 
 
+def gnu_join(cores):
+    """Sorts both files by their first column, then joins them."""
+    code = f"""export LC_ALL=C
+               sort --parallel={cores} -t, -k1,1 -o "$3.left" "$1"
+               sort --parallel={cores} -t, -k1,1 -o "$3.right" "$2"
+               join -t, "$3.left" "$3.right" > "$3"
+               rm "$3.left" "$3.right\""""
+    return Contender("sort, join", ["sort", "join"],
+                     lambda task: ["sh", "-ec", code, "sh", task.file, task.second,
+                                   output_of(task)],
+                     answer_of_lines, cores, peer=True, version=("join", "--version"))
+
+
 # ---- whole files: counted, sorted, written --------------------------------------------------------
 
 def answer_of_lines_counted(stdout, _task):
@@ -285,9 +308,19 @@ def gnu_sort_lines(cores):
                      answer_of_output, cores, peer=True, version=("sort", "--version"))
 
 
-def gleam_sort_lines(build, name, cores):
+def gleam_sort_lines(build, name, cores, *options):
     return script(build, name, cores, "sort.lua", answer_of_output, lambda task: task.file,
-                  output_of)
+                  output_of, options=options)
+
+
+def gleam_group_lines(build, name, cores, *options):
+    """How many different lines there are, and how many in all."""
+    return script(build, name, cores, "group.lua", answer_of_rows, options=options)
+
+
+def gleam_join_lines(build, name, cores, *options):
+    """The lines of a text joined with themselves by their bytes."""
+    return script(build, name, cores, "join.lua", answer_of_rows, options=options)
 
 
 def written(task):

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
-#include "engine/op/accumulate.h"
+#include "engine/op/groups.h"
 #include "engine/op/holding.h"
 #include "engine/row/codec.h"
 
@@ -26,19 +26,11 @@
 /* Groups of merged rows before they are handed on. */
 #define MERGED_GROUPS 4096
 
-_Static_assert(GM_TABLE_VALUES_MAX == GM_REDUCE_VALUES_MAX, "a slot is moved through a buffer");
-
-/* How rows of one schema become groups. */
-struct fold {
-    struct gm_key_reader keys;
-    struct gm_accumulator accumulator;
-};
-
 struct reduce {
-    struct fold fold; /* of the input */
+    struct gm_grouping grouping; /* of the input */
     /* Of the rows that it hands on: keys first, then what was folded.  NULL: those of the input are
      * like that as well, or none has come back from disk. */
-    struct fold *again;
+    struct gm_grouping *again;
     struct gm_op again_op;
     struct gm_step again_step;
     struct gm_batch rows; /* arrays for what is handed on */
@@ -57,16 +49,22 @@ struct reduce {
 
 struct reduce_state {
     struct gm_holding holding;
+    struct gm_grouping *grouping; /* how rows get into the groups */
     bool merge_opened; /* the last one */
     bool merge_ended;
     uint64_t last_hash; /* of the last merged row */
-    struct gm_table table;
-    uint64_t position;  /* of the hand-on, in slots */
+    struct gm_groups groups;
+    uint64_t position;  /* of the hand-on */
     bool handing_on;
     uint32_t next_row;  /* of the input batch */
     uint64_t rows_in;   /* since the last flush */
     uint64_t pass_left; /* rows to let pass */
 };
+
+static uint64_t group_count(const struct reduce_state *state)
+{
+    return gm_groups_count(&state->groups, state->grouping);
+}
 
 /* True when what it hands on may come in again: the rows have the same columns, keys first. */
 static bool takes_its_own_rows(const struct gm_op *op)
@@ -84,19 +82,6 @@ static bool takes_its_own_rows(const struct gm_op *op)
     return true;
 }
 
-static int open_fold(const struct gm_op *op, struct fold *fold)
-{
-    gm_key_reader_init(&fold->keys, op->input_schema, &op->step->order, op->heap);
-    return gm_accumulator_init(&fold->accumulator, op);
-}
-
-static void close_fold(struct fold *fold)
-{
-    if (fold->keys.scratch.heap != NULL)
-        gm_key_reader_fini(&fold->keys);
-    gm_accumulator_fini(&fold->accumulator);
-}
-
 static int reduce_open(struct gm_op *op)
 {
     struct reduce *self = gm_heap_zalloc(op->heap, sizeof *self);
@@ -104,7 +89,7 @@ static int reduce_open(struct gm_op *op)
         return GM_ETASK_MEMORY;
     op->self = self;
     gm_sort_order_init(&self->by_hash, &op->step->schema, &self->no_columns);
-    int rc = open_fold(op, &self->fold);
+    int rc = gm_grouping_init(&self->grouping, op);
     if (rc < 0)
         return rc;
     return gm_batch_init(&self->rows, &op->step->schema, op->heap);
@@ -115,9 +100,9 @@ static void reduce_close(struct gm_op *op)
     struct reduce *self = op->self;
     if (self == NULL)
         return;
-    close_fold(&self->fold);
+    gm_grouping_fini(&self->grouping);
     if (self->again != NULL)
-        close_fold(self->again);
+        gm_grouping_fini(self->again);
     gm_heap_free(op->heap, self->again, sizeof *self->again);
     gm_batch_fini(&self->rows, op->heap);
     gm_batch_fini(&self->merged, op->heap);
@@ -132,7 +117,8 @@ static int reduce_begin(struct gm_op *op, void **ret_state)
     struct reduce_state *state = gm_heap_zalloc(op->heap, sizeof *state);
     if (state == NULL)
         return GM_ETASK_MEMORY;
-    int rc = gm_table_init(&state->table, self->fold.accumulator.value_count, op->heap);
+    state->grouping = &self->grouping;
+    int rc = gm_groups_init(&state->groups, state->grouping);
     if (rc < 0) {
         gm_heap_free(op->heap, state, sizeof *state);
         return rc;
@@ -149,7 +135,7 @@ static void reduce_end(struct gm_op *op, void *opaque)
     if (self->spilling == state)
         self->spilling = NULL;
     gm_holding_remove(&state->holding);
-    gm_table_fini(&state->table);
+    gm_groups_fini(&state->groups, state->grouping);
     gm_heap_free(op->heap, state, sizeof *state);
 }
 
@@ -164,34 +150,29 @@ static int refuse_memory(const struct gm_op *op, int rc)
                         (unsigned long long)(op->heap->limit_bytes >> 20));
 }
 
-/* Folds rows from state->next_row on, until the batch ends or the table passes budget_bytes.
+/* Folds rows from state->next_row on, until the batch ends or the groups pass budget_bytes.
  * Returns 0 at the end of the batch; GM_AGAIN at the budget; GM_ETASK_MEMORY without an error set:
- * there is no room for another block, and what is in the table is whole; or < 0. */
-static int fold_batch(struct gm_op *op, struct reduce_state *state, struct fold *fold,
-                      const struct gm_batch *in, uint64_t budget_bytes)
+ * there is no room for another block, and what is in the groups is whole; or < 0. */
+static int fold_batch(struct gm_op *op, struct reduce_state *state, const struct gm_batch *in,
+                      uint64_t budget_bytes)
 {
-    struct gm_key keys[GM_KEY_BLOCK];
-    struct gm_slot *slots[GM_KEY_BLOCK];
+    struct gm_groups *groups = &state->groups;
+    struct gm_grouping *grouping = state->grouping;
+    struct gm_group_places places;
     while (state->next_row < in->row_count) {
+        const uint32_t count = gm_groups_chunk(groups, grouping, in->row_count - state->next_row);
         /* Slots stay when the table is emptied: had they outgrown the budget, every block would
          * be a flush from then on. */
-        if (state->table.count > 0 &&
-            gm_table_bytes_with(&state->table, GM_KEY_BLOCK) > budget_bytes)
+        if (group_count(state) > 0 && gm_groups_bytes_with(groups, grouping, count) > budget_bytes)
             return GM_AGAIN;
-        const uint32_t left = in->row_count - state->next_row;
-        const uint32_t count = left < GM_KEY_BLOCK ? left : GM_KEY_BLOCK;
-        uint64_t new_slots;
-        int rc = gm_key_read(&fold->keys, in, state->next_row, count, keys);
-        if (rc == 0)
-            rc = gm_table_block(&state->table, keys, count, slots, &new_slots);
+        int rc = gm_groups_find(groups, grouping, in, state->next_row, count, &places);
         if (rc < 0)
             return rc;
-        rc = gm_accumulator_fold(&fold->accumulator, &state->table, slots, new_slots, in,
-                                 state->next_row, count);
+        rc = gm_groups_fold(groups, grouping, in, &places);
         if (rc < 0)
             return refuse_memory(op, rc);
-        state->next_row += count;
-        state->rows_in += count;
+        state->next_row += places.count;
+        state->rows_in += places.count;
     }
     return 0;
 }
@@ -204,32 +185,15 @@ static void lend(const struct gm_batch *rows, uint32_t row_count, struct gm_batc
     memcpy(out->columns, rows->columns, rows->column_count * sizeof rows->columns[0]);
 }
 
-/* Writes the next slots to the arrays of self->rows.  Returns how many; fewer than
+/* Writes the next groups to the arrays of self->rows.  Returns how many; fewer than
  * GM_BATCH_ROWS_MAX at the end. */
 static uint32_t next_groups(struct reduce *self, struct reduce_state *state)
 {
-    struct gm_batch *rows = &self->rows;
-    const bool is_again = state->merge_opened && self->again != NULL;
-    const struct fold *fold = is_again ? self->again : &self->fold;
-    const uint32_t key_count = fold->keys.column_count;
-    uint32_t count = 0;
-    for (uint32_t c = 0; c < rows->column_count; c++)
-        rows->columns[c].has_nulls = false;
-    while (count < GM_BATCH_ROWS_MAX) {
-        const struct gm_slot *slot = gm_table_next(&state->table, &state->position);
-        if (slot == NULL)
-            break;
-        uint32_t length;
-        const uint8_t *form = gm_slot_key(slot, &length);
-        gm_key_write(&fold->keys, form, length, rows, count);
-        for (uint32_t v = 0; v < fold->accumulator.value_count; v++)
-            gm_accumulator_store(&fold->accumulator, slot, v, &rows->columns[key_count + v], count);
-        self->hashes[count++] = gm_slot_hash(slot);
-    }
-    return count;
+    return gm_groups_next(&state->groups, state->grouping, &state->position, &self->rows,
+                          self->hashes);
 }
 
-/* Fills `out` with the next slots.  Returns HAVE_MORE or, at the end, NEED_INPUT. */
+/* Fills `out` with the next groups.  Returns HAVE_MORE or, at the end, NEED_INPUT. */
 static int hand_on(struct gm_op *op, struct reduce_state *state, struct gm_batch *out)
 {
     struct reduce *self = op->self;
@@ -285,21 +249,21 @@ static int pack_groups(struct gm_op *op)
 static void begin_spilling(struct gm_op *op, struct reduce_state *state)
 {
     struct reduce *self = op->self;
-    gm_table_sort(&state->table);
+    gm_groups_sort(&state->groups, state->grouping);
     state->position = 0;
     self->spilling = state;
     self->batch_count = self->batch_first = 0;
     self->packed_count = self->packed_next = 0;
 }
 
-/* An empty table takes the place of the one whose groups were written. */
-static int empty_table(struct gm_op *op, struct reduce_state *state)
+/* Empty groups take the place of those that were written. */
+static int empty_groups(struct reduce_state *state, struct gm_grouping *grouping)
 {
-    struct reduce *self = op->self;
     gm_holding_set(&state->holding, 0);
-    gm_table_fini(&state->table);
+    gm_groups_fini(&state->groups, state->grouping);
     state->position = 0;
-    return gm_table_init(&state->table, self->fold.accumulator.value_count, op->heap);
+    state->grouping = grouping;
+    return gm_groups_init(&state->groups, grouping);
 }
 
 static int reduce_give_back(struct gm_op *op, struct gm_holding *holding)
@@ -332,20 +296,19 @@ static int reduce_give_back(struct gm_op *op, struct gm_holding *holding)
     }
     self->spilling = NULL;
     int rc = gm_run_set_end_run(&holding->set, op);
-    return rc < 0 ? rc : empty_table(op, state);
+    return rc < 0 ? rc : empty_groups(state, state->grouping);
 }
 
 static int reduce_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
                           struct gm_batch *out)
 {
-    struct reduce *self = op->self;
     struct reduce_state *state = opaque;
     (void)out;
     int rc = gm_holding_make_room(op);
     while (rc == 0) {
-        rc = fold_batch(op, state, &self->fold, in, UINT64_MAX);
-        if (state->table.count > 0)
-            gm_holding_set(&state->holding, gm_table_bytes(&state->table));
+        rc = fold_batch(op, state, in, UINT64_MAX);
+        if (group_count(state) > 0)
+            gm_holding_set(&state->holding, gm_groups_bytes(&state->groups, state->grouping));
         if (rc == 0) {
             state->next_row = 0;
             return GM_OP_NEED_INPUT;
@@ -357,10 +320,10 @@ static int reduce_process(struct gm_op *op, void *opaque, const struct gm_batch 
 }
 
 /* How rows from disk become groups: they are rows of the result. */
-static int fold_again(struct gm_op *op, struct fold **ret_fold)
+static int regroup(struct gm_op *op, struct gm_grouping **ret_grouping)
 {
     struct reduce *self = op->self;
-    *ret_fold = self->again != NULL ? self->again : &self->fold;
+    *ret_grouping = self->again != NULL ? self->again : &self->grouping;
     if (self->again != NULL || takes_its_own_rows(op))
         return 0;
     self->again_step = *op->step;
@@ -374,8 +337,8 @@ static int fold_again(struct gm_op *op, struct fold **ret_fold)
     self->again = gm_heap_zalloc(op->heap, sizeof *self->again);
     if (self->again == NULL)
         return GM_ETASK_MEMORY;
-    *ret_fold = self->again;
-    return open_fold(&self->again_op, self->again);
+    *ret_grouping = self->again;
+    return gm_grouping_init(self->again, &self->again_op);
 }
 
 /* Merged rows, up to a batch, into the table.  Stops where a key ends once there are many groups.
@@ -395,7 +358,7 @@ static int fold_merged(struct gm_op *op, struct reduce_state *state)
             break;
         const uint64_t hash = gm_sort_position(set->row);
         /* Rows of one key have one hash, and come one behind the other. */
-        full = state->table.count + count >= MERGED_GROUPS && hash != state->last_hash;
+        full = group_count(state) + count >= MERGED_GROUPS && hash != state->last_hash;
         if (count == 0)
             rc = reserve_scratch(op, set->row_bytes);
         if (rc < 0 || full || set->row_bytes > self->scratch.bytes - GM_BYTES_SLACK - used)
@@ -414,23 +377,34 @@ static int fold_merged(struct gm_op *op, struct reduce_state *state)
         return GM_ETASK_MEMORY;
     gm_codec_decode_rows(&self->by_hash.layout, rows, count, &self->merged);
     state->next_row = 0;
-    struct fold *fold;
-    int folded = fold_again(op, &fold);
-    if (folded == 0)
-        folded = fold_batch(op, state, fold, &self->merged, UINT64_MAX);
+    const int folded = fold_batch(op, state, &self->merged, UINT64_MAX);
     if (folded < 0)
         return folded;
     return full || state->merge_ended ? 0 : GM_OP_HAVE_MORE;
 }
 
-static int finish_merged(struct gm_op *op, struct reduce_state *state, struct gm_batch *out)
+/* Opens the last merge of a partition that has runs.  Returns 0, GM_AGAIN or < 0. */
+static int open_merge(struct gm_op *op, struct reduce_state *state)
 {
     struct reduce *self = op->self;
-    int rc = 0;
-    if (!state->merge_opened) {
-        rc = gm_holding_merge(&state->holding, &self->by_hash);
-        state->merge_opened = rc == 0;
-    }
+    struct gm_grouping *grouping;
+    if (state->merge_opened)
+        return 0;
+    int rc = gm_holding_merge(&state->holding, &self->by_hash);
+    if (rc == 0)
+        rc = regroup(op, &grouping);
+    if (rc == 0)
+        rc = empty_groups(state, grouping);
+    if (rc != 0)
+        return rc;
+    gm_groups_expect_sorted(&state->groups, grouping);
+    state->merge_opened = true;
+    return 0;
+}
+
+static int finish_merged(struct gm_op *op, struct reduce_state *state, struct gm_batch *out)
+{
+    int rc = open_merge(op, state);
     while (rc == 0 && !state->handing_on) {
         rc = fold_merged(op, state);
         state->handing_on = rc == 0;
@@ -447,7 +421,7 @@ static int finish_merged(struct gm_op *op, struct reduce_state *state, struct gm
     if (state->merge_ended)
         return GM_OP_NEED_INPUT;
     state->handing_on = false;
-    gm_table_clear(&state->table);
+    gm_groups_clear(&state->groups, state->grouping);
     return GM_OP_HAVE_MORE;
 }
 
@@ -456,8 +430,7 @@ static int reduce_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
     struct reduce_state *state = opaque;
     if (state->merge_opened || gm_holding_has_runs(&state->holding))
         return finish_merged(op, state, out);
-    if (!state->handing_on)
-        gm_holding_pin(&state->holding);
+    gm_holding_pin(&state->holding);
     state->handing_on = true;
     return hand_on(op, state, out);
 }
@@ -469,20 +442,20 @@ static int pass_on(struct gm_op *op, struct reduce_state *state, const struct gm
                    struct gm_batch *out)
 {
     struct reduce *self = op->self;
-    const uint32_t key_count = self->fold.keys.column_count;
+    const uint32_t key_count = self->grouping.keys.column_count;
     GM_CHECK(state->next_row == 0);
     out->row_count = in->row_count;
-    out->column_count = key_count + self->fold.accumulator.value_count;
+    out->column_count = key_count + self->grouping.accumulator.value_count;
     for (uint32_t c = 0; c < key_count; c++)
-        out->columns[c] = in->columns[self->fold.keys.columns[c]];
-    if (self->fold.accumulator.kind == GM_REDUCE_COUNT) {
+        out->columns[c] = in->columns[self->grouping.keys.columns[c]];
+    if (self->grouping.accumulator.kind == GM_REDUCE_COUNT) {
         struct gm_vector *ones = &self->rows.columns[key_count];
         ones->i64[0] = 1;
         out->columns[key_count] = *ones;
         out->columns[key_count].constant = true;
     } else {
-        for (uint32_t v = 0; v < self->fold.accumulator.value_count; v++)
-            out->columns[key_count + v] = in->columns[self->fold.accumulator.columns[v]];
+        for (uint32_t v = 0; v < self->grouping.accumulator.value_count; v++)
+            out->columns[key_count + v] = in->columns[self->grouping.accumulator.columns[v]];
     }
     state->pass_left -= state->pass_left < in->row_count ? state->pass_left : in->row_count;
     return GM_OP_NEED_INPUT;
@@ -490,10 +463,10 @@ static int pass_on(struct gm_op *op, struct reduce_state *state, const struct gm
 
 static void end_flush(struct reduce_state *state)
 {
-    if (state->table.count >
+    if (group_count(state) >
         state->rows_in / COMBINE_KEEP_DENOMINATOR * COMBINE_KEEP_NUMERATOR)
-        state->pass_left = state->table.count * COMBINE_PASS_FACTOR;
-    gm_table_clear(&state->table);
+        state->pass_left = group_count(state) * COMBINE_PASS_FACTOR;
+    gm_groups_clear(&state->groups, state->grouping);
     state->rows_in = 0;
     state->handing_on = false;
 }
@@ -501,7 +474,6 @@ static void end_flush(struct reduce_state *state)
 static int combine_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
                            struct gm_batch *out)
 {
-    struct reduce *self = op->self;
     struct reduce_state *state = opaque;
     if (state->handing_on) {
         hand_on(op, state, out);
@@ -512,14 +484,13 @@ static int combine_process(struct gm_op *op, void *opaque, const struct gm_batch
     }
     if (state->next_row == 0 && state->pass_left > 0)
         return pass_on(op, state, in, out);
-    int rc = fold_batch(op, state, &self->fold, in, op->budget_bytes);
+    int rc = fold_batch(op, state, in, op->budget_bytes);
     /* Who has rows makes room by handing them on, who has none asks others. */
     if (rc == GM_ETASK_MEMORY && op->error->code == 0) {
-        if (state->table.count > 0)
-            rc = GM_AGAIN;
-        else if ((rc = gm_holding_ask_room(op)) == 0)
+        rc = group_count(state) > 0 ? GM_AGAIN : gm_holding_ask_room(op);
+        if (rc == 0)
             return GM_OP_HAVE_MORE;
-        else
+        if (rc != GM_AGAIN || group_count(state) == 0)
             return refuse_memory(op, rc);
     }
     if (rc == GM_AGAIN) {

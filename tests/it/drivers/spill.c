@@ -46,8 +46,8 @@ int main(int argc, char **argv)
 {
     gleam_init(&argc, &argv);
     if (argc != 4) {
-        fprintf(stderr, "usage: spill FLOW IN OUT; FLOW: sort, reverse, local, count, both, distinct, "
-                        "group, join or local_count\n");
+        fprintf(stderr, "usage: spill FLOW IN OUT, FLOW being sort, reverse, local, count, both, "
+                        "distinct, group, join or local_count\n");
         return 2;
     }
     struct gleam_flow *flow = gleam_flow_new("spill");

@@ -119,7 +119,8 @@ static struct reduce_case make_case(uint32_t which)
     switch (which) {
     case 0: /* short keys */
         gm_schema_add(&test.schema, "key", GLEAM_I64, false);
-        test.distinct = 140000;
+        test.distinct = 500000; /* 16 bytes a group */
+        test.rows = 560000;
         break;
     case 1: /* long keys */
         gm_schema_add(&test.schema, "key", GLEAM_BYTES, false);
@@ -161,7 +162,8 @@ static void groups_are_the_same_from_disk(void **state)
         disk.interrupt_odds = 8;
         const uint64_t heap_bytes = (UINT64_C(4) + which % 3) << 20;
         assert_int_equal(run(&test, &rows, &disk, heap_bytes, &got, &spilled, NULL), 0);
-        assert_true(spilled > 0);
+        if (spilled == 0)
+            fail_msg("case %u wrote nothing", which);
         rows_sort(&got);
         rows_sort(&expected);
         assert_rows_equal(&got, &expected);
