@@ -17,6 +17,7 @@
 #include "agent/unpack_disk.h"
 #include "engine/base/check.h"
 #include "engine/chain/chain.h"
+#include "engine/op/holding.h"
 #include "shuffle/link.h"
 #include "shuffle/spill.h"
 
@@ -77,6 +78,7 @@ struct gm_executor {
     struct gm_spill_disk spill_disk;
     struct gm_spill_store *spill_store; /* NULL: nothing may go to disk */
     struct gm_spill spill;
+    struct gm_holdings holdings; /* of all steps: the largest one goes to disk first */
     struct gm_processes processes; /* ops NULL: the plan runs no commands */
     uint64_t busy_ns;
     struct scope *scopes; /* of the plan */
@@ -349,6 +351,7 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         .found = claim_of(executor, chain, plan->chain_count + chain->claim),
         .spill = spill_of(executor),
         .spill_at_bytes = spill_at_bytes(executor),
+        .holdings = &executor->holdings,
         .processes = &executor->processes,
         .participant = executor->spec.participant,
         .executor_count = executor->spec.region->spec.executor_count,

@@ -1,6 +1,8 @@
 /* needs.c - looks through the steps of a plan. */
 #include "agent/needs.h"
 
+#include "engine/op/op.h"
+
 bool gm_needs_partition_ends(const struct gm_chain_plan *chain)
 {
     for (uint32_t s = 0; s < chain->step_count; s++)
@@ -58,8 +60,7 @@ bool gm_needs_spill(const struct gm_plan *plan)
 {
     for (uint32_t c = 0; c < plan->chain_count; c++)
         for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
-            if (plan->chains[c].steps[s].kind == GM_STEP_SORT ||
-                plan->chains[c].steps[s].kind == GM_STEP_REDUCE)
+            if (gm_op_find(plan->chains[c].steps[s].kind)->give_back != NULL)
                 return true;
     return false;
 }

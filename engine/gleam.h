@@ -440,8 +440,8 @@ struct gleam_dataset *gleam_reduce_by(struct gleam_dataset *dataset, const char 
  * other columns, then the right side's; null where an outer join found nobody.  Both sides are
  * spread by their keys over as many partitions as the larger number of the two, unless they are so
  * already; a side that is known to be small (files, gleam_hint) beside a large one goes whole to
- * each executor instead, where the kind of join allows that.  gleam_plan shows what was chosen.  A
- * partition's rows must fit the memory of its executor.  Rows come in no order. */
+ * each executor instead, where the kind of join allows that.  gleam_plan shows what was chosen.
+ * What does not fit the memory goes to disk.  Rows come in no order. */
 enum gleam_join_kind {
     GLEAM_JOIN_INNER = 0,
     GLEAM_JOIN_LEFT_OUTER = 1,

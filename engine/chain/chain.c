@@ -67,6 +67,7 @@ static int open_level(struct gm_chain *chain, uint32_t index)
         .budget_bytes = spec->budget_bytes,
         .spill = spec->spill,
         .spill_at_bytes = spec->spill_at_bytes,
+        .holdings = spec->holdings,
         .spilled_bytes = &level->spilled_bytes,
         .chain_index = spec->chain_index,
         .shared = spec->shared,

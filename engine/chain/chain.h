@@ -64,6 +64,7 @@ struct gm_chain_spec {
     _Atomic uint64_t *found; /* limit found there; or NULL */
     const struct gm_spill *spill; /* NULL: nothing may go to disk */
     uint64_t spill_at_bytes;      /* of the heap's used_bytes */
+    struct gm_holdings *holdings; /* borrowed; the executor's; NULL without spill */
     _Atomic uint32_t *chain_shown; /* ledger words for crash reports; NULL: nobody looks */
     _Atomic uint32_t *step_shown;
     struct gm_meter_clock clock; /* --analyze: every call is timed; zeroed: none is */
