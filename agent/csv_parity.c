@@ -38,10 +38,11 @@ bool gm_csv_parity_wanted(const struct gm_csv_parity_view *view, uint32_t segmen
 static void wake_sleepers(const struct gm_csv_parity_view *view)
 {
     atomic_thread_fence(memory_order_seq_cst);
-    for (uint32_t i = 0; i < view->region->spec.executor_count; i++) {
+    const struct gm_region_spec *spec = &view->region->spec;
+    for (uint32_t i = spec->first_local; i < spec->first_local + spec->local_count; i++) {
         _Atomic uint32_t *sleeping = &gm_region_ledger(view->region, i)->sleeping;
         if (i != view->participant && atomic_load_explicit(sleeping, memory_order_relaxed) != 0)
-            view->bell->ops->ring(view->bell->self, (uint16_t)i);
+            view->bell->ops->ring(view->bell->self, (uint16_t)gm_region_seat(spec, i));
     }
 }
 

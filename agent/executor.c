@@ -135,11 +135,11 @@ static int open_csv(struct gm_executor *executor, struct runner *runner,
 static int open_text(struct gm_executor *executor, struct runner *runner,
                      const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
 {
+    const struct gm_claims claims = gm_claims_of(executor->spec.region, chain->claim);
     int rc = open_disk(executor, runner, &chain->source);
     if (rc == 0)
-        rc = gm_reader_create(&chain->source, &runner->files_disk,
-                              gm_region_claim(executor->spec.region, chain->claim),
-                              &executor->heap, &executor->error, &runner->reader);
+        rc = gm_reader_create(&chain->source, &runner->files_disk, &claims, &executor->heap,
+                              &executor->error, &runner->reader);
     if (rc == 0 && waits_for_commands(chain))
         gm_reader_claim_singly(runner->reader);
     if (rc == 0)
@@ -183,9 +183,8 @@ static int open_source(struct gm_executor *executor, struct runner *runner,
         return open_csv(executor, runner, chain, ret_port);
     if (chain->source.kind == GM_SOURCE_EXCHANGE)
         return open_exchange(executor, runner, chain, ret_port);
-    int rc = gm_value_source_create(&chain->source,
-                                    gm_region_claim(executor->spec.region, chain->claim),
-                                    &executor->heap, &runner->values);
+    const struct gm_claims claims = gm_claims_of(executor->spec.region, chain->claim);
+    int rc = gm_value_source_create(&chain->source, &claims, &executor->heap, &runner->values);
     if (rc == 0)
         *ret_port = gm_value_source_port(runner->values);
     return rc;

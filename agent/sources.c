@@ -182,7 +182,7 @@ uint64_t gm_text_source_lines(const struct gm_text_source *source)
 
 struct gm_value_source {
     const struct gm_source *source;
-    _Atomic uint64_t *claim;
+    struct gm_claims claims;
     struct gm_heap *heap;
     struct gm_batch batch;
     bool claimed;
@@ -190,14 +190,14 @@ struct gm_value_source {
     uint64_t next, end; /* values of the claimed partition, counted from 0 */
 };
 
-int gm_value_source_create(const struct gm_source *source, _Atomic uint64_t *claim,
+int gm_value_source_create(const struct gm_source *source, const struct gm_claims *claims,
                            struct gm_heap *heap, struct gm_value_source **ret_source)
 {
     struct gm_value_source *self = gm_heap_zalloc(heap, sizeof *self);
     if (self == NULL)
         return GM_ETASK_MEMORY;
     self->source = source;
-    self->claim = claim;
+    self->claims = *claims;
     self->heap = heap;
     int rc = gm_batch_init(&self->batch, &source->schema, heap);
     if (rc < 0) {
@@ -219,7 +219,7 @@ void gm_value_source_destroy(struct gm_value_source *source)
 static bool claim_values(struct gm_value_source *self)
 {
     const struct gm_source *source = self->source;
-    const uint64_t partition = atomic_fetch_add_explicit(self->claim, 1, memory_order_relaxed);
+    const uint64_t partition = gm_claims_take(&self->claims);
     if (partition >= source->partition_count)
         return false;
     uint64_t total = source->string_count;

@@ -7,6 +7,7 @@
 
 #include "agent/reader.h"
 #include "engine/chain/chain.h"
+#include "shuffle/claims.h"
 #include "shuffle/exchange.h"
 
 struct gm_text_source;
@@ -21,7 +22,7 @@ struct gm_chain_source gm_text_source_port(struct gm_text_source *source);
 uint64_t gm_text_source_lines(const struct gm_text_source *source); /* so far */
 
 /* Strings or ints of the plan; partitions are claimed. */
-int gm_value_source_create(const struct gm_source *source, _Atomic uint64_t *claim,
+int gm_value_source_create(const struct gm_source *source, const struct gm_claims *claims,
                            struct gm_heap *heap, struct gm_value_source **ret_source);
 void gm_value_source_destroy(struct gm_value_source *source);
 struct gm_chain_source gm_value_source_port(struct gm_value_source *source);

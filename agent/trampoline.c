@@ -141,7 +141,8 @@ void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *pla
                        struct gm_error *error)
 {
     struct gm_eventfd_bell bell;
-    gm_eventfd_bell_init(&bell, bells, region->spec.executor_count + 1, participant);
+    gm_eventfd_bell_init(&bell, bells, gm_region_seat_count(&region->spec),
+                         (uint16_t)gm_region_seat(&region->spec, participant));
     const char *directories[GM_SPILL_DIRECTORIES_MAX];
     const struct gm_executor_spec spec = {
         .region = region,

@@ -33,9 +33,11 @@
 #define GM_FRAME_BYTES_MIN (4u << 10)
 #define GM_FRAME_BYTES_MAX (1u << 20)
 
-/* Executors of one node.  The driver (or agent) is one more participant. */
+/* Executors of one job, over all its nodes.  The driver and a node's gateway are participants, too;
+ * a job has at most as many nodes as executors, and the driver's. */
 #define GM_EXECUTORS_MAX 256
-#define GM_PARTICIPANTS_MAX (GM_EXECUTORS_MAX + 1)
+#define GM_PARTICIPANTS_MAX (GM_EXECUTORS_MAX + 2)
+#define GM_NODES_MAX (GM_EXECUTORS_MAX + 1)
 
 /* Exchanges of one region of the plan; u16 in the frame header. */
 #define GM_EXCHANGES_MAX 64
