@@ -104,7 +104,8 @@ struct gm_gateway {
 /* Starts the next message to the peer where there is something to tell.  1: it did; 0: not; < 0:
  * failed. */
 int gm_gateway_send(struct gm_gateway *gateway, uint16_t number);
-int gm_gateway_sent(struct gm_gateway *gateway, uint16_t number, const struct gm_stream_event *event);
+int gm_gateway_sent(struct gm_gateway *gateway, uint16_t number,
+                    const struct gm_stream_event *event);
 /* One held send has ended (or none: looks only).  Frames of messages that are done go back. */
 void gm_gateway_released(struct gm_gateway *gateway, uint16_t number, bool one);
 
@@ -118,7 +119,7 @@ uint32_t gm_gateway_grants(struct gm_gateway *gateway, struct gateway_peer *peer
 /* The stream is of no use any more. */
 int gm_gateway_broken(struct gm_gateway *gateway, const struct gateway_peer *peer, int32_t result);
 
-/* Moves over `bytes` bytes of the pieces from *at on; *at is the first that is not complete then. */
+/* Moves over `bytes` bytes of the pieces from *at on; then *at is the first one not complete. */
 void gm_gateway_advance(struct iovec *pieces, uint32_t count, uint32_t *at, size_t bytes);
 
 #endif

@@ -5,11 +5,14 @@
 #include "engine/base/error.h"
 #include "engine/base/hash.h"
 
+#define SEALED_BYTES 128
+_Static_assert(SEALED_BYTES == offsetof(struct gm_wire_head, frames), "frames have their own");
+
 /* Against accidents and mix-ups, as a frame's seal: who may speak at all was settled when the
  * stream was connected. */
 uint64_t gm_wire_seal(const struct gm_wire_head *head, uint64_t secret)
 {
-    uint8_t sealed[offsetof(struct gm_wire_head, frames)];
+    uint8_t sealed[SEALED_BYTES];
     memcpy(sealed, head, sizeof sealed);
     memset(sealed + offsetof(struct gm_wire_head, seal), 0, sizeof head->seal);
     return gm_hash_fold(gm_hash_long(sealed, sizeof sealed) ^ secret,

@@ -53,13 +53,17 @@
 #define GM_RING_SLOTS_MAX (1u << 20)
 
 /* Messages between nodes.  8 frames of 64 KiB in one call to the kernel: the copy takes some 50 us,
- * the call under 1, and what was just summed up is still in a 1 MiB L2.  640 bytes of head are 0.1 %
- * then.  A message ends with the frame that passes the bytes.  The window is for sends whose memory
+ * the call under 1, and what was just summed up is still in a 1 MiB L2; the head of 640 bytes is
+ * 0.1 %.  A message ends with the frame that passes the bytes.  The window is for sends whose memory
  * is held until the peer has it; others have one message under way. */
 #define GM_WIRE_FRAMES_MAX 8
 #define GM_WIRE_CREDITS_MAX 11
 #define GM_WIRE_MESSAGE_BYTES (512u << 10)
 #define GM_WIRE_WINDOW 4
+
+/* How long a connection between nodes may be silent although something is due, until it counts as
+ * broken: as long as an agent may be until the master counts it as lost. */
+#define GM_STREAM_SILENCE_S 6
 
 /* What a person knows a node by: a host name of 253 bytes, a colon and a port. */
 #define GM_NODE_NAME_BYTES_MAX 260

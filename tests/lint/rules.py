@@ -107,6 +107,8 @@ COVERED_BY = {
     "iouring/file_uring.c": "tests/unit/iouring/test_file.c",
     "iouring/guard.c": "tests/unit/iouring/test_process.c",
     "iouring/ring.c": "tests/unit/iouring/test_file.c",
+    "iouring/tcp_epoll.c": "tests/unit/iouring/test_tcp.c",
+    "iouring/tcp_uring.c": "tests/unit/iouring/test_tcp.c",
     "shuffle/gateway_in.c": "tests/unit/shuffle/test_gateway.c",
     "shuffle/gateway_out.c": "tests/unit/shuffle/test_gateway.c",
     "shuffle/wire.c": "tests/unit/shuffle/test_gateway.c",

@@ -1,4 +1,4 @@
-/* fake_streams.h - for tests: streams between nodes of one thread that split, hold, damage and break.
+/* fake_streams.h - for tests: streams between nodes of one thread; they split, hold, damage, break.
  *
  * A wire is what is under way from one node to another.  Every poll moves a random number of bytes
  * into and out of it.

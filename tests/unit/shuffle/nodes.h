@@ -1,8 +1,8 @@
-/* nodes.h - for tests: several nodes with a region each, whose executors send rows to each other, and
- * from there to the driver.
+/* nodes.h - for tests: nodes with a region each, whose executors send rows to each other, and from
+ * there to the driver.
  *
- * Exchange 0: every executor sends its rows to all.  Exchange 1: every executor hands on what it got
- * to the driver, which notes each row once.  One thread per node may run its executors.
+ * Exchange 0: every executor sends its rows to all.  Exchange 1: every executor hands on what it
+ * got to the driver, which notes each row once.  One thread per node may run its executors.
  */
 #ifndef GM_TESTS_UNIT_SHUFFLE_NODES_H
 #define GM_TESTS_UNIT_SHUFFLE_NODES_H
