@@ -75,6 +75,12 @@ int gm_address_parse(const char *option, const char *text, char ret_host[GM_HOST
     return 0;
 }
 
+void gm_address_format(const char *host, uint16_t port, char *ret_text, size_t text_bytes)
+{
+    const bool six = strchr(host, ':') != NULL;
+    snprintf(ret_text, text_bytes, "%s%s%s:%u", six ? "[" : "", host, six ? "]" : "", port);
+}
+
 static bool is_loopback(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET) {

@@ -119,6 +119,9 @@ void gm_http_reply_text(struct gm_http_reply *ret_reply, int status, const char 
 int gm_address_parse(const char *option, const char *text, char ret_host[GM_HOST_BYTES_MAX],
                      uint16_t *ret_port, struct gm_error *error);
 
+/* HOST:PORT as gm_address_parse reads it. */
+void gm_address_format(const char *host, uint16_t port, char *ret_text, size_t text_bytes);
+
 /* A listening TCP socket.  host "": every address with a key, the loopback without (*ret_why says
  * so then, else it is NULL).  A host that is no loopback is refused without a key.  port 0: any;
  * *ret_port is what it became.  Returns the descriptor or < 0 with error. */
