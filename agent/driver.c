@@ -10,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/cluster/cluster.h"
 #include "agent/files.h"
+#include "agent/node/process.h"
 #include "agent/stats.h"
 #include "agent/summary.h"
 #include "agent/trampoline.h"
@@ -66,6 +68,7 @@ void gleam_init(int *argc, char ***argv)
 {
     keep_standard_streams();
     gm_trampoline();
+    gm_node_process();
     signal(SIGPIPE, SIG_IGN);
     atexit(stop_session);
     struct gm_error error = {0};
@@ -89,6 +92,8 @@ static int make_plan(struct gleam_flow *flow, struct gm_options *settled, struct
 {
     *settled = options;
     int rc = gm_options_settle(settled, &flow->error);
+    if (rc == 0 && settled->master[0] != '\0' && settled->executor_count == 0)
+        rc = gm_cluster_capacity(settled, &settled->executor_count, &flow->error);
     if (rc == 0)
         rc = gm_planner_make(flow, settled->executor_count, gm_files_list, plan);
     return rc;
