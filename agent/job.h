@@ -36,8 +36,8 @@ int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
                struct gm_session *session, struct gm_plan *ret_plan,
                struct gm_job_report *ret_report);
 
-/* A step that wrote over the region may have made it stand still, or have lost rows unseen.  Returns
- * 0 or GM_EFRAME_CORRUPT with error. */
+/* A step that wrote over the region may have made it stand still, or have lost rows unseen.
+ * Returns 0 or GM_EFRAME_CORRUPT with error. */
 int gm_job_check_region(const struct gm_region *region, struct gm_error *error);
 
 /* Who of a job's participants share the memory, where they are not all at one node. */

@@ -13,8 +13,8 @@
 
 const char gm_options_help[] =
     "  --cores N|LIST        run on N cores, or on these: 0-3,6 (default: all)\n"
-    "  --executors N         number of executors (default: one per core; with --master, as many as\n"
-    "                        the cluster has free)\n"
+    "  --executors N         number of executors (default: one per core; with --master, as\n"
+    "                        many as the cluster has free)\n"
     "  --memory SIZE         memory for everything: 512M, 4G (default: half of what is free)\n"
     "  --hugepages SIZE|auto|off\n"
     "                        huge pages: a shared region of SIZE, or an error; auto takes\n"

@@ -68,23 +68,25 @@ static int take_run_options(struct gm_daemon_options *options, int *argc, char *
                             struct gm_error *error)
 {
     struct gm_options *run = &options->run;
-    char master[sizeof run->master];
+    struct gm_options given;
     int rc = gm_options_take(run, argc, argv, error);
     if (rc < 0)
         return rc;
     if (run->in_process || run->plan_only || run->analyze || run->quiet ||
         run->executor_count > 0 || run->timeout_ns > 0 || run->stats_path[0] != '\0')
-        return gm_error_set(error, GM_EJOB_OPTION, "an agent has no such option; --help lists them");
+        return gm_error_set(error, GM_EJOB_OPTION,
+                            "an agent has none of the options that are about one job; "
+                            "--help lists them");
     if (run->master[0] == '\0')
         return gm_error_set(error, GM_EJOB_OPTION, "--master HOST:PORT: whose agent shall it be?");
     if (run->spill.count == 0)
         rc = gm_options_set(run, "spill-dir", options->directory, error);
     /* As of a job on this machine: cores and memory are what is there. */
-    memcpy(master, run->master, sizeof master);
+    given = *run;
     run->master[0] = '\0';
     if (rc == 0)
         rc = gm_options_settle(run, error);
-    memcpy(run->master, master, sizeof master);
+    memcpy(run->master, given.master, sizeof run->master);
     return rc == 0 ? gm_key_find(run->key_path, &options->key, error) : rc;
 }
 

@@ -35,8 +35,8 @@ int gm_cli_measure(struct gleam_flow *flow,
  * where the rest is, on standard error.  Returns the exit status, 2. */
 int gm_cli_mistake(const char *help);
 
-/* A daemon's signals: they no longer end it, and are waited for by gm_cli_wait_for_end; to be called
- * before the first thread is started. */
+/* A daemon's signals: they no longer end it, and are waited for by gm_cli_wait_for_end; to be
+ * called before the first thread is started. */
 void gm_cli_hold_signals(void);
 /* Waits up to so long.  Returns the number of the signal that came, or 0. */
 int gm_cli_wait_for_end(unsigned ms);

@@ -1,4 +1,4 @@
-/* jobs.c - `gleam ps`, `gleam kill` and `gleam logs`: what the master and the agents know of jobs. */
+/* jobs.c - `gleam ps`, `gleam kill`, `gleam logs`: what the master and the agents know of jobs. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -119,11 +119,9 @@ static int print_agent(void *self, const char *text, size_t bytes)
         return rc;
     gm_text_format_size(agent.memory_bytes, memory, sizeof memory);
     gm_address_format(agent.host, agent.port, address, sizeof address);
-    /* The master's own word stands in front of the agent's. */
-    const bool lost = strstr(text, "\"lost\":true") != NULL || strstr(text, "\"lost\": true") != NULL;
     printf("%-28s %5u  %10s  %4u  %-8s %-12s %-12s %s\n", address, agent.core_count, memory,
            agent.job_count, agent.net, agent.data_center[0] != '\0' ? agent.data_center : "-",
-           agent.rack[0] != '\0' ? agent.rack : "-", lost ? "lost" : "there");
+           agent.rack[0] != '\0' ? agent.rack : "-", agent.lost ? "lost" : "there");
     return 0;
 }
 
@@ -185,8 +183,8 @@ int gm_cli_ps(int argc, char **argv)
     if (rc == 0)
         rc = ask(&place, place.master, "GET", "/v1/jobs", &reply, &error);
     if (rc == 0) {
-        printf("\n%-8s  %-10s %-10s %-10s %-11s %-10s %s\n", "JOB", "STATE", "PROGRESS", "EXECUTORS",
-               "TIME", "USER", "NAME");
+        printf("\n%-8s  %-10s %-10s %-10s %-11s %-10s %s\n", "JOB", "STATE", "PROGRESS",
+               "EXECUTORS", "TIME", "USER", "NAME");
         rc = gm_message_list_read(reply.body, reply.body_bytes, "jobs", print_job, &error, &error);
         free(reply.body);
     }

@@ -13,9 +13,10 @@
 static const char help[] =
     "usage: gleam COMMAND [ARGUMENTS]\n"
     "\n"
-    "Runs data flows on the cores of this machine, or of a cluster.  A flow is a script in Lua, or a C program\n"
-    "that links libgleam.  `gleam COMMAND --help` tells more.  The run options below are those of\n"
-    "run, of bench wordcount and bench sort, and of every C driver.\n"
+    "Runs data flows on the cores of this machine, or of a cluster.  A flow is a\n"
+    "script in Lua, or a C program that links libgleam.  `gleam COMMAND --help` tells more.  The\n"
+    "run options below are those of run, of bench wordcount and bench sort, and of every C\n"
+    "driver.\n"
     "\n"
     "commands\n"
     "  agent                     be a node of a cluster\n"

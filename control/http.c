@@ -1,4 +1,4 @@
-/* http.c - opens the module with the libraries; addresses and listening sockets, which need none. */
+/* http.c - opens the module with the libraries; addresses and listening sockets need none. */
 #include "control/http.h"
 
 #include <arpa/inet.h>

@@ -150,6 +150,8 @@ char *gm_message_agent_write(const struct gm_agent_info *agent)
     json_object_set_new(object, "rack", string(agent->rack));
     json_object_set_new(object, "version", string(agent->version));
     json_object_set_new(object, "jobs", ids(agent->jobs, agent->job_count));
+    json_object_set_new(object, "lost", json_boolean(agent->lost));
+    json_object_set_new(object, "silent_ms", number(agent->silent_ms));
     return dump(object);
 }
 
@@ -172,6 +174,8 @@ int gm_message_agent_read(const void *text, size_t bytes, struct gm_agent_info *
     read_text(&reader, from, "rack", to->rack, sizeof to->rack);
     read_text(&reader, from, "version", to->version, sizeof to->version);
     read_ids(&reader, "jobs", to->jobs, &to->job_count);
+    to->lost = json_is_true(json_object_get(from, "lost"));
+    to->silent_ms = read_number(&reader, from, "silent_ms", 0, SIZE_MAX_JSON);
     return reader_close(&reader, error);
 }
 

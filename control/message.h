@@ -41,6 +41,9 @@ struct gm_agent_info {
     char version[GM_LABEL_BYTES_MAX];
     uint32_t job_count;
     uint64_t jobs[GM_AGENT_JOBS_MAX]; /* that run there */
+    /* What the master adds for those who ask it. */
+    bool lost;
+    uint64_t silent_ms; /* since its last heartbeat */
 };
 
 char *gm_message_agent_write(const struct gm_agent_info *agent);

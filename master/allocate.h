@@ -1,7 +1,7 @@
 /* allocate.h - which agents a job gets: all that it asked for, or nothing.
  *
- * Pure.  The agents of a job lie as close together as they can: one agent if it has enough, else one
- * rack, else one data center, else wherever there is room.
+ * Pure.  The agents of a job lie as close together as they can: one agent if it has enough, else
+ * one rack, else one data center, else wherever there is room.
  */
 #ifndef GM_MASTER_ALLOCATE_H
 #define GM_MASTER_ALLOCATE_H

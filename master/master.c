@@ -114,18 +114,6 @@ static void get_health(struct gm_master *master, struct gm_http_reply *reply)
     reply_json(reply, 200, text);
 }
 
-/* An agent as it said, and what the master knows beside that. */
-static char *agent_text(const struct gm_agent *agent, uint64_t now_ns)
-{
-    char *said = gm_message_agent_write(&agent->info), *text = NULL;
-    if (said == NULL ||
-        asprintf(&text, "{\"lost\":%s,\"silent_ms\":%" PRIu64 ",%s", agent->lost ? "true" : "false",
-                 (now_ns - agent->heard_ns) / 1000000, said + 1) < 0)
-        text = NULL;
-    free(said);
-    return text;
-}
-
 static void reply_list(struct gm_http_reply *reply, const char *member, char **texts, size_t count)
 {
     bool whole = true;
@@ -144,8 +132,12 @@ static void get_agents(struct gm_master *master, struct gm_http_reply *reply)
     char **texts = calloc(count + 1, sizeof *texts);
     if (texts == NULL)
         return;
-    for (uint32_t i = 0; i < count; i++)
-        texts[i] = agent_text(master->registry.agents[i], now_ns);
+    for (uint32_t i = 0; i < count; i++) {
+        struct gm_agent *agent = master->registry.agents[i];
+        agent->info.lost = agent->lost;
+        agent->info.silent_ms = (now_ns - agent->heard_ns) / 1000000;
+        texts[i] = gm_message_agent_write(&agent->info);
+    }
     reply_list(reply, "agents", texts, count);
 }
 

@@ -22,8 +22,8 @@ int gm_cluster_create(const struct gm_options *options, const char *name,
 /* The driver's bell, from the creation on. */
 int gm_cluster_bell(const struct gm_cluster *cluster);
 
-/* Waits for agents.  Says the place in the queue on standard error, unless quiet.  Returns 0; -EINTR
- * without a text when a signal came; or < 0 with error. */
+/* Waits for agents.  Says the place in the queue on standard error, unless quiet.  Returns 0;
+ * -EINTR without a text when a signal came; or < 0 with error. */
 int gm_cluster_allocate(struct gm_cluster *cluster, struct gm_error *error);
 
 /* After that. */

@@ -1,5 +1,5 @@
-/* internal.h - what the parts of the driver's side share (cluster.h): the job at the master, and the
- * agents.
+/* internal.h - what the parts of the driver's side share (cluster.h): the job at the master, and
+ * the agents.
  *
  * All that threads write is behind the lock; whoever writes rings the driver's bell.
  */

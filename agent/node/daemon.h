@@ -13,7 +13,8 @@ struct gm_daemon_options {
     struct gm_options run;       /* settled: cores, memory, huge pages, spill directories, master */
     struct gm_key key;
     char directory[GM_PATH_BYTES_MAX]; /* absolute */
-    char host[GM_HOST_BYTES_MAX]; /* where others reach it; "": this machine's name, or the loopback */
+    /* Where others reach it; "": this machine's name, or the loopback. */
+    char host[GM_HOST_BYTES_MAX];
     uint16_t port;
     uint32_t transport_cores;
     char net[GM_LABEL_BYTES_MAX];

@@ -15,7 +15,8 @@
 
 /* The other side may still be starting the job. */
 #define PATIENCE_MS 8000
-#define ACK_BYTES 32
+#define MAC_BYTES 32
+#define ACK_BYTES MAC_BYTES
 #define SIGNED_BYTES offsetof(struct gm_hello, mac)
 
 static int64_t now_ms(void)
@@ -82,7 +83,7 @@ static void sign_ack(const struct gm_http_module *http, const struct gm_hello *h
                      const uint8_t secret[GM_SECRET_BYTES], uint8_t *ret_mac)
 {
     static const char purpose[] = "gleam taken\n";
-    uint8_t text[sizeof purpose - 1 + sizeof hello->mac];
+    uint8_t text[sizeof purpose - 1 + MAC_BYTES];
     memcpy(text, purpose, sizeof purpose - 1);
     memcpy(text + sizeof purpose - 1, hello->mac, sizeof hello->mac);
     http->mac(secret, GM_SECRET_BYTES, text, sizeof text, ret_mac);
@@ -166,7 +167,7 @@ int gm_hello_read(int fd, struct gm_hello *ret_hello)
 bool gm_hello_is_right(const struct gm_http_module *http, const struct gm_hello *hello,
                        const uint8_t secret[GM_SECRET_BYTES])
 {
-    uint8_t right[sizeof hello->mac];
+    uint8_t right[MAC_BYTES];
     sign(http, hello, secret, right);
     return http->equal(right, hello->mac, sizeof right);
 }

@@ -104,7 +104,8 @@ static int take_setup(struct node *node)
     const int kind = gm_mail_receive(node->mail, 0, data, &bytes, &order_fd);
     int rc = kind == GM_MAIL_SETUP && bytes == sizeof node->setup && order_fd >= 0
                  ? 0
-                 : gm_error_set(&node->error, GM_EPEER_PROTOCOL, "the agent's setup makes no sense");
+                 : gm_error_set(&node->error, GM_EPEER_PROTOCOL,
+                                "the agent's setup makes no sense");
     if (rc == 0) {
         memcpy(&node->setup, data, sizeof node->setup);
         pin(&node->setup);

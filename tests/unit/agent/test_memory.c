@@ -115,7 +115,8 @@ static void what_a_plan_holds_is_counted(void **state)
         struct gm_options enough = options;
         struct gm_memory_split split;
         struct gm_error error = {0};
-        assert_int_equal(gm_job_divide(&plan, &options, NULL, &spec, &split, &error), GM_EJOB_OPTION);
+        assert_int_equal(gm_job_divide(&plan, &options, NULL, &spec, &split, &error),
+                         GM_EJOB_OPTION);
         uint64_t least;
         assert_int_equal(sscanf(strstr(error.text, "give --memory "),
                                 "give --memory %" SCNu64 "M", &least),
