@@ -24,8 +24,10 @@
 #include "agent/node/process.h"
 
 #define OUTCOME_WAIT_MS 1000
-/* A driver that does not come for the outcome is gone. */
+/* A driver that does not come for the outcome is gone; one whose job was killed may have gone. */
 #define FETCH_WAIT_MS 10000
+#define KILLED_WAIT_MS 1000
+#define RESERVE_WAIT_MS 5000
 /* A data connection may come before its job's order. */
 #define GREET_WAIT_MS 5000
 #define STATUS_MISSING 424
@@ -113,7 +115,7 @@ static void reply_binary(struct gm_http_reply *reply, int status, const void *da
 /* ---- what a job is given --------------------------------------------------------------------- */
 
 /* Cores and memory, or a refusal; the caller has the lock. */
-static int reserve(struct gm_node_jobs *jobs, struct node_job *job, struct gm_error *error)
+static int try_reserve(struct gm_node_jobs *jobs, struct node_job *job, struct gm_error *error)
 {
     const struct gm_options *options = jobs->spec.options;
     const struct gm_grant *grant = &job->start.job.grants[job->start.node];
@@ -126,7 +128,7 @@ static int reserve(struct gm_node_jobs *jobs, struct node_job *job, struct gm_er
         grant->memory_bytes > options->memory_bytes - jobs->used_bytes)
         return gm_error_set(error, -EBUSY,
                             "the job was granted %u cores and %" PRIu64 " MiB, but %u cores and "
-                            "%" PRIu64 " MiB are free here: another job may still be ending",
+                            "%" PRIu64 " MiB are free here: another job does not end",
                             grant->executor_count, grant->memory_bytes >> 20, free_cores,
                             (options->memory_bytes - jobs->used_bytes) >> 20);
     for (uint32_t i = 0; setup->core_count < grant->executor_count; i++) {
@@ -145,6 +147,21 @@ static int reserve(struct gm_node_jobs *jobs, struct node_job *job, struct gm_er
     setup->order_bytes = job->order_bytes;
     setup->spill = options->spill;
     return 0;
+}
+
+/* Its driver may have told the master of a job's end before the process had gone: what the master
+ * then grants to the next one is free in a moment. */
+static int reserve(struct gm_node_jobs *jobs, struct node_job *job, struct gm_error *error)
+{
+    const struct timespec deadline = deadline_in(RESERVE_WAIT_MS);
+    for (;;) {
+        struct gm_error busy = {0};
+        int rc = try_reserve(jobs, job, &busy);
+        if (rc == 0)
+            return 0;
+        if (jobs->stopping || !wait_for_change(jobs, &deadline))
+            return gm_error_set(error, rc, "%s", busy.text);
+    }
 }
 
 static void give_back(struct gm_node_jobs *jobs, const struct node_job *job)
@@ -322,15 +339,16 @@ static void reap(struct gm_node_jobs *jobs, struct node_job *job, struct gm_erro
 /* The outcome waits for the driver; then the job is forgotten. */
 static void end(struct gm_node_jobs *jobs, struct node_job *job, const struct gm_error *error)
 {
-    const struct timespec deadline = deadline_in(FETCH_WAIT_MS);
     pthread_mutex_lock(&jobs->lock);
+    const struct timespec deadline =
+        deadline_in(job->killed != NULL ? KILLED_WAIT_MS : FETCH_WAIT_MS);
     if (job->outcome == NULL &&
         gm_outcome_encode_failure(error, &job->outcome, &job->outcome_bytes) < 0)
         job->outcome_bytes = 0;
     job->phase = ENDED;
     give_back(jobs, job);
     pthread_cond_broadcast(&jobs->changed);
-    while (!job->fetched && job->killed == NULL && !jobs->stopping)
+    while (!job->fetched)
         if (!wait_for_change(jobs, &deadline))
             break;
     struct node_job **at = &jobs->list;
@@ -479,7 +497,7 @@ void gm_node_jobs_outcome(struct gm_node_jobs *jobs, uint64_t id, struct gm_http
         return;
     }
     job->users++;
-    while (job->outcome == NULL && job->phase != ENDED && !job->status_is_new && !jobs->stopping)
+    while (job->outcome == NULL && job->phase != ENDED && !job->status_is_new)
         if (!wait_for_change(jobs, &deadline))
             break;
     if (job->outcome != NULL) {
