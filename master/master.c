@@ -179,6 +179,9 @@ static void post_agent(struct gm_master *master, const struct gm_http_request *r
     struct gm_error error = {0};
     const struct timespec deadline = deadline_in(master->options.beat_ns);
     int rc = gm_message_agent_read(request->body, request->body_bytes, &agent, &error);
+    const struct gm_agent *before =
+        rc == 0 ? gm_registry_find(&master->registry, agent.host, agent.port) : NULL;
+    const bool news = before == NULL || before->lost; /* the agent shall know that it is known */
     if (rc == 0)
         rc = gm_registry_beat(&master->registry, &agent, time_now().now_ns, &error);
     if (rc < 0) {
@@ -188,7 +191,7 @@ static void post_agent(struct gm_master *master, const struct gm_http_request *r
     step(master);
     do
         find_kills(master, &agent, &said);
-    while (said.kill_count == 0 && wait_for_change(master, &deadline));
+    while (said.kill_count == 0 && !news && wait_for_change(master, &deadline));
     reply_json(reply, 200, gm_message_beat_reply_write(&said));
 }
 

@@ -3,6 +3,7 @@
 dies, the rest says so, cleans up and goes on.
 """
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -12,6 +13,7 @@ import time
 import cluster
 import driver
 import lib
+import readme
 import test_examples
 import test_lua_random
 
@@ -276,6 +278,43 @@ class Keys(cluster.ClusterCase):
             again.sendall(heard[0])
             self.assertIn(b" 401 ", again.recv(65536).split(b"\r\n")[0])
         self.assertEqual(self.health(self.master.address)["refused_replay_count"], 1)
+
+
+class Documented(cluster.ClusterCase):
+
+    def run_blocks(self, job, env):
+        """The blocks of docs/cluster.md that say how to talk to it."""
+        with open(os.path.join(lib.ROOT, "docs", "cluster.md"), encoding="utf-8") as file:
+            blocks = [block for block in readme.blocks(file.read()) if not block.reason]
+        env = {"MASTER": self.master.address, "AGENT": self.agents[0].address, "JOB": job, **env}
+        return blocks, lambda block: self.run_ok(
+            ["bash", "-euo", "pipefail", "-c", block.text], env=env).out
+
+    def test_the_blocks_with_curl(self):
+        lib.needs(shutil.which("curl"), "needs curl")
+        self.start_cluster(agents=1)
+        self.assert_next_job_runs()
+        blocks, run = self.run_blocks(self.wait_for_job("done")["id"], {})
+        out = run(blocks[0])
+        for word in ('"status":"ok"', '"agents":[', '"jobs":[', "has ended before"):
+            self.assertIn(word, out)
+
+    def test_a_signature_made_by_hand(self):
+        lib.needs(shutil.which("curl") and shutil.which("openssl"), "needs curl and openssl")
+        self.key = os.path.join(self.dir, "key")
+        self.run_ok([cluster.GLEAM, "keygen", self.key])
+        self.start_cluster(agents=1)
+        blocks, run = self.run_blocks("1", {"GLEAM_KEY_FILE": self.key})
+        self.assertIn('"agents":[', run(blocks[1]))
+
+    def test_the_script_of_a_whole_cluster(self):
+        example = os.path.join(lib.ROOT, "examples", "cluster.sh")
+        path = self.file("a b a\n" * 1000)
+        flow = [os.path.join(lib.ROOT, "examples", "word_count.lua"), path]
+        done = self.run_ok([example, *flow], env={"GLEAM": cluster.GLEAM})
+        self.assertEqual(sorted(done.out.splitlines()), ["a\t2000", "b\t1000"])
+        self.assertIn("\t", self.run_ok([example], env={"GLEAM": cluster.GLEAM}).out)
+        self.run_bad([example, "/no/such.lua"], "/no/such.lua", env={"GLEAM": cluster.GLEAM})
 
 
 class Garbage(cluster.ClusterCase):
