@@ -180,12 +180,26 @@ static int check_sources(const struct gm_plan *plan, struct gm_error *error)
     return 0;
 }
 
-int gm_cluster_place(struct gm_cluster *cluster, const struct gm_plan *plan,
+/* A partition learns whether it begins inside quotes from those in front of it, which on one node
+ * are read at the same time.  A node cannot see what the others read: it counts for itself what
+ * stands in front, before it parses. */
+static void count_quotes_ahead(struct gm_plan *plan)
+{
+    for (uint32_t c = 0; c < plan->chain_count; c++) {
+        struct gm_csv_plan *csv = plan->chains[c].source.csv;
+        if (csv != NULL && csv->parity == GM_CSV_PARITY_CHAIN)
+            csv->parity = GM_CSV_PARITY_AHEAD;
+    }
+}
+
+int gm_cluster_place(struct gm_cluster *cluster, struct gm_plan *plan,
                      struct gm_job_place *ret_place, struct gm_error *error)
 {
     struct gm_order *order = &cluster->order;
     uint32_t frame = GM_FRAME_BYTES_DEFAULT;
     fill_order(cluster);
+    if (order->node_count > 2) /* the last one is the driver's */
+        count_quotes_ahead(plan);
     int rc = check_sources(plan, error);
     for (uint32_t i = 0; i + 1 < order->node_count && rc == 0; i++) {
         struct gm_region_spec spec = {0};

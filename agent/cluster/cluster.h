@@ -30,8 +30,9 @@ int gm_cluster_allocate(struct gm_cluster *cluster, struct gm_error *error);
 uint32_t gm_cluster_executor_count(const struct gm_cluster *cluster);
 
 /* The driver's place among the nodes, with the frames' size: checks that the plan fits the memory
- * of each of them.  Returns 0 or < 0 with error. */
-int gm_cluster_place(struct gm_cluster *cluster, const struct gm_plan *plan,
+ * of each of them, and changes in it what several nodes do otherwise.  Returns 0 or < 0 with error.
+ */
+int gm_cluster_place(struct gm_cluster *cluster, struct gm_plan *plan,
                      struct gm_job_place *ret_place, struct gm_error *error);
 
 /* For a region of that place. */
