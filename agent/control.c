@@ -104,6 +104,7 @@ static void write_counts(struct gm_writer *writer, const struct gm_executor_coun
         gm_writer_i64(writer, counts->counters.entries[i].value);
     }
     gm_writer_u64(writer, counts->spilled_bytes);
+    gm_writer_u64(writer, counts->spilled_payload_bytes);
     gm_writer_u64(writer, counts->spill_buffered_count);
     gm_writer_u64(writer, counts->commands.commands_count);
     gm_writer_u64(writer, counts->commands.written_bytes);
@@ -144,6 +145,7 @@ static void read_counts(struct gm_cursor *cursor, const struct gm_plan *plan,
             counts->counters_lost = true;
     }
     counts->spilled_bytes += gm_cursor_u64(cursor);
+    counts->spilled_payload_bytes += gm_cursor_u64(cursor);
     counts->spill_buffered_count += gm_cursor_u64(cursor);
     counts->commands.commands_count += gm_cursor_u64(cursor);
     counts->commands.written_bytes += gm_cursor_u64(cursor);

@@ -3,6 +3,7 @@
 #include "agent/csv_parity.h"
 
 #include "engine/base/check.h"
+#include "shuffle/link.h"
 
 #define PARITY_BIT (UINT64_C(1) << 63)
 
@@ -34,18 +35,6 @@ bool gm_csv_parity_wanted(const struct gm_csv_parity_view *view, uint32_t segmen
            range->end < view->source->files[range->file].bytes;
 }
 
-/* As link.c wakes the receiver of a frame. */
-static void wake_sleepers(const struct gm_csv_parity_view *view)
-{
-    atomic_thread_fence(memory_order_seq_cst);
-    const struct gm_region_spec *spec = &view->region->spec;
-    for (uint32_t i = spec->first_local; i < spec->first_local + spec->local_count; i++) {
-        _Atomic uint32_t *sleeping = &gm_region_ledger(view->region, i)->sleeping;
-        if (i != view->participant && atomic_load_explicit(sleeping, memory_order_relaxed) != 0)
-            view->bell->ops->ring(view->bell->self, (uint16_t)gm_region_seat(spec, i));
-    }
-}
-
 void gm_csv_parity_add(const struct gm_csv_parity_view *view, uint32_t segment, uint64_t bytes,
                        uint64_t quotes)
 {
@@ -53,7 +42,7 @@ void gm_csv_parity_add(const struct gm_csv_parity_view *view, uint32_t segment, 
     const uint64_t before = atomic_fetch_add_explicit(
         word_of(view, segment), bytes + (quotes % 2 == 1 ? PARITY_BIT : 0), memory_order_acq_rel);
     if ((before & ~PARITY_BIT) + bytes == range->end - range->begin)
-        wake_sleepers(view);
+        gm_link_wake_sleepers(view->region, view->bell, view->participant);
 }
 
 /* Begins to add up from the file's first segment. */

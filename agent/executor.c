@@ -9,6 +9,7 @@
 #include "agent/exchange_sink.h"
 #include "agent/file_sink.h"
 #include "agent/listen_disk.h"
+#include "agent/placed_sink.h"
 #include "agent/range_sink.h"
 #include "agent/sources.h"
 #include "agent/unpack_disk.h"
@@ -33,6 +34,7 @@
 struct runner {
     struct gm_chain *chain;
     bool done;
+    bool progressed; /* in its last turn */
     struct gm_text_source *text;
     struct gm_reader *reader;
     struct gm_csv_source *csv;
@@ -48,6 +50,7 @@ struct runner {
     uint32_t receiver_count;
     struct gm_exchange_sink *sink;
     struct gm_file_sink *files;
+    struct gm_placed_sink *placed;
     struct gm_sender *sender;
     /* of a range exchange, in the place of `sink` */
     struct gm_range_sink *ranges;
@@ -271,9 +274,10 @@ static const struct gm_step *sort_behind(const struct gm_plan *plan, uint32_t ex
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_chain_plan *chain = &plan->chains[c];
         if (chain->source.kind == GM_SOURCE_EXCHANGE && chain->source.input_count == 1 &&
-            chain->source.inputs[0].exchange == exchange && chain->step_count > 0 &&
-            chain->steps[0].kind == GM_STEP_SORT)
-            return &chain->steps[0];
+            chain->source.inputs[0].exchange == exchange)
+            for (uint32_t s = 0; s < chain->step_count && s < 2; s++)
+                if (chain->steps[s].kind == GM_STEP_SORT)
+                    return &chain->steps[s];
     }
     return NULL;
 }
@@ -332,6 +336,19 @@ static int open_sink(struct gm_executor *executor, struct runner *runner,
                                  &executor->heap, &executor->error, &runner->files);
         if (rc == 0)
             *ret_port = gm_file_sink_port(runner->files);
+        return rc;
+    }
+    if (exchange->placed != NULL && exchange->placed->path[0] != '\0') {
+        const struct gm_placed_sink_spec placed = {.plan = exchange->placed,
+                                                   .region = executor->spec.region,
+                                                   .bell = &executor->spec.ports.bell,
+                                                   .sender = runner->sender,
+                                                   .participant = executor->spec.participant,
+                                                   .heap = &executor->heap,
+                                                   .error = &executor->error};
+        rc = gm_placed_sink_create(&placed, &runner->placed);
+        if (rc == 0)
+            *ret_port = gm_placed_sink_port(runner->placed);
         return rc;
     }
     rc = gm_exchange_sink_create(exchange, chain->source.partition_count, runner->sender,
@@ -497,6 +514,7 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
     gm_chain_destroy(runner->chain);
     gm_exchange_sink_destroy(runner->sink);
     gm_file_sink_destroy(runner->files);
+    gm_placed_sink_destroy(runner->placed);
     gm_range_sink_destroy(runner->ranges);
     gm_sender_destroy(runner->samples_out);
     gm_receiver_destroy(runner->samples_in);
@@ -568,6 +586,14 @@ static void show_rows(struct gm_executor *executor)
     }
 }
 
+/* Rests for the sake of another chain, but never for one that waits itself. */
+static bool yields(const struct gm_executor *executor, uint32_t chain)
+{
+    const uint32_t to = executor->spec.plan->chains[chain].yields_to;
+    const struct runner *other = to > 0 ? &executor->runners[to - 1] : NULL;
+    return other != NULL && !other->done && other->progressed;
+}
+
 int gm_executor_step(struct gm_executor *executor)
 {
     bool progressed = false, all_done = true;
@@ -577,11 +603,16 @@ int gm_executor_step(struct gm_executor *executor)
         struct runner *runner = &executor->runners[i];
         if (runner->done)
             continue;
+        if (yields(executor, i)) {
+            runner->progressed = all_done = false;
+            continue;
+        }
         const int rc = gm_chain_run(runner->chain, BATCHES_PER_TURN);
         if (rc < 0)
             return gm_error_set(&executor->error, rc, "chain %u failed: %s", i,
                                 gm_error_name(rc));
-        progressed = progressed || rc != GM_AGAIN;
+        runner->progressed = rc != GM_AGAIN;
+        progressed = progressed || runner->progressed;
         runner->done = rc == GM_END;
         all_done = all_done && runner->done;
     }
@@ -670,40 +701,6 @@ const struct gm_error *gm_executor_error(const struct gm_executor *executor)
     return &executor->error;
 }
 
-int gm_executor_counts_init(struct gm_executor_counts *counts, const struct gm_plan *plan)
-{
-    *counts = (struct gm_executor_counts){.chain_count = plan->chain_count};
-    counts->chains = calloc(plan->chain_count + 1, sizeof *counts->chains);
-    counts->exchanges = calloc(plan->exchange_count + 1,
-                               sizeof *counts->exchanges + sizeof *counts->exchange_spilled_bytes);
-    if (gm_analysis_init(&counts->analysis, plan) < 0 || counts->chains == NULL ||
-        counts->exchanges == NULL)
-        goto free_tables;
-    counts->exchange_spilled_bytes = (uint64_t *)(counts->exchanges + plan->exchange_count + 1);
-    for (uint32_t i = 0; i < plan->chain_count; i++) {
-        const size_t step_count = plan->chains[i].step_count;
-        counts->chains[i].step_rows = calloc(2 * step_count + 1, sizeof(uint64_t));
-        if (counts->chains[i].step_rows == NULL)
-            goto free_tables;
-        counts->chains[i].step_spilled_bytes = counts->chains[i].step_rows + step_count;
-    }
-    return 0;
-
-free_tables:
-    gm_executor_counts_fini(counts);
-    return -ENOMEM;
-}
-
-void gm_executor_counts_fini(struct gm_executor_counts *counts)
-{
-    for (uint32_t i = 0; counts->chains != NULL && i < counts->chain_count; i++)
-        free(counts->chains[i].step_rows);
-    free(counts->chains);
-    free(counts->exchanges);
-    gm_analysis_fini(&counts->analysis);
-    *counts = (struct gm_executor_counts){0};
-}
-
 static void add_positions(const struct gm_executor *executor, uint32_t chain,
                           const struct gm_exchange_counts *sent, struct gm_analysis *analysis)
 {
@@ -729,6 +726,7 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         struct gm_spill_counts spilled;
         gm_spill_store_counts(executor->spill_store, &spilled);
         counts->spilled_bytes += spilled.written_bytes;
+        counts->spilled_payload_bytes += spilled.payload_bytes;
     }
     if (executor->processes.ops != NULL) {
         struct gm_process_counts commands;

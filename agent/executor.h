@@ -92,6 +92,7 @@ struct gm_executor_counts {
     struct gm_counters counters; /* what functions counted */
     bool counters_lost;          /* there were more names than fit */
     uint64_t spilled_bytes;        /* written to disk, by whatever step */
+    uint64_t spilled_payload_bytes; /* what was in there, before it was compressed */
     uint64_t spill_buffered_count; /* spill files that could not bypass the page cache */
     uint32_t chain_count;
     struct gm_chain_counts *chains;       /* chain_count of them */

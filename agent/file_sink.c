@@ -8,13 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/file_buffer.h"
 #include "engine/base/check.h"
 
 /* A process may have 1024 descriptors by default, and there are other sinks. */
 #define OPEN_MAX 64
-/* Texts are shorter.  What is written ends where a multiple of this ends in the file: then the page
- * cache takes folios of this size, which costs half of what single pages do (ext4, Linux 6.18). */
-#define BUFFER_BYTES (128u << 10)
 /* Rows for the driver at a time: 24 bytes each. */
 #define TOLD_MAX 64
 
@@ -38,8 +36,7 @@ struct gm_file_sink {
     uint32_t part_count;
     struct open_file files[OPEN_MAX];
     uint64_t pushes;
-    uint8_t *buffer; /* what the file pushed to last has still to get; NULL: no memory, no buffer */
-    size_t buffered;
+    struct gm_file_buffer buffer; /* what the file pushed to last has still to get */
     struct open_file *buffering;
     /* finish: parts below next are told, but for the packed rows that are not taken */
     bool closed;
@@ -75,7 +72,7 @@ int gm_file_sink_create(const struct gm_parts_plan *parts, uint32_t partition_co
     }
     for (uint32_t i = 0; i < partition_count; i++)
         sink->parts[i] = (struct part){.bytes = UINT64_MAX};
-    sink->buffer = gm_heap_alloc(heap, BUFFER_BYTES);
+    gm_file_buffer_init(&sink->buffer, heap);
     *ret_sink = sink;
     return 0;
 }
@@ -88,7 +85,7 @@ void gm_file_sink_destroy(struct gm_file_sink *sink)
         if (sink->files[i].fd >= 0)
             close(sink->files[i].fd);
     gm_heap_free(sink->heap, sink->parts, sink->part_count * sizeof *sink->parts);
-    gm_heap_free(sink->heap, sink->buffer, BUFFER_BYTES);
+    gm_file_buffer_fini(&sink->buffer);
     gm_heap_free(sink->heap, sink, sizeof *sink);
 }
 
@@ -102,58 +99,42 @@ static int refuse(struct gm_file_sink *sink, uint32_t part, int rc)
                         sink->plan->target, gm_error_name(rc), bytes != UINT64_MAX ? bytes : 0);
 }
 
-static int write_all(struct gm_file_sink *sink, struct open_file *file, const uint8_t *data,
-                     size_t bytes)
+/* Notes how far the file that is buffered is written; rc is what that gave. */
+static int note(struct gm_file_sink *sink, int rc)
 {
-    while (bytes > 0) {
-        const ssize_t written = write(file->fd, data, bytes);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return refuse(sink, file->part, -errno);
-        data += written;
-        bytes -= (size_t)written;
-        sink->parts[file->part].bytes += (uint64_t)written;
-    }
-    return 0;
+    const uint32_t part = sink->buffering->part;
+    sink->parts[part].bytes = sink->buffer.offset;
+    return rc < 0 ? refuse(sink, part, rc) : 0;
 }
 
+/* Nothing is buffered any more. */
 static int flush(struct gm_file_sink *sink)
 {
-    const size_t bytes = sink->buffered;
-    sink->buffered = 0;
-    return bytes > 0 ? write_all(sink, sink->buffering, sink->buffer, bytes) : 0;
+    if (sink->buffering == NULL)
+        return 0;
+    const int rc = note(sink, gm_file_buffer_flush(&sink->buffer));
+    sink->buffering = NULL;
+    return rc;
 }
 
 static int append(struct gm_file_sink *sink, struct open_file *file, const uint8_t *data,
                   size_t bytes)
 {
-    int rc = sink->buffering != file ? flush(sink) : 0;
-    sink->buffering = file;
-    if (rc == 0 && sink->buffer == NULL)
-        return write_all(sink, file, data, bytes);
-    while (bytes > 0 && rc == 0) {
-        const size_t whole = BUFFER_BYTES - sink->parts[file->part].bytes % BUFFER_BYTES;
-        const size_t room = whole - sink->buffered;
-        const size_t part = bytes < room ? bytes : room;
-        memcpy(sink->buffer + sink->buffered, data, part);
-        sink->buffered += part;
-        data += part;
-        bytes -= part;
-        if (sink->buffered == whole)
-            rc = flush(sink);
+    if (sink->buffering != file) {
+        const int rc = flush(sink);
+        if (rc < 0)
+            return rc;
+        sink->buffering = file;
+        gm_file_buffer_begin(&sink->buffer, file->fd, sink->parts[file->part].bytes);
     }
-    return rc;
+    return note(sink, gm_file_buffer_append(&sink->buffer, data, bytes));
 }
 
 static int close_file(struct gm_file_sink *sink, struct open_file *file)
 {
-    if (sink->buffering == file) {
-        const int rc = flush(sink);
-        sink->buffering = NULL;
-        if (rc < 0)
-            return rc;
-    }
+    const int rc = sink->buffering == file ? flush(sink) : 0;
+    if (rc < 0)
+        return rc;
     const int fd = file->fd;
     file->fd = -1;
     /* Some file systems tell of a full disk only here. */
@@ -182,7 +163,7 @@ static int open_file(struct gm_file_sink *sink, uint32_t part, struct open_file 
     const bool new = sink->parts[part].bytes == UINT64_MAX;
     oldest->part = part;
     oldest->fd =
-        open(path, O_WRONLY | O_APPEND | O_CLOEXEC | (new ? O_CREAT | O_EXCL : 0), 0666);
+        open(path, O_WRONLY | O_CLOEXEC | (new ? O_CREAT | O_EXCL : 0), 0666);
     if (oldest->fd < 0)
         return refuse(sink, part, -errno);
     if (new)

@@ -21,6 +21,7 @@
 #include "agent/files.h"
 #include "agent/output.h"
 #include "agent/parts.h"
+#include "agent/placed_sink.h"
 #include "agent/progress.h"
 #include "engine/base/check.h"
 #include "engine/base/text.h"
@@ -130,6 +131,8 @@ static int open_outputs(struct job *job)
         if (exchange->parts != NULL)
             snprintf(exchange->parts->directory, sizeof exchange->parts->directory, "%s",
                      gm_output_writer_directory(drain->writer));
+        if (exchange->placed != NULL)
+            gm_output_writer_place(drain->writer, exchange->placed->path);
         rc = gm_receiver_create(&job->region, (uint16_t)i, self, exchange->partition_count,
                                 &job->network, &job->heap, &drain->receiver);
         if (rc < 0)
@@ -357,9 +360,27 @@ static int run_loop(struct job *job, struct gm_executor_counts *counts)
     }
 }
 
-static int finish_outputs(struct job *job)
+/* What executors wrote by themselves, into an output's one file, is all there. */
+static int check_placed(struct job *job)
 {
     int rc = 0;
+    for (uint32_t i = 0; i < job->plan->exchange_count && rc == 0; i++) {
+        const struct gm_exchange_plan *exchange = &job->plan->exchanges[i];
+        uint64_t bytes = 0;
+        if (exchange->placed == NULL || exchange->placed->path[0] == '\0')
+            continue;
+        if (!gm_placed_bytes(exchange->placed, &job->region, &bytes))
+            return gm_error_set(job->error, GM_EFRAME_CORRUPT,
+                                "an executor ended without telling how much it wrote to %s",
+                                exchange->placed->target);
+        rc = gm_output_writer_placed(job->drains[exchange->output].writer, bytes, job->error);
+    }
+    return rc;
+}
+
+static int finish_outputs(struct job *job)
+{
+    int rc = check_placed(job);
     for (uint32_t i = 0; i < job->flow->output_count && rc == 0; i++)
         rc = gm_output_writer_finish(job->drains[i].writer, job->error);
     /* The last moment at which nothing has appeared yet. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/command_output.h"
+#include "agent/file_buffer.h"
 #include "agent/parts.h"
 #include "engine/base/check.h"
 #include "engine/row/codec.h"
@@ -39,7 +40,9 @@ struct gm_output_writer {
     const char *what; /* for messages */
     uint8_t *buffer;
     size_t buffered;
+    struct gm_file_buffer file; /* of a regular file, in the place of `buffer` */
     uint64_t bytes;
+    uint64_t placed_bytes; /* that executors wrote */
     struct gm_layout layout;
     struct gm_batch batch; /* rows for the function */
     struct gm_parts *parts;   /* of an output that is a directory */
@@ -126,6 +129,10 @@ static int open_path(struct gm_output_writer *writer)
         rc = open_temporary(writer);
     if (rc == 0 && exists)
         rc = take_rights(writer, &old);
+    if (rc == 0) {
+        gm_file_buffer_init(&writer->file, writer->heap);
+        gm_file_buffer_begin(&writer->file, writer->fd, 0);
+    }
     return rc;
 }
 
@@ -144,13 +151,17 @@ static int open_target(struct gm_output_writer *writer, const struct gm_schema *
         writer->what = "rows to the program's function";
         return gm_batch_init(&writer->batch, schema, writer->heap);
     }
+    if (output->kind == GM_OUTPUT_PATH) {
+        writer->what = output->path;
+        const int rc = open_path(writer);
+        if (rc < 0 || !writer->direct)
+            return rc;
+    }
     writer->buffer = gm_heap_alloc(writer->heap, BUFFER_BYTES);
     if (writer->buffer == NULL)
         return -ENOMEM;
-    if (output->kind == GM_OUTPUT_PATH) {
-        writer->what = output->path;
-        return open_path(writer);
-    }
+    if (output->kind == GM_OUTPUT_PATH)
+        return 0;
     if (output->kind == GM_OUTPUT_COMMAND) {
         writer->what = output->path;
         return gm_command_output_create(output, writer->heap, error, &writer->command);
@@ -199,6 +210,7 @@ void gm_output_writer_destroy(struct gm_output_writer *writer)
     free(writer->temporary);
     free(writer->path);
     gm_heap_free(writer->heap, writer->buffer, BUFFER_BYTES);
+    gm_file_buffer_fini(&writer->file);
     gm_batch_fini(&writer->batch, writer->heap);
     gm_parts_destroy(writer->parts);
     gm_command_output_destroy(writer->command);
@@ -259,8 +271,18 @@ static int write_all(struct gm_output_writer *writer, const uint8_t *data, size_
     return 0;
 }
 
+static bool is_file(const struct gm_output_writer *writer)
+{
+    return writer->file.fd >= 0 && writer->file.heap != NULL;
+}
+
 static int flush(struct gm_output_writer *writer)
 {
+    if (is_file(writer)) {
+        const int rc = gm_file_buffer_flush(&writer->file);
+        writer->bytes = writer->file.offset;
+        return rc;
+    }
     const size_t bytes = writer->buffered;
     writer->buffered = 0;
     return write_all(writer, writer->buffer, bytes);
@@ -270,6 +292,11 @@ static int write_text(struct gm_output_writer *writer, const uint8_t *data, size
 {
     if (bytes == 0) /* data may be NULL, which memcpy must not see */
         return 0;
+    if (is_file(writer)) {
+        const int rc = gm_file_buffer_append(&writer->file, data, bytes);
+        writer->bytes = writer->file.offset;
+        return rc;
+    }
     if (writer->buffered + bytes > BUFFER_BYTES) {
         int rc = flush(writer);
         if (rc < 0)
@@ -454,10 +481,40 @@ bool gm_output_writer_closed(const struct gm_output_writer *writer)
 
 uint64_t gm_output_writer_bytes(const struct gm_output_writer *writer)
 {
-    return writer->parts != NULL ? gm_parts_bytes(writer->parts) : writer->bytes;
+    return writer->parts != NULL ? gm_parts_bytes(writer->parts)
+                                 : writer->bytes + writer->placed_bytes;
 }
 
 const char *gm_output_writer_directory(const struct gm_output_writer *writer)
 {
     return writer->parts != NULL ? gm_parts_directory(writer->parts) : NULL;
+}
+
+void gm_output_writer_place(const struct gm_output_writer *writer, char *path)
+{
+    path[0] = '\0';
+    if (!is_file(writer))
+        return;
+    snprintf(path, GM_PATH_BYTES_MAX, "/proc/%d/fd/%d", getpid(), writer->fd);
+    /* Where there is no /proc, or nobody may look into it, rows come here. */
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        path[0] = '\0';
+    else
+        close(fd);
+}
+
+int gm_output_writer_placed(struct gm_output_writer *writer, uint64_t bytes,
+                            struct gm_error *error)
+{
+    struct stat facts;
+    const uint64_t begin = writer->output->empty_first ? writer->output->empty_bytes : 0;
+    if (fstat(writer->fd, &facts) < 0)
+        return refuse(writer, -errno, error);
+    if (bytes > 0 && (uint64_t)facts.st_size != begin + bytes)
+        return gm_error_set(error, GM_EJOB_OUTPUT,
+                            "cannot write %s: it should have %" PRIu64 " bytes, and has %" PRIu64,
+                            writer->what, begin + bytes, (uint64_t)facts.st_size);
+    writer->placed_bytes = bytes;
+    return 0;
 }

@@ -40,6 +40,13 @@ int gm_output_writer_commit(struct gm_output_writer *writer, struct gm_error *er
 bool gm_output_writer_closed(const struct gm_output_writer *writer);
 uint64_t gm_output_writer_bytes(const struct gm_output_writer *writer);
 
+/* What executors open to write into the output's file; "" where it is none.  path has room for
+ * GM_PATH_BYTES_MAX. */
+void gm_output_writer_place(const struct gm_output_writer *writer, char *path);
+/* They have written so many bytes, behind those that come first.  Returns 0 or < 0 with error. */
+int gm_output_writer_placed(struct gm_output_writer *writer, uint64_t bytes,
+                            struct gm_error *error);
+
 /* Where executors write the parts of a GM_OUTPUT_PARTS; NULL for the others.  The directory is the
  * caller's to remove (gm_parts_remove) if there is no commit. */
 const char *gm_output_writer_directory(const struct gm_output_writer *writer);

@@ -297,6 +297,7 @@ static void counts_merge(struct gm_executor_counts *total, const struct gm_execu
                            one->counters_lost || total->counters_lost;
     total->heap_peak_bytes += one->heap_peak_bytes;
     total->spilled_bytes += one->spilled_bytes;
+    total->spilled_payload_bytes += one->spilled_payload_bytes;
     total->spill_buffered_count += one->spill_buffered_count;
     total->commands.commands_count += one->commands.commands_count;
     total->commands.written_bytes += one->commands.written_bytes;

@@ -290,6 +290,7 @@ struct gm_exchange_source {
     uint32_t input_count;
     uint32_t ended_count;
     uint32_t current; /* the input that is asked first */
+    uint32_t ended_inputs;
     struct exchange_input inputs[];
 };
 
@@ -387,11 +388,15 @@ static int exchange_next(void *opaque, const struct gm_batch **ret_batch,
         if (rc != 0 || input->left_rows == 0)
             self->current = self->current + 1 < self->input_count ? self->current + 1 : 0;
         if (rc == 0) {
+            input->batch.ended_inputs = self->ended_inputs;
             *ret_batch = &input->batch;
             *ret_partition = input->run.partition;
             return 0;
         }
-        self->ended_count += rc == GM_END && !input->ended;
+        if (rc == GM_END && !input->ended) {
+            self->ended_count++;
+            self->ended_inputs |= input->batch.input < 32 ? 1u << input->batch.input : 0;
+        }
         input->ended = rc == GM_END;
     }
     return self->ended_count == self->input_count ? GM_END : GM_AGAIN;

@@ -113,13 +113,14 @@ static void print_report(FILE *file, const struct gm_plan *plan,
             ",\n  \"elapsed_ns\": %" PRIu64 ",\n  \"input_bytes\": %" PRIu64
             ",\n  \"bad_input_rows\": %" PRIu64
             ",\n  \"ring_bytes\": %" PRIu64 ",\n  \"output_bytes\": %" PRIu64
-            ",\n  \"spilled_bytes\": %" PRIu64
+            ",\n  \"spilled_bytes\": %" PRIu64 ",\n  \"spilled_payload_bytes\": %" PRIu64
             ",\n  \"spill_files_buffered_count\": %" PRIu64 ",\n  \"memory_limit_bytes\": %" PRIu64
             ",\n  \"peak_memory_bytes\": %" PRIu64 ",\n  \"region_bytes\": %" PRIu64
             ",\n  \"region_pages\": \"%s\",\n  \"frame_bytes\": %u,\n  \"disk_backend\": \"%s\"",
             report->elapsed_ns, input_bytes, bad_rows, ring_bytes, report->output_bytes,
-            report->counts.spilled_bytes, report->counts.spill_buffered_count,
-            report->memory_bytes, report->heap_peak_bytes + report->region_bytes,
+            report->counts.spilled_bytes, report->counts.spilled_payload_bytes,
+            report->counts.spill_buffered_count, report->memory_bytes,
+            report->heap_peak_bytes + report->region_bytes,
             report->region_bytes, pages[report->region_pages], report->frame_bytes,
             report->counts.disk_refusal == 0 ? "io_uring" : "pread");
     print_counters(file, &report->counts);

@@ -13,6 +13,7 @@ static const char help[] =
     "\n"
     "benchmarks\n"
     "  generate FILE         write a text to count, or records to sort\n"
+    "  group                 sum rows of 16 bytes per key and say how fast it went\n"
     "  ring                  frames and descriptors from core to core, beside DPDK's ring\n"
     "  sort IN OUT           sort records of 100 bytes and say how fast it went\n"
     "  validate SORTED       say whether records of 100 bytes are in order\n"
@@ -29,6 +30,7 @@ int gm_cli_bench(int argc, char **argv)
         int (*run)(int argc, char **argv);
     } benchmarks[] = {
         {"generate", gm_cli_bench_generate},
+        {"group", gm_cli_bench_group},
         {"ring", gm_cli_bench_ring},
         {"sort", gm_cli_bench_sort},
         {"validate", gm_cli_bench_validate},

@@ -8,6 +8,7 @@
 int gm_cli_agent(int argc, char **argv);
 int gm_cli_bench(int argc, char **argv);
 int gm_cli_bench_generate(int argc, char **argv);
+int gm_cli_bench_group(int argc, char **argv);
 int gm_cli_bench_ring(int argc, char **argv);
 int gm_cli_bench_sort(int argc, char **argv);
 int gm_cli_bench_validate(int argc, char **argv);

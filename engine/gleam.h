@@ -263,6 +263,12 @@ size_t gleam_words(const struct gleam_value *text, size_t *offset, struct gleam_
 
 #define GLEAM_ORDER_COLUMNS_MAX 64
 
+/* The column of that name, wherever a column's number is wanted: gleam_field(gleam_column("word")).
+ * Names come from CSV headers, members of JSON and gleam_as, and stay with their columns through
+ * all steps but mappers; anything in a name but letters and digits counts as _.  They are looked up
+ * when the flow is planned: one that is not there is refused then, with those that are. */
+uint32_t gleam_column(const char *name);
+
 /* Columns, numbered from 1, each with a direction: a sort order, or (directions ignored) a key. */
 struct gleam_order {
     uint32_t count;
@@ -277,6 +283,9 @@ struct gleam_order gleam_order_by(uint32_t column, bool ascending);
 struct gleam_order gleam_then_by(struct gleam_order order, uint32_t column, bool ascending);
 /* One key column; more by gleam_then_by. */
 struct gleam_order gleam_field(uint32_t column);
+/* Several at once, by names and numbers, each with " desc" or " asc" behind if need be:
+ * gleam_columns("word"), gleam_columns("n desc, word"), gleam_columns("3, 1"). */
+struct gleam_order gleam_columns(const char *list);
 
 /* ---- the program ----------------------------------------------------------------------------- */
 
@@ -340,6 +349,10 @@ struct gleam_dataset *gleam_byte_strings(struct gleam_flow *flow, const char *co
                                          const size_t *lengths, size_t count);
 /* Integers from..to-1. */
 struct gleam_dataset *gleam_ints(struct gleam_flow *flow, int64_t from, int64_t to);
+/* The rows that a function makes, which is called once, in one of the executors, with a row of one
+ * i64: as gleam_flat_map on that row.  One partition. */
+struct gleam_dataset *gleam_source(struct gleam_flow *flow, const char *name,
+                                   struct gleam_function function);
 
 /* What becomes of a row with another number of fields than the file, with a quote in a wrong place,
  * or with a text that is no value of its column's type. */
@@ -373,9 +386,9 @@ struct gleam_csv_options {
  * while the file is.  With a header it picks columns by their names in it (letters, digits and _;
  * anything else there counts as _), as many as are wanted, in any order; without one it names all
  * of them in the file's order.  Columns that nobody names cost nearly nothing.
- * Nor is a column read that nothing names up to a gleam_select behind it, with only gleam_where and
- * gleam_local_limit between; a bad value there fails nothing, but with GLEAM_CSV_SKIP it still
- * leaves its row out.
+ * Nor is a column read that no later step needs: a gleam_select behind it says which are needed,
+ * also with sorts, joins, exchanges and gleam_where between, and so does a count; a bad value in
+ * another one fails nothing, but with GLEAM_CSV_SKIP it still leaves its row out.
  *
  * A record ends at a "\n" or "\r\n" outside quotes; empty lines are left out where there are
  * several columns.  Large files are split at any byte, line ends in quotes notwithstanding; with an
@@ -425,8 +438,10 @@ struct gleam_dataset *gleam_reduce_by(struct gleam_dataset *dataset, const char 
  * Rows of two datasets meet where their keys are equal; 1 and 1.0 are, a null equals nothing, and
  * NaN equals NaN.  The result has the key columns first, named as on the left, then the left side's
  * other columns, then the right side's; null where an outer join found nobody.  Both sides are
- * spread by their keys over as many partitions as the larger number of the two.  A partition's rows
- * must fit the memory of its executor.  Rows come in no order. */
+ * spread by their keys over as many partitions as the larger number of the two, unless they are so
+ * already; a side that is known to be small (files, gleam_hint) beside a large one goes whole to
+ * each executor instead, where the kind of join allows that.  gleam_plan shows what was chosen.  A
+ * partition's rows must fit the memory of its executor.  Rows come in no order. */
 enum gleam_join_kind {
     GLEAM_JOIN_INNER = 0,
     GLEAM_JOIN_LEFT_OUTER = 1,
@@ -460,6 +475,10 @@ struct gleam_dataset *gleam_semi_join(struct gleam_dataset *left, const char *st
                                       struct gleam_dataset *right, struct gleam_order keys);
 struct gleam_dataset *gleam_anti_join(struct gleam_dataset *left, const char *step,
                                       struct gleam_dataset *right, struct gleam_order keys);
+/* A join of any of the four kinds, by the sides that keep their rows without a partner. */
+struct gleam_dataset *gleam_do_join(struct gleam_dataset *left, const char *step,
+                                    struct gleam_dataset *right, bool left_outer, bool right_outer,
+                                    struct gleam_order keys);
 /* gleam_join where the right side is small: it goes whole to each partition of the left, at most
  * one per executor, and the left side is not spread by its keys. */
 struct gleam_dataset *gleam_hash_join(struct gleam_dataset *left, const char *step,
@@ -498,13 +517,15 @@ struct gleam_dataset *gleam_local_group_by(struct gleam_dataset *dataset, const 
 /* Folds all rows, every column of them, into one row; none when there is no row. */
 struct gleam_dataset *gleam_reduce(struct gleam_dataset *dataset, const char *step,
                                    struct gleam_function function);
+struct gleam_dataset *gleam_local_reduce(struct gleam_dataset *dataset, const char *step,
+                                         struct gleam_function function);
 struct gleam_dataset *gleam_local_reduce_by(struct gleam_dataset *dataset, const char *step,
                                             struct gleam_function function,
                                             struct gleam_order keys);
 /* For each key, or for all rows with keys of no columns: the number of rows; of the other columns
  * the sum, the least and the largest value, the mean (f64); the number of distinct values of the
  * one other column.  Nulls are left out of all but the first; of nulls alone the result is null,
- * and the last 0. */
+ * and the last 0.  Without keys there is always one row: of no rows it says 0, or null. */
 struct gleam_dataset *gleam_count_by(struct gleam_dataset *dataset, const char *step,
                                      struct gleam_order keys);
 struct gleam_dataset *gleam_sum_by(struct gleam_dataset *dataset, const char *step,
@@ -517,6 +538,21 @@ struct gleam_dataset *gleam_avg_by(struct gleam_dataset *dataset, const char *st
                                    struct gleam_order keys);
 struct gleam_dataset *gleam_count_distinct_by(struct gleam_dataset *dataset, const char *step,
                                               struct gleam_order keys);
+/* The same of some columns alone: only the keys and these values remain.  gleam_count_of counts the
+ * values of each that are not null. */
+struct gleam_dataset *gleam_count_of(struct gleam_dataset *dataset, const char *step,
+                                     struct gleam_order keys, struct gleam_order values);
+struct gleam_dataset *gleam_sum_of(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_order keys, struct gleam_order values);
+struct gleam_dataset *gleam_min_of(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_order keys, struct gleam_order values);
+struct gleam_dataset *gleam_max_of(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_order keys, struct gleam_order values);
+struct gleam_dataset *gleam_avg_of(struct gleam_dataset *dataset, const char *step,
+                                   struct gleam_order keys, struct gleam_order values);
+struct gleam_dataset *gleam_count_distinct_of(struct gleam_dataset *dataset, const char *step,
+                                              struct gleam_order keys,
+                                              struct gleam_order values);
 /* gleam_sort by column 1. */
 struct gleam_dataset *gleam_sort_by_key(struct gleam_dataset *dataset, const char *step);
 
@@ -558,6 +594,30 @@ struct gleam_dataset *gleam_local_limit(struct gleam_dataset *dataset, const cha
 /* The first `count` rows in the order of (partition, position), in one partition.  A source without
  * an exchange between stops reading when they are all there. */
 struct gleam_dataset *gleam_limit(struct gleam_dataset *dataset, const char *step, uint64_t count);
+
+/* `count` rows, each as likely as any other, or all when there are fewer; in no order, in one
+ * partition.  Every row draws a number from the seed, its partition and its place in it: the same
+ * rows again as long as these are the same (behind an exchange, places may differ). */
+struct gleam_dataset *gleam_sample(struct gleam_dataset *dataset, const char *step, uint32_t count,
+                                   uint64_t seed);
+/* Each row with this probability, between 0 and 1; partitions and order stay. */
+struct gleam_dataset *gleam_sample_fraction(struct gleam_dataset *dataset, const char *step,
+                                            double fraction, uint64_t seed);
+
+/* What the planner cannot know.  gleam_total_size: a dataset has about so many megabytes (2^20
+ * bytes); joins are planned by it.  gleam_partition_size: its partitions should have so many, if a
+ * source or an exchange makes it and its size is known or said.  Returns the dataset, which is the
+ * same one. */
+struct gleam_size_hint {
+    double megabytes;
+    bool of_partition;
+};
+struct gleam_size_hint gleam_total_size(double megabytes);
+struct gleam_size_hint gleam_partition_size(double megabytes);
+struct gleam_dataset *gleam_hint(struct gleam_dataset *dataset, struct gleam_size_hint hint);
+/* For the whole flow: the size of each source whose size cannot be measured (commands, connections,
+ * compressed files), and that of partitions where their datasets have no hint of their own. */
+void gleam_flow_hint(struct gleam_flow *flow, struct gleam_size_hint hint);
 
 /* Spreads rows by turns over partition_count partitions. */
 struct gleam_dataset *gleam_round_robin(struct gleam_dataset *dataset, const char *step,
@@ -695,6 +755,14 @@ void gleam_write_jsonl(struct gleam_dataset *dataset, const char *path);
  * of its input. */
 void gleam_write_to(struct gleam_dataset *dataset, const char *command,
                     enum gleam_pipe_format format);
+/* Every row as a line, columns as %v prints them with tabs between, to a stream of this program (as
+ * gleam_fprintf). */
+void gleam_pipe_out(struct gleam_dataset *dataset, FILE *file);
+/* The columns of the first row, in the order of (partition, position), to the `count` values: nulls
+ * where there are no such columns, and if there is no row.  They are there when gleam_run has
+ * returned; bytes live as long as the flow, or until it runs again. */
+void gleam_save_first_row_to(struct gleam_dataset *dataset, struct gleam_value *values,
+                             uint32_t count);
 /* Every row, in this process, in the thread of gleam_run.  Values are borrowed for the call;
  * non-zero ends the job with an error. */
 typedef int gleam_row_fn(void *argument, const struct gleam_value *row, uint32_t column_count);
@@ -823,6 +891,24 @@ void gleam_here(const char *file, int line);
 #define gleam_write_tsv(...) (gleam_here(__FILE__, __LINE__), gleam_write_tsv(__VA_ARGS__))
 #define gleam_write_jsonl(...) (gleam_here(__FILE__, __LINE__), gleam_write_jsonl(__VA_ARGS__))
 #define gleam_write_to(...) (gleam_here(__FILE__, __LINE__), gleam_write_to(__VA_ARGS__))
+#define gleam_source(...) (gleam_here(__FILE__, __LINE__), gleam_source(__VA_ARGS__))
+#define gleam_do_join(...) (gleam_here(__FILE__, __LINE__), gleam_do_join(__VA_ARGS__))
+#define gleam_local_reduce(...) (gleam_here(__FILE__, __LINE__), gleam_local_reduce(__VA_ARGS__))
+#define gleam_count_of(...) (gleam_here(__FILE__, __LINE__), gleam_count_of(__VA_ARGS__))
+#define gleam_sum_of(...) (gleam_here(__FILE__, __LINE__), gleam_sum_of(__VA_ARGS__))
+#define gleam_min_of(...) (gleam_here(__FILE__, __LINE__), gleam_min_of(__VA_ARGS__))
+#define gleam_max_of(...) (gleam_here(__FILE__, __LINE__), gleam_max_of(__VA_ARGS__))
+#define gleam_avg_of(...) (gleam_here(__FILE__, __LINE__), gleam_avg_of(__VA_ARGS__))
+#define gleam_count_distinct_of(...)                                                               \
+    (gleam_here(__FILE__, __LINE__), gleam_count_distinct_of(__VA_ARGS__))
+#define gleam_sample(...) (gleam_here(__FILE__, __LINE__), gleam_sample(__VA_ARGS__))
+#define gleam_sample_fraction(...)                                                                 \
+    (gleam_here(__FILE__, __LINE__), gleam_sample_fraction(__VA_ARGS__))
+#define gleam_hint(...) (gleam_here(__FILE__, __LINE__), gleam_hint(__VA_ARGS__))
+#define gleam_flow_hint(...) (gleam_here(__FILE__, __LINE__), gleam_flow_hint(__VA_ARGS__))
+#define gleam_pipe_out(...) (gleam_here(__FILE__, __LINE__), gleam_pipe_out(__VA_ARGS__))
+#define gleam_save_first_row_to(...)                                                               \
+    (gleam_here(__FILE__, __LINE__), gleam_save_first_row_to(__VA_ARGS__))
 #define gleam_output_row(...) (gleam_here(__FILE__, __LINE__), gleam_output_row(__VA_ARGS__))
 #endif
 

@@ -21,6 +21,18 @@ struct gleam_dataset *gleam_byte_strings(struct gleam_flow *flow, const char *co
                                          const size_t *lengths, size_t count);
 struct gleam_dataset *gleam_ints(struct gleam_flow *flow, int64_t from, int64_t to);
 
+struct gleam_dataset *gleam_source(struct gleam_flow *flow, const char *name,
+                                   struct gleam_function function);
+uint32_t gleam_column(const char *name);
+struct gleam_size_hint gleam_total_size(double megabytes);
+struct gleam_size_hint gleam_partition_size(double megabytes);
+struct gleam_dataset *gleam_hint(struct gleam_dataset *dataset, struct gleam_size_hint hint);
+void gleam_flow_hint(struct gleam_flow *flow, struct gleam_size_hint hint);
+struct gleam_dataset *gleam_sample(struct gleam_dataset *dataset, const char *step, uint32_t count,
+                                   uint64_t seed);
+struct gleam_dataset *gleam_sample_fraction(struct gleam_dataset *dataset, const char *step,
+                                            double fraction, uint64_t seed);
+
 struct gleam_dataset *gleam_as(struct gleam_dataset *dataset, const char *columns);
 struct gleam_dataset *gleam_map(struct gleam_dataset *dataset, const char *step,
                                 struct gleam_function function);
@@ -35,6 +47,8 @@ struct gleam_dataset *gleam_where(struct gleam_dataset *dataset, const char *ste
                                   struct gleam_value value);
 struct gleam_dataset *gleam_reduce(struct gleam_dataset *dataset, const char *step,
                                    struct gleam_function function);
+struct gleam_dataset *gleam_local_reduce(struct gleam_dataset *dataset, const char *step,
+                                         struct gleam_function function);
 struct gleam_dataset *gleam_reduce_by_key(struct gleam_dataset *dataset, const char *step,
                                           struct gleam_function function);
 struct gleam_dataset *gleam_partition_by_key(struct gleam_dataset *dataset, const char *step,
@@ -58,6 +72,7 @@ void gleam_printf(struct gleam_dataset *dataset, const char *format);
 void gleam_printlnf(struct gleam_dataset *dataset, const char *format);
 void gleam_fprintf(struct gleam_dataset *dataset, FILE *file, const char *format);
 void gleam_fprintlnf(struct gleam_dataset *dataset, FILE *file, const char *format);
+void gleam_pipe_out(struct gleam_dataset *dataset, FILE *file);
 void gleam_write_formatted(struct gleam_dataset *dataset, const char *path, const char *format);
 
 struct gleam_dataset *gleam_read_csv(struct gleam_flow *flow, const char *path,

@@ -34,6 +34,10 @@ enum gleam_join_kind {
     GLEAM_JOIN_INNER, GLEAM_JOIN_LEFT_OUTER, GLEAM_JOIN_RIGHT_OUTER, GLEAM_JOIN_FULL_OUTER,
     GLEAM_JOIN_LEFT_SEMI, GLEAM_JOIN_LEFT_ANTI
 };
+struct gleam_size_hint {
+    double megabytes;
+    bool of_partition;
+};
 struct gleam_order {
     uint32_t count;
     struct { uint32_t column; bool ascending; } columns[GLEAM_ORDER_COLUMNS_MAX];
@@ -137,10 +141,23 @@ end
 local order_methods = {}
 local order_class = {__index = order_methods, __name = "order"}
 
--- A further column: OrderBy(2, false):By(1, true).
+-- A column's number, or its name.
+local function column_of(value)
+    if type(value) == "string" then
+        return value
+    end
+    return whole("a column", value, 1, 2^31 - 1)
+end
+
+-- What C takes for a column: a name has a number of its own.
+local function number_of(column)
+    return type(column) == "string" and C.gleam_column(column) or column
+end
+
+-- A further column: OrderBy(2, false):By("word", true).
 function order_methods:By(column, ascending)
     local order = setmetatable({unpack(self)}, order_class)
-    order[#order + 1] = {whole("a column", column, 1), ascending ~= false}
+    order[#order + 1] = {column_of(column), ascending ~= false}
     return order
 end
 
@@ -149,7 +166,7 @@ function gleam.OrderBy(column, ascending)
     return order_methods.By(setmetatable({}, order_class), column, ascending)
 end
 
--- Columns, numbered from 1.
+-- Columns, by numbers (from 1) and names.
 function gleam.Field(...)
     local order = setmetatable({}, order_class)
     for _, column in ipairs {...} do
@@ -161,14 +178,14 @@ function gleam.Field(...)
     return order
 end
 
--- An order as C wants it; a number is a column.
+-- An order as C wants it; a number or a string is a column.
 local function order_of(value, default)
     if value == nil then
         value = default
     end
     if value == 0 then
         return ffi.new("struct gleam_order")
-    elseif type(value) == "number" then
+    elseif type(value) == "number" or type(value) == "string" then
         value = gleam.Field(value)
     end
     if getmetatable(value) ~= order_class then
@@ -180,7 +197,7 @@ local function order_of(value, default)
     end
     order.count = #value
     for i, column in ipairs(value) do
-        order.columns[i - 1].column = column[1]
+        order.columns[i - 1].column = number_of(column[1])
         order.columns[i - 1].ascending = column[2]
     end
     return order
@@ -276,6 +293,8 @@ with_function("Filter", function(d, step, fn) return C.gleam_filter(d, step, fn)
 with_function("ForEach", function(d, step, fn) return C.gleam_for_each(d, step, fn) end)
 -- Folds all rows, every column, into one.
 with_function("Reduce", function(d, step, fn) return C.gleam_reduce(d, step, fn) end)
+-- The same of each partition.
+with_function("LocalReduce", function(d, step, fn) return C.gleam_local_reduce(d, step, fn) end)
 with_function("ReduceByKey", function(d, step, fn) return C.gleam_reduce_by_key(d, step, fn) end)
 
 -- Folds the rows of each key; the key is column 1 unless a Field says otherwise.
@@ -284,7 +303,8 @@ local function reduce_by(name, add)
         local step, fn, field
         local first, second = ...
         -- A source string alone is a function; a name is a string before one.
-        if type(first) == "string" and second ~= nil and getmetatable(second) ~= order_class then
+        if type(first) == "string" and second ~= nil and getmetatable(second) ~= order_class
+                and type(second) ~= "number" then
             step, fn, field = ...
         else
             step, fn, field = name, ...
@@ -305,17 +325,19 @@ end)
 -- Declares names and types of the columns: As("word bytes", "n i64").
 function dataset_methods:As(...)
     here()
-    return dataset(self.flow, C.gleam_as(self.pointer, table.concat({...}, ", ")))
+    local text = table.concat({...}, ", ")
+    local from = self
+    if self.widen then
+        local _, commas = text:gsub(",", "")
+        from = self.widen(commas + 1)
+    end
+    return dataset(self.flow, C.gleam_as(from.pointer, text))
 end
 
--- A method with an order: Sort, LocalSort.
+-- A method with an order: Sort, LocalSort.  A string alone is a column.
 local function with_order(name, default, add)
     dataset_methods[name] = function(self, ...)
-        local first, second = ...
-        local step, order = name, first
-        if type(first) == "string" then
-            step, order = first, second
-        end
+        local step, order = named(name, ...)
         here()
         return dataset(self.flow, add(self.pointer, step, order_of(order, default)))
     end
@@ -327,15 +349,40 @@ with_order("LocalGroupBy", 1, function(d, step, order) return O.local_group_by(d
 -- Without columns the whole row is the key.
 with_order("Distinct", 0, function(d, step, order) return O.distinct(d, step, order) end)
 with_order("LocalDistinct", 0, function(d, step, order) return O.local_distinct(d, step, order) end)
--- For each key: the number of rows; of the other columns sum, least, largest, mean, distinct values.
--- The forms without "By" are of all rows.
-for name, add in pairs {Count = O.count_by, Sum = O.sum_by, Min = O.min_by, Max = O.max_by,
-        Avg = O.avg_by, CountDistinct = O.count_distinct_by} do
-    with_order(name .. "By", 1, function(d, step, order) return add(d, step, order) end)
-    dataset_methods[name] = function(self, step)
+-- For each key: the number of rows; of the other columns, or of those that are named, sum, least,
+-- largest, mean, number of (distinct) values.  SumBy(keys), SumBy(keys, values), SumBy("step", keys,
+-- values): two arguments are columns.
+local function by_keys(name, of)
+    dataset_methods[name .. "By"] = function(self, ...)
+        local step, keys, columns = name .. "By", ...
+        if select("#", ...) > 2 then
+            step, keys, columns = ...
+        end
         here()
-        return dataset(self.flow, add(self.pointer, step or name, ffi.new("struct gleam_order")))
+        return dataset(self.flow, of(self.pointer, step, order_of(keys, 1), order_of(columns, 0)))
     end
+end
+
+-- The same of all rows: Sum(), Sum("n"), Sum("step", gleam.Field("n", 3)).
+local function of_all(name, of)
+    dataset_methods[name] = function(self, ...)
+        local step, columns = named(name, ...)
+        here()
+        return dataset(self.flow,
+            of(self.pointer, step, ffi.new("struct gleam_order"), order_of(columns, 0)))
+    end
+end
+
+for name, of in pairs {Sum = O.sum_of, Min = O.min_of, Max = O.max_of, Avg = O.avg_of,
+        CountDistinct = O.count_distinct_of,
+        Count = function(d, step, keys, columns)
+            if columns.count == 0 then
+                return O.count_by(d, step, keys) -- of rows, else of values
+            end
+            return O.count_of(d, step, keys, columns)
+        end} do
+    by_keys(name, of)
+    of_all(name, of)
 end
 
 with_order("LocalSort", 1, function(d, step, order) return O.local_sort(d, step, order) end)
@@ -367,20 +414,37 @@ local function step_name(default, first, ...)
     return default, first, ...
 end
 
--- These columns, in this order: Select(Field(3, 1)) or Select(3, 1).
+-- Whether all of them are strings.
+local function all_strings(...)
+    for i = 1, select("#", ...) do
+        if type((select(i, ...))) ~= "string" then
+            return false
+        end
+    end
+    return true
+end
+
+-- These columns, in this order: Select(Field(3, 1)), Select(3, 1), Select("word", "n").
 function dataset_methods:Select(...)
-    local step, first, more = step_name("Select", ...)
+    local step, first = "Select", ...
+    local from = 1
+    if type(first) == "string" and not all_strings(...) then
+        step, from = first, 2
+    end
     here()
-    local columns = first
-    if type(first) == "number" then
-        columns = more ~= nil and gleam.Field(select(type((...)) == "string" and 2 or 1, ...)) or first
+    local columns = select(from, ...)
+    if getmetatable(columns) ~= order_class then
+        columns = gleam.Field(select(from, ...))
     end
     return dataset(self.flow, O.select(self.pointer, step, order_of(columns)))
 end
 
--- The key columns, then the value columns.
+-- The key columns, then the value columns: SelectKV(keys, values), SelectKV("step", keys, values).
 function dataset_methods:SelectKV(...)
-    local step, keys, others = step_name("SelectKV", ...)
+    local step, keys, others = "SelectKV", ...
+    if select("#", ...) > 2 then
+        step, keys, others = ...
+    end
     here()
     return dataset(self.flow,
         O.select_kv(self.pointer, step, order_of(keys), order_of(others)))
@@ -415,7 +479,7 @@ end
 function dataset_methods:Where(...)
     local first, second, third, fourth = ...
     local step, column, operator, value = "Where", first, second, third
-    if type(first) == "string" then
+    if type(first) == "string" and comparisons[second] == nil then
         step, column, operator, value = first, second, third, fourth
     end
     here()
@@ -430,7 +494,7 @@ function dataset_methods:Where(...)
         comparison = comparison == C.GLEAM_EQUAL and C.GLEAM_IS_NULL or C.GLEAM_IS_NOT_NULL
     end
     local made = dataset(self.flow, C.gleam_where(self.pointer, step,
-        whole("a column", column, 1), comparison, value_of(value)))
+        number_of(column_of(column)), comparison, value_of(value)))
     self.flow.alive = value
     return made
 end
@@ -450,6 +514,54 @@ function dataset_methods:Limit(...)
     here()
     return dataset(self.flow,
         C.gleam_limit(self.pointer, step, whole("the number of rows", count, 0, ROWS_MAX)))
+end
+
+-- n rows at random, or each with a probability below 1; the same ones for the same seed.
+function dataset_methods:Sample(...)
+    local step, count, seed = step_name("Sample", ...)
+    here()
+    seed = integer("the seed", seed or 1)
+    if type(count) == "number" and count > 0 and count < 1 then
+        return dataset(self.flow, C.gleam_sample_fraction(self.pointer, step, count, seed))
+    end
+    return dataset(self.flow,
+        C.gleam_sample(self.pointer, step, whole("the number of rows", count, 0), seed))
+end
+
+-- ---- sizes: what the planner cannot know --------------------------------------------------------------
+
+local hint_class = {__name = "hint"}
+
+local function hint(name, make)
+    gleam[name] = function(megabytes)
+        need("the size in megabytes", "number", megabytes)
+        return setmetatable({size = make(megabytes)}, hint_class)
+    end
+end
+
+hint("TotalSize", C.gleam_total_size)
+hint("PartitionSize", C.gleam_partition_size)
+
+local function each_hint(take, ...)
+    for _, one in ipairs {...} do
+        if getmetatable(one) ~= hint_class then
+            complain("Hint takes gleam.TotalSize(megabytes) and gleam.PartitionSize(megabytes)")
+        end
+        take(one.size)
+    end
+end
+
+function dataset_methods:Hint(...)
+    here()
+    each_hint(function(size) C.gleam_hint(self.pointer, size) end, ...)
+    check_flow(self.flow)
+    return self
+end
+
+function flow_methods:Hint(...)
+    here()
+    each_hint(function(size) C.gleam_flow_hint(self.pointer, size) end, ...)
+    return check_flow(self)
 end
 
 -- Methods that take a number of partitions.
@@ -515,6 +627,14 @@ for name, kind in pairs {Join = C.GLEAM_JOIN_INNER, LeftOuterJoin = C.GLEAM_JOIN
         SemiJoin = C.GLEAM_JOIN_LEFT_SEMI, AntiJoin = C.GLEAM_JOIN_LEFT_ANTI} do
     join(name, kind)
     join(name .. "ByKey", kind)
+end
+
+-- A join of any of the four kinds: DoJoin(other, true, false) keeps all rows of the left.
+function dataset_methods:DoJoin(...)
+    local step, other, left, right, field = step_name("DoJoin", ...)
+    here()
+    return dataset(self.flow, O.do_join(self.pointer, step, other_dataset("DoJoin", other),
+        left == true, right == true, order_of(field, 1)))
 end
 
 -- A join with a small dataset, which goes whole to every partition.
@@ -594,6 +714,28 @@ end
 
 print_to("Printf", false)
 print_to("Printlnf", true)
+
+-- Every row as a line with tabs between its columns, to an open file.
+function dataset_methods:PipeOut(file)
+    here()
+    if io.type(file) ~= "file" then
+        complain("PipeOut takes an open file")
+    end
+    C.gleam_pipe_out(self.pointer, file)
+    self.flow.kept[#self.flow.kept + 1] = file
+    return check_flow(self.flow)
+end
+
+-- The columns of the first row into a table, which stays as it is when there is no row.
+function dataset_methods:SaveFirstRowTo(row)
+    need("what SaveFirstRowTo fills", "table", row)
+    return self:Limit("first row", 1):OutputRow(function(...)
+        row.n = select("#", ...)
+        for i = 1, row.n do
+            row[i] = (select(i, ...))
+        end
+    end)
+end
 
 -- Calls a function here, in the script, with the columns of every row.
 function dataset_methods:OutputRow(...)
@@ -676,9 +818,18 @@ function flow_methods:Strings(list)
 end
 flow_methods.Lines = flow_methods.Strings
 
--- The integers from, from + 1, ..., to - 1.
+flow_methods.Bytes = flow_methods.Strings
+
+-- The integers from, from + 1, ..., to - 1; or those of a list.
 function flow_methods:Ints(from, to)
     here()
+    if type(from) == "table" then
+        local rows = {}
+        for i, number in ipairs(from) do
+            rows[i] = {integer("a number of Ints", number)}
+        end
+        return self:Slices(rows):As("n i64")
+    end
     return dataset(self, C.gleam_ints(self.pointer, integer("the first number of Ints", from),
         integer("the number behind the last of Ints", to)))
 end
@@ -693,13 +844,38 @@ function flow_methods:Slices(rows)
         end
         columns = math.max(columns, table.maxn(row))
     end
-    local data, names = self:Broadcast(rows), {}
-    for c = 1, columns do
-        names[c] = ("c%d any"):format(c)
+    if #rows == 0 then
+        -- No row tells the columns: what stands behind does, as behind any FlatMap.
+        return self:Ints(1, 1):FlatMap("Slices", function() return {} end)
     end
-    return self:Ints(1, #rows + 1):Map("Slices", function(i)
-        return unpack(data[i], 1, columns)
-    end):As(unpack(names))
+    local data, numbers = self:Broadcast(rows), self:Ints(1, #rows + 1)
+    local function of_columns(count)
+        local names = {}
+        for c = 1, count do
+            names[c] = ("c%d any"):format(c)
+        end
+        return numbers:Map("Slices", function(i) return unpack(data[i], 1, count) end)
+            :As(unpack(names))
+    end
+    local made = of_columns(columns)
+    -- Nulls at the end of every row do not show in the tables, but in an As behind.
+    made.widen = function(count) return count > columns and of_columns(count) or made end
+    return made
+end
+
+-- The rows that a function makes, as one of FlatMap; it is called once, in one of the executors.
+function flow_methods:Source(...)
+    local step, fn = named("Source", ...)
+    here()
+    local converted, alive = function_of(fn, "Source", self)
+    local made = dataset(self, C.gleam_source(self.pointer, step, converted))
+    self.alive = alive
+    return made
+end
+
+-- Rows of columns between tabs: ReadTsv(PATH), as Read(gleam.Tsv(PATH)) has them.
+function flow_methods:ReadTsv(...)
+    return self:Read(gleam.Tsv(...))
 end
 
 -- A source: f:Read(gleam.Txt(PATH, n)).
@@ -712,6 +888,11 @@ end
 
 function gleam.Txt(path, partitions)
     return {read = function(flow) return flow:TextFile(path, partitions) end}
+end
+
+-- The integers from .. to - 1, as a source: f:Read(gleam.Range(0, 10)).
+function gleam.Range(from, to)
+    return {read = function(flow) return flow:Ints(from, to) end}
 end
 
 -- Lua code that sets globals for the functions of the steps.
@@ -774,6 +955,20 @@ files(core, {gleam = gleam, flow_methods = flow_methods, dataset_methods = datas
              here = here, need = need, whole = whole, partitions_of = partitions_of,
              complain = complain, dataset = dataset, check_flow = check_flow, step_name = step_name,
              check_stdin = check_stdin})
+
+-- Earlier names, and those of forms that are the same here.
+for old, method in pairs {Take = "Limit", SortBy = "Sort", Mapper = "Map", ReducerBy = "ReduceBy",
+        LocalReducerBy = "LocalReduceBy", LocalHashAndJoinWith = "HashJoin",
+        CoGroupPartitionedSorted = "CoGroup"} do
+    dataset_methods[old] = dataset_methods[method]
+end
+function dataset_methods:JoinPartitionedSorted(...)
+    local step, other, field, left, right = step_name("JoinPartitionedSorted", ...)
+    return self:DoJoin(step, other, left, right, field)
+end
+function dataset_methods:GroupByKey(step)
+    return self:GroupBy(step or "GroupByKey", gleam.Field(1))
+end
 
 -- What is built on a ForEach reads it.
 for name, method in pairs(dataset_methods) do

@@ -127,34 +127,25 @@ static struct gleam_dataset *count_by(struct gleam_dataset *dataset, const char 
     return gleam_count_by(dataset, step, *keys);
 }
 
-static struct gleam_dataset *sum_by(struct gleam_dataset *dataset, const char *step,
-                                    const struct gleam_order *keys)
-{
-    return gleam_sum_by(dataset, step, *keys);
-}
+#define OF(name)                                                                                   \
+    static struct gleam_dataset *name(struct gleam_dataset *dataset, const char *step,             \
+                                      const struct gleam_order *keys,                              \
+                                      const struct gleam_order *values)                            \
+    {                                                                                              \
+        return gleam_##name(dataset, step, *keys, *values);                                        \
+    }
+OF(count_of)
+OF(sum_of)
+OF(min_of)
+OF(max_of)
+OF(avg_of)
+OF(count_distinct_of)
 
-static struct gleam_dataset *min_by(struct gleam_dataset *dataset, const char *step,
-                                    const struct gleam_order *keys)
+static struct gleam_dataset *do_join(struct gleam_dataset *left, const char *step,
+                                     struct gleam_dataset *right, bool left_outer,
+                                     bool right_outer, const struct gleam_order *keys)
 {
-    return gleam_min_by(dataset, step, *keys);
-}
-
-static struct gleam_dataset *max_by(struct gleam_dataset *dataset, const char *step,
-                                    const struct gleam_order *keys)
-{
-    return gleam_max_by(dataset, step, *keys);
-}
-
-static struct gleam_dataset *avg_by(struct gleam_dataset *dataset, const char *step,
-                                    const struct gleam_order *keys)
-{
-    return gleam_avg_by(dataset, step, *keys);
-}
-
-static struct gleam_dataset *count_distinct_by(struct gleam_dataset *dataset, const char *step,
-                                               const struct gleam_order *keys)
-{
-    return gleam_count_distinct_by(dataset, step, *keys);
+    return gleam_do_join(left, step, right, left_outer, right_outer, *keys);
 }
 
 const struct gm_order_calls gm_order_calls = {
@@ -177,9 +168,11 @@ const struct gm_order_calls gm_order_calls = {
     .local_reduce_by = local_reduce_by,
     .hash_join = hash_join,
     .count_by = count_by,
-    .sum_by = sum_by,
-    .min_by = min_by,
-    .max_by = max_by,
-    .avg_by = avg_by,
-    .count_distinct_by = count_distinct_by,
+    .count_of = count_of,
+    .sum_of = sum_of,
+    .min_of = min_of,
+    .max_of = max_of,
+    .avg_of = avg_of,
+    .count_distinct_of = count_distinct_of,
+    .do_join = do_join,
 };

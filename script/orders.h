@@ -52,18 +52,23 @@ struct gm_order_calls {
         struct gleam_function function, const struct gleam_order *keys);
     struct gleam_dataset *(*hash_join)(struct gleam_dataset *left, const char *step,
         struct gleam_dataset *smaller, const struct gleam_order *keys);
+    struct gleam_dataset *(*do_join)(struct gleam_dataset *left, const char *step,
+        struct gleam_dataset *right, bool left_outer, bool right_outer,
+        const struct gleam_order *keys);
+    struct gleam_dataset *(*count_of)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys, const struct gleam_order *values);
     struct gleam_dataset *(*count_by)(struct gleam_dataset *dataset, const char *step,
         const struct gleam_order *keys);
-    struct gleam_dataset *(*sum_by)(struct gleam_dataset *dataset, const char *step,
-        const struct gleam_order *keys);
-    struct gleam_dataset *(*min_by)(struct gleam_dataset *dataset, const char *step,
-        const struct gleam_order *keys);
-    struct gleam_dataset *(*max_by)(struct gleam_dataset *dataset, const char *step,
-        const struct gleam_order *keys);
-    struct gleam_dataset *(*avg_by)(struct gleam_dataset *dataset, const char *step,
-        const struct gleam_order *keys);
-    struct gleam_dataset *(*count_distinct_by)(struct gleam_dataset *dataset, const char *step,
-        const struct gleam_order *keys);
+    struct gleam_dataset *(*sum_of)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys, const struct gleam_order *values);
+    struct gleam_dataset *(*min_of)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys, const struct gleam_order *values);
+    struct gleam_dataset *(*max_of)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys, const struct gleam_order *values);
+    struct gleam_dataset *(*avg_of)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys, const struct gleam_order *values);
+    struct gleam_dataset *(*count_distinct_of)(struct gleam_dataset *dataset, const char *step,
+        const struct gleam_order *keys, const struct gleam_order *values);
 };
 );
 /* clang-format on */

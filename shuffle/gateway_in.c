@@ -5,7 +5,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/error.h"
-#include "engine/base/hash.h"
+#include "engine/base/checksum.h"
 #include "shuffle/gateway_internal.h"
 #include "shuffle/port/network.h"
 #include "shuffle/wake.h"
@@ -178,7 +178,7 @@ static int deliver(struct gm_gateway *gateway, struct gateway_peer *peer,
                    struct gateway_arrival *arrival)
 {
     const struct gm_frame_header *header = &arrival->header;
-    if (gm_hash_long(arrival->frame + HEADER_BYTES, header->payload_bytes) != header->checksum)
+    if (gm_checksum(arrival->frame + HEADER_BYTES, header->payload_bytes) != header->checksum)
         return refuse_frame(gateway, peer, header,
                             "its checksum does not fit: it was damaged on its way");
     memcpy(arrival->frame, header, sizeof *header);

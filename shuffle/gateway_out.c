@@ -4,7 +4,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/error.h"
-#include "engine/base/hash.h"
+#include "engine/base/checksum.h"
 #include "shuffle/gateway_internal.h"
 #include "shuffle/port/network.h"
 #include "shuffle/wake.h"
@@ -45,7 +45,7 @@ static int append_frame(struct gm_gateway *gateway, struct gateway_peer *peer,
         return refuse(gateway, outlet, why);
     if (header->payload_bytes != descriptor.frame_bytes - HEADER_BYTES)
         return refuse(gateway, outlet, "its descriptor gives another size than it has");
-    header->checksum = gm_hash_long(frame + HEADER_BYTES, header->payload_bytes);
+    header->checksum = gm_checksum(frame + HEADER_BYTES, header->payload_bytes);
     header->flags |= GM_FRAME_CHECKSUM;
     header->seal = gm_frame_seal(header, region->spec.secret);
     message->frames[i].index = descriptor.frame_index;

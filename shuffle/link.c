@@ -172,3 +172,14 @@ void gm_link_awake(struct gm_link *link)
 {
     gm_sleep_end(&link->ledger[link->seat]);
 }
+
+/* As link_wake wakes the receiver of a frame. */
+void gm_link_wake_sleepers(const struct gm_region *region, const struct gm_bell *bell,
+                           uint16_t participant)
+{
+    const struct gm_ledger_entry *ledger = gm_region_ledger(region, region->spec.first_local);
+    const uint32_t self = gm_region_seat(&region->spec, participant);
+    for (uint32_t seat = 0; seat < region->spec.local_count; seat++)
+        if (seat != self)
+            gm_wake(ledger, bell, seat);
+}

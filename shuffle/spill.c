@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
-#include "engine/base/hash.h"
+#include "engine/base/checksum.h"
 #include "engine/row/frame.h"
 
 #define NONE UINT32_MAX
@@ -33,13 +33,17 @@ enum window_state {
     WINDOW_READING,
 };
 
+struct buffer {
+    uint8_t *memory;
+    uint8_t *block; /* in memory, aligned */
+    int registered;
+};
+
 struct window {
     struct gm_spill_window lent; /* first: what operators hold is the window */
     enum window_state state;
     bool given; /* back, while its read is under way */
-    int registered;
-    uint8_t *memory;
-    uint8_t *block; /* in memory, aligned */
+    struct buffer buffer;
     uint32_t number;
     uint32_t id; /* of the block */
     uint32_t partition;
@@ -75,6 +79,9 @@ struct gm_spill_store {
     uint32_t block_count, block_capacity;
     uint64_t sequence;
     struct window *windows[GM_SPILL_WINDOWS_MAX]; /* NULL: none in this place */
+    struct buffer spare; /* changes places with a window's to compress or expand; or none */
+    struct gm_spill_packer packer;
+    bool stalled; /* the next block waited for the disk */
     uint32_t window_count;
     uint32_t idle_count;
     uint32_t busy_count;    /* transfers under way */
@@ -113,6 +120,7 @@ int gm_spill_store_create(const struct gm_spill_spec *spec, struct gm_spill_stor
     if (store == NULL)
         return GM_ETASK_MEMORY;
     store->spec = *spec;
+    store->packer.how = spec->packing;
     for (uint32_t i = 0; i < spec->directory_count; i++)
         store->directories[i].free = NONE;
     *ret_store = store;
@@ -132,9 +140,11 @@ void gm_spill_store_destroy(struct gm_spill_store *store)
     for (uint32_t i = 0; i < GM_SPILL_WINDOWS_MAX; i++) {
         if (store->windows[i] == NULL)
             continue;
-        gm_heap_free(heap, store->windows[i]->memory, window_bytes(store));
+        gm_heap_free(heap, store->windows[i]->buffer.memory, window_bytes(store));
         gm_heap_free(heap, store->windows[i], sizeof *store->windows[i]);
     }
+    if (store->spare.memory != NULL)
+        gm_heap_free(heap, store->spare.memory, window_bytes(store));
     gm_heap_free(heap, store->blocks, store->block_capacity * sizeof *store->blocks);
     gm_heap_free(heap, store, sizeof *store);
 }
@@ -311,10 +321,10 @@ static int start(struct gm_spill_store *store, struct window *window)
     const bool write = window->state == WINDOW_WRITING;
     const struct gm_spill_transfer transfer = {
         .write = write,
-        .window = window->registered,
+        .window = window->buffer.registered,
         .file = store->directories[block->directory].file,
         .offset = (uint64_t)block->slot * store->spec.block_bytes + window->done_bytes,
-        .buffer = window->block + window->done_bytes,
+        .buffer = window->buffer.block + window->done_bytes,
         .bytes = window->total_bytes - window->done_bytes,
         .tag = window,
     };
@@ -326,9 +336,40 @@ static int start(struct gm_spill_store *store, struct window *window)
     return 0;
 }
 
-static void make_idle(struct gm_spill_store *store, struct window *window)
+/* Returns 0 or GM_ETASK_MEMORY. */
+static int make_buffer(struct gm_spill_store *store, struct buffer *ret_buffer)
 {
     const struct gm_spill_disk *disk = &store->spec.disk;
+    uint8_t *memory = gm_heap_alloc(store->spec.heap, window_bytes(store));
+    if (memory == NULL)
+        return GM_ETASK_MEMORY;
+    uint8_t *block = memory + (-(uintptr_t)memory & (GM_SPILL_ALIGN - 1));
+    *ret_buffer = (struct buffer){
+        .memory = memory,
+        .block = block,
+        .registered = disk->ops->window_add(disk->self, block, store->spec.block_bytes)};
+    return 0;
+}
+
+static void free_buffer(struct gm_spill_store *store, struct buffer *buffer)
+{
+    const struct gm_spill_disk *disk = &store->spec.disk;
+    if (buffer->registered >= 0)
+        disk->ops->window_remove(disk->self, buffer->registered);
+    gm_heap_free(store->spec.heap, buffer->memory, window_bytes(store));
+}
+
+/* What was made in the spare buffer becomes the window's. */
+static void swap_buffers(struct gm_spill_store *store, struct window *window)
+{
+    const struct buffer made = store->spare;
+    store->spare = window->buffer;
+    window->buffer = made;
+    window->lent.data = made.block + OVERHEAD_BYTES;
+}
+
+static void make_idle(struct gm_spill_store *store, struct window *window)
+{
     window->state = WINDOW_IDLE;
     window->given = false;
     if (store->idle_count < IDLE_MAX) {
@@ -337,51 +378,84 @@ static void make_idle(struct gm_spill_store *store, struct window *window)
     }
     store->windows[window->number] = NULL;
     store->window_count--;
-    if (window->registered >= 0)
-        disk->ops->window_remove(disk->self, window->registered);
-    gm_heap_free(store->spec.heap, window->memory, window_bytes(store));
+    free_buffer(store, &window->buffer);
     gm_heap_free(store->spec.heap, window, sizeof *window);
+}
+
+/* Compresses the block if that is wanted, there is memory, and it shrinks.  Returns its bytes, or 0
+ * when it stays as it is. */
+static uint32_t pack_block(struct gm_spill_store *store, struct window *window)
+{
+    const bool stalled = store->stalled;
+    store->stalled = false;
+    if (!gm_spill_packer_wants(&store->packer, stalled))
+        return 0;
+    if (store->spare.memory == NULL && make_buffer(store, &store->spare) < 0)
+        return 0;
+    const uint32_t packed = gm_spill_pack(window->lent.data, window->lent.bytes,
+                                          store->spare.block + OVERHEAD_BYTES);
+    gm_spill_packer_told(&store->packer, packed > 0);
+    if (packed > 0)
+        swap_buffers(store, window);
+    store->counts.packed_count += packed > 0;
+    return packed;
 }
 
 /* The header says what the block is; the checksum, what it holds. */
 static void seal_block(struct gm_spill_store *store, struct window *window)
 {
     struct block *block = &store->blocks[window->id];
-    const uint32_t payload = window->lent.bytes;
     const struct gm_run_header run = {
         .partition = window->partition,
-        .bytes = payload,
+        .bytes = window->lent.bytes,
         .flags = GM_RUN_FIRST | GM_RUN_LAST,
     };
-    memcpy(window->block + sizeof(struct gm_frame_header), &run, sizeof run);
+    const uint32_t packed = pack_block(store, window);
+    const uint32_t payload = packed > 0 ? packed : window->lent.bytes;
+    uint8_t *at = window->buffer.block;
+    memcpy(at + sizeof(struct gm_frame_header), &run, sizeof run);
     struct gm_frame_header header = {
         .magic = GM_FRAME_MAGIC,
         .exchange = SPILL_EXCHANGE,
         .source = store->spec.participant,
         .destination = store->spec.participant,
-        .flags = GM_FRAME_CHECKSUM,
+        .flags = GM_FRAME_CHECKSUM | (packed > 0 ? GM_FRAME_PACKED : 0),
         .attempt = store->spec.attempt,
         .sequence = block->sequence,
         .partition = window->partition,
         .payload_bytes = payload + (uint32_t)sizeof run,
         .run_count = 1,
-        .checksum =
-            gm_hash_long(window->block + sizeof header, payload + (uint32_t)sizeof run),
+        .checksum = gm_checksum(at + sizeof header, payload + (uint32_t)sizeof run),
     };
     header.seal = gm_frame_seal(&header, store->spec.secret);
-    memcpy(window->block, &header, sizeof header);
+    memcpy(at, &header, sizeof header);
     const uint32_t used = payload + OVERHEAD_BYTES;
     const uint32_t whole = (used + GM_SPILL_ALIGN - 1) / GM_SPILL_ALIGN * GM_SPILL_ALIGN;
-    memset(window->block + used, 0, whole - used);
+    memset(at + used, 0, whole - used);
     block->pages = (uint16_t)(whole / GM_SPILL_ALIGN);
     window->total_bytes = whole;
+}
+
+/* Its checksum is right, so a length or a text that makes no sense was written so. */
+static int unpack_block(struct gm_spill_store *store, struct window *window, uint32_t packed)
+{
+    struct gm_run_header run;
+    memcpy(&run, window->buffer.block + sizeof(struct gm_frame_header), sizeof run);
+    if (store->spare.memory == NULL || run.bytes > store->spec.block_bytes - OVERHEAD_BYTES ||
+        !gm_spill_unpack(window->lent.data, packed, store->spare.block + OVERHEAD_BYTES,
+                         run.bytes))
+        return fail(store, window, "reading", "its compressed bytes make no sense");
+    swap_buffers(store, window);
+    window->lent.bytes = run.bytes;
+    return 0;
 }
 
 static int check_block(struct gm_spill_store *store, struct window *window)
 {
     const struct block *block = &store->blocks[window->id];
+    const uint8_t *at = window->buffer.block;
     struct gm_frame_header header;
-    memcpy(&header, window->block, sizeof header);
+    memcpy(&header, at, sizeof header);
     const struct gm_frame_expect expect = {
         .exchange = SPILL_EXCHANGE,
         .source = store->spec.participant,
@@ -390,16 +464,17 @@ static int check_block(struct gm_spill_store *store, struct window *window)
         .sequence = block->sequence,
         .secret = store->spec.secret,
         .frame_bytes = window->total_bytes,
+        .may_be_packed = true,
     };
     const char *why = "";
     if (gm_frame_check(&header, &expect, &why) != 0)
         return fail(store, window, "reading", why);
     if (header.payload_bytes < sizeof(struct gm_run_header) ||
-        header.checksum != gm_hash_long(window->block + sizeof header, header.payload_bytes))
+        header.checksum != gm_checksum(at + sizeof header, header.payload_bytes))
         return fail(store, window, "reading",
                     "the checksum of what was read is not that of what was written");
     window->lent.bytes = header.payload_bytes - (uint32_t)sizeof(struct gm_run_header);
-    return 0;
+    return header.flags & GM_FRAME_PACKED ? unpack_block(store, window, window->lent.bytes) : 0;
 }
 
 /* The file had no room although nothing said so before: the block goes to another directory. */
@@ -508,20 +583,14 @@ int gm_spill_store_poll(struct gm_spill_store *store)
 static int add_window(struct gm_spill_store *store, struct window **ret_window)
 {
     struct gm_heap *heap = store->spec.heap;
-    const struct gm_spill_disk *disk = &store->spec.disk;
     struct window *window = gm_heap_zalloc(heap, sizeof *window);
     if (window == NULL)
         return GM_ETASK_MEMORY;
-    window->memory = gm_heap_alloc(heap, window_bytes(store));
-    if (window->memory == NULL) {
+    if (make_buffer(store, &window->buffer) < 0) {
         gm_heap_free(heap, window, sizeof *window);
         return GM_ETASK_MEMORY;
     }
-    const uintptr_t begin = (uintptr_t)window->memory;
-    window->block = window->memory + (-begin & (GM_SPILL_ALIGN - 1));
-    window->lent.data = window->block + OVERHEAD_BYTES;
-    window->registered =
-        disk->ops->window_add(disk->self, window->block, store->spec.block_bytes);
+    window->lent.data = window->buffer.block + OVERHEAD_BYTES;
     while (store->windows[window->number] != NULL)
         window->number++;
     store->windows[window->number] = window;
@@ -548,8 +617,10 @@ static int store_take(void *self, struct gm_spill_window **ret_window)
         if (rc < 0)
             return rc;
     }
-    if (store->writing_count >= WRITES_MAX)
+    if (store->writing_count >= WRITES_MAX) {
+        store->stalled = true;
         return GM_AGAIN;
+    }
     struct window *window = NULL;
     int rc = store->window_count < store->spec.windows_max ? add_window(store, &window)
                                                            : GM_ETASK_MEMORY;

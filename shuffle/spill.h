@@ -2,11 +2,12 @@
  *
  * Implements engine/base/spill.h over a spill disk.  A block is one frame (engine/row/frame.h) with
  * one run: its header is sealed and numbered, its payload has a checksum, so a block that was
- * damaged, lost or put in a wrong place is found when it is read.
+ * damaged, lost or put in a wrong place is found when it is read.  Where it pays blocks are
+ * compressed (spill_pack.h): fewer bytes move, while a block keeps its place of block_bytes.
  *
  * Threads:   one executor's.
- * Memory:    up to windows_max windows of block_bytes in the heap, made when they are needed; 32
- *            bytes per block written.
+ * Memory:    up to windows_max windows of block_bytes in the heap, made when they are needed, and
+ *            one more to compress into; 32 bytes per block written.
  * Disk:      nothing is made before the first write.  Room of dropped blocks is used again; a full
  *            directory is passed over for the next one.
  */
@@ -17,6 +18,7 @@
 #include "engine/base/heap.h"
 #include "engine/base/spill.h"
 #include "shuffle/port/spill_disk.h"
+#include "shuffle/spill_pack.h"
 
 struct gm_spill_store;
 
@@ -28,6 +30,7 @@ struct gm_spill_spec {
     uint16_t participant;
     uint32_t attempt;
     uint64_t secret;
+    enum gm_spill_packing packing;
     struct gm_spill_disk disk; /* takes windows_max transfers at once */
     struct gm_heap *heap;      /* borrowed */
     struct gm_error *error;    /* borrowed */
@@ -38,6 +41,7 @@ struct gm_spill_counts {
     uint64_t read_bytes;
     uint64_t payload_bytes; /* of blocks written */
     uint64_t blocks_count;
+    uint64_t packed_count;  /* of them, compressed */
     uint64_t reused_count;  /* of them, into room that had been dropped */
     uint32_t files_count;
     uint32_t full_count;    /* directories that had no room left */

@@ -13,9 +13,10 @@ import subprocess
 from typing import Callable, Optional
 
 import contenders
+import net
 import runner
-from texts import (CSV, FEW, MILLION, NAMES_CSV, RECORDS, SKEWED_RECORDS, THREE, WRITTEN, Text,
-                   Texts)
+from texts import (CSV, FEW, KEYED_LEFT, KEYED_RIGHT, LARGE_CSV, LARGE_NAMES, MILLION, NAMES_CSV,
+                   RECORDS, SKEWED_RECORDS, THREE, WRITTEN, Text, Texts)
 
 LABEL = {MILLION: "1 M distinct words", FEW: "50 k distinct words"}
 
@@ -27,9 +28,13 @@ class Figure:
     what: str
     subject: str
     base: str  # '' for a figure of its own
-    kind: str  # speed: base's seconds / subject's; milliseconds; megabytes
+    kind: str  # speed: base's seconds / subject's; milliseconds; megabytes; times the input
     least: float
     aim: float
+    # In the place of a base that ran: seconds that somebody recorded, of so many bytes.  Other sizes
+    # are taken in proportion.
+    recorded_seconds: float = 0
+    recorded_bytes: int = 0
 
 
 @dataclasses.dataclass
@@ -75,12 +80,17 @@ def row_of(contender, runs, base_runs, file_bytes):
     return row
 
 
-def measure(figure, runs):
+def measure(figure, runs, file_bytes):
     """The figure over the rounds; None when a contender was left out."""
     if figure.subject not in runs or (figure.base and figure.base not in runs):
         return None
     subject = runs[figure.subject]
-    if figure.kind == "speed":
+    if figure.recorded_seconds:
+        seconds = figure.recorded_seconds * file_bytes / figure.recorded_bytes
+        values = [seconds / run.seconds for run in subject]
+    elif figure.kind == "times the input":
+        values = [run.peak_bytes / file_bytes for run in subject]
+    elif figure.kind == "speed":
         values = [base.seconds / run.seconds for base, run in zip(runs[figure.base], subject)]
     elif figure.kind == "milliseconds":
         values = [run.seconds * 1e3 for run in subject]
@@ -101,10 +111,11 @@ def run_comparison(comparison, setting):
         raise runner.LeftOut("none of its programs is there")
     task = task_for(setting, comparison.text, comparison.second)
     file_bytes = os.path.getsize(task.file)
+    input_bytes = file_bytes + (os.path.getsize(task.second) if task.second else 0)
     runs = runner.run_rounds(chosen, task, rounds, setting.patience, comparison.memory)
     answer = runner.check_answers(runs)
     base = runs[chosen[0].name]
-    figures = [measure(figure, runs) for figure in comparison.figures]
+    figures = [measure(figure, runs, input_bytes) for figure in comparison.figures]
     return {"name": comparison.name, "title": comparison.title, "rounds": rounds,
             "bytes": file_bytes, "base": chosen[0].name,
             "others": max(run.others for each in runs.values() for run in each),
@@ -339,6 +350,74 @@ def csv_join(build):
         text=CSV, second=NAMES_CSV)
 
 
+def csv_join_top(build):
+    """7 M rows of 600 MB, and 60 thousand of 5 MB."""
+    flow = contenders.script(build, "gleam", 2, "csv_join_top.lua", contenders.answer_of_counts,
+                             lambda task: task.file, lambda task: task.second)
+    return Comparison(
+        "csv-join-top", "7 M rows of CSV joined with 60 k rows; rows per value there, the top five",
+        [contenders.duckdb(build, "join-top", 2), flow],
+        [Figure("7 M rows of CSV joined with 60 k, counted, top five, against DuckDB, two cores each",
+                "gleam", "DuckDB", "speed", 1.3, 2.0)],
+        text=LARGE_CSV, second=LARGE_NAMES)
+
+
+# ---- what the original took, as it was recorded: 200 MB, two cores --------------------------------
+
+RECORDED_BYTES = 200_000_000
+
+
+def recorded(what, seconds, least, memory, most, aim):
+    """Figures of "gleam" against seconds that the original was seen to take."""
+    return [Figure(f"{what} against the original's recorded {seconds} s for 200 MB", "gleam", "",
+                   "speed", least, 2 * least, seconds, RECORDED_BYTES),
+            Figure(f"memory of that {what}", "gleam", "", memory, most, aim)]
+
+
+def original_wordcount(build):
+    return Comparison(
+        "original-wordcount", f"Word count of 200 MB, {LABEL[MILLION]}, two cores",
+        [contenders.peer(build, "c"), contenders.gleam(build, "gleam", 2)],
+        recorded("word count", 244, 200, "megabytes", 300, 200),
+        text=Text("words", MILLION, 5), memory=True)
+
+
+def original_sort(build):
+    return Comparison(
+        "original-sort", "Lines of 200 MB sorted, file to file, two cores",
+        [contenders.gnu_sort_lines(2), contenders.gleam_sort_lines(build, "gleam", 2)],
+        recorded("sort", 34, 30, "times the input", 2.2, 1.5),
+        text=Text("words", MILLION, 5), memory=True)
+
+
+def original_join(build):
+    return Comparison(
+        "original-join", "Two CSV files of 100 MB joined by a text, file to file, two cores",
+        [contenders.gnu_join(2),
+         contenders.script(build, "gleam", 2, "csv_join_write.lua", contenders.answer_of_lines,
+                           lambda task: task.file, lambda task: task.second, contenders.output_of)],
+        recorded("join of two CSV files", 98, 80, "times the input", 2.2, 1.5),
+        text=KEYED_LEFT, second=KEYED_RIGHT, memory=True, rounds=3)
+
+
+def join_rows(build):
+    """Pairs of i64 made in memory, in both by arithmetic."""
+    def rows(task):
+        return str(100000000 if task.full else 100000)
+
+    def keys(task):
+        return str(10000000 if task.full else 10000)
+
+    return Comparison(
+        "join-rows", "100 M pairs of i64 joined with 10 M by their keys, within 8 GB",
+        [contenders.duckdb(build, "join-rows", 2, rows, keys, "8GB"),
+         contenders.script(build, "gleam", 2, "join_rows.lua", contenders.answer_of_counts, rows,
+                           keys, options=("--memory", "8G"))],
+        [Figure("join of 100 M with 10 M pairs of i64 against DuckDB, two cores each", "gleam",
+                "DuckDB", "speed", 1.3, 2.0)],
+        text=THREE)
+
+
 def zstd_lines(build):
     return Comparison(
         "zstd-lines", "Lines of a text compressed by zstd",
@@ -436,6 +515,8 @@ def all_comparisons(build):
         csv_count(build),
         Comparison("ring", "Frames and descriptors from core to core", [], [], run=run_ring),
         csv_join(build),
+        csv_join_top(build),
+        join_rows(build),
         csv_write(build),
         zstd_lines(build),
         Comparison("growth", "Twice the data, and again, and again: two cores", [], [],
@@ -445,5 +526,9 @@ def all_comparisons(build):
         pipe_sort(build),
         sort_records(build, "sort", RECORDS),
         sort_records(build, "sort-skewed", SKEWED_RECORDS),
+        original_wordcount(build),
+        original_sort(build),
+        original_join(build),
         Comparison("spill", "Blocks to the disk and back", [], [], run=run_spill),
+        Comparison("net", "Frames and rows between two nodes", [], [], run=net.run_net),
     ]

@@ -82,18 +82,19 @@ def gleam(build, name, cores, *options):
         answer_of_gleam, cores)
 
 
-def script(build, name, cores, file, read_answer, *arguments):
+def arguments_of(task, arguments):
+    return [each(task) if callable(each) else each for each in arguments]
+
+
+def script(build, name, cores, file, read_answer, *arguments, options=()):
     """A Lua flow of this folder: the text is its argument unless others are given; they may be
     functions of the task."""
     program = os.path.join(build, "gleam")
 
-    def of(task):
-        return [each(task) if callable(each) else each for each in arguments] or [task.file]
-
     return Contender(
         name, [program],
         lambda task: [program, "run", "--quiet", "--cores", str(cores), "--stats", task.stats,
-                      str(HERE / file), *of(task)],
+                      *options, str(HERE / file), *(arguments_of(task, arguments) or [task.file])],
         read_answer, cores)
 
 
@@ -131,13 +132,14 @@ def csv_count(build, name, cores):
                      answer_of_counts, cores)
 
 
-def python_peer(build, name, module, cores, settings, words):
-    """peer_MODULE.py on the Python that ./dev peers makes; settings are of its environment."""
+def python_peer(build, name, module, cores, settings, words, *arguments):
+    """peer_MODULE.py on the Python that ./dev peers makes; settings are of its environment.  The
+    task's files are its arguments unless others are given; they may be functions of the task."""
     venv = os.path.join(build, "peers-venv")
     python = os.path.join(venv, "bin", "python")
 
     def command(task):
-        files = [task.file, task.second] if task.second else [task.file]
+        files = arguments_of(task, arguments) or [task.file, *[task.second] * bool(task.second)]
         return ["env", *settings, python, str(HERE / f"peer_{module}.py"), *words, *files]
 
     # The list is written when everything is installed.
@@ -146,8 +148,8 @@ def python_peer(build, name, module, cores, settings, words):
                      version=(python, "-c", f"import {module}; print({module}.__version__)"))
 
 
-def duckdb(build, what, cores):
-    return python_peer(build, "DuckDB", "duckdb", cores, [], [str(cores), what])
+def duckdb(build, what, cores, *arguments):
+    return python_peer(build, "DuckDB", "duckdb", cores, [], [str(cores), what], *arguments)
 
 
 def polars(build, what, cores):
@@ -248,6 +250,19 @@ def gleam_pipe(build, name, what, partitions):
         lambda task: ["env", "LC_ALL=C", program, "--cores", str(partitions), what,
                       str(partitions), task.file, output_of(task)],
         SHELL_PIPES[what][1], 2)
+
+
+def gnu_join(cores):
+    """Sorts both files by their first column, then joins them."""
+    code = f"""export LC_ALL=C
+               sort --parallel={cores} -t, -k1,1 -o "$3.left" "$1"
+               sort --parallel={cores} -t, -k1,1 -o "$3.right" "$2"
+               join -t, "$3.left" "$3.right" > "$3"
+               rm "$3.left" "$3.right\""""
+    return Contender("sort, join", ["sort", "join"],
+                     lambda task: ["sh", "-ec", code, "sh", task.file, task.second,
+                                   output_of(task)],
+                     answer_of_lines, cores, peer=True, version=("join", "--version"))
 
 
 # ---- whole files: counted, sorted, written --------------------------------------------------------

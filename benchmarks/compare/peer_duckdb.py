@@ -3,6 +3,10 @@
     peer_duckdb.py THREADS count FILE         rows per value of column 2, the five most frequent
     peer_duckdb.py THREADS join FILE NAMES    NAMES is (name, region, weight): the sum of weights
                                               of each region over the rows of FILE
+    peer_duckdb.py THREADS join-top FILE NAMES    NAMES is (name, group, text): rows of FILE for each
+                                              group, the five most frequent
+    peer_duckdb.py THREADS join-rows N K MEM  N pairs of i64 meet K by their keys, within MEM: the
+                                              sums of both sides' values over all matches
 
 Types and dialect are given, so that nothing is guessed.  Prints "value<TAB>number".
 """
@@ -13,13 +17,25 @@ import duckdb
 READ = "read_csv(?, header = false, delim = ',', quote = '\"', escape = '\"', columns = {%s})"
 ROWS = READ % "'a': 'VARCHAR', 'b': 'VARCHAR'"
 NAMES = READ % "'name': 'VARCHAR', 'region': 'BIGINT', 'weight': 'BIGINT'"
+GROUPS = READ % "'name': 'VARCHAR', 'team': 'VARCHAR', 'text': 'VARCHAR'"
 QUERIES = {
     "count": f"SELECT b, count(*) AS n FROM {ROWS} GROUP BY b ORDER BY n DESC, b LIMIT 5",
     "join": f"SELECT region, sum(weight)::BIGINT FROM {ROWS} JOIN {NAMES} ON b = name "
             "GROUP BY region ORDER BY region",
+    "join-top": f"SELECT team, count(*) AS n FROM {ROWS} JOIN {GROUPS} ON b = name GROUP BY team "
+                "ORDER BY n DESC, team LIMIT 5",
 }
+
+# The numbers stand in the text: the size of a range as a parameter is not known to the planner.
+JOIN_ROWS = ("SELECT sum(l.value)::BIGINT, sum(r.value)::BIGINT FROM "
+             "(SELECT range * 7919 % {1} AS key, range AS value FROM range({0})) l JOIN "
+             "(SELECT range AS key, range * 3 AS value FROM range({1})) r ON l.key = r.key")
 
 connection = duckdb.connect()
 connection.execute("SET threads = %d" % int(sys.argv[1]))
-for value, count in connection.execute(QUERIES[sys.argv[2]], sys.argv[3:]).fetchall():
+query, parameters = QUERIES.get(sys.argv[2]), sys.argv[3:]
+if sys.argv[2] == "join-rows":
+    connection.execute("SET memory_limit = '%s'" % parameters.pop())
+    query, parameters = JOIN_ROWS.format(*map(int, parameters)), []
+for value, count in connection.execute(query, parameters).fetchall():
     print("%s\t%d" % (value, count))

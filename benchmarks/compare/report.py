@@ -17,7 +17,8 @@ import charts
 TEMPLATE = pathlib.Path(__file__).resolve().parent / "page.md"
 RESULTS = "<!-- results -->"  # where in page.md they go
 MADE = "<!-- Made by compare.py --docs: change benchmarks/compare/page.md, then --redraw. -->\n"
-UNITS = {"speed": "x", "milliseconds": " ms", "megabytes": " MB"}
+UNITS = {"speed": "x", "milliseconds": " ms", "megabytes": " MB",
+         "times the input": " x input"}
 
 
 def output_of(*command):
@@ -115,8 +116,8 @@ def rows_table(result):
                  number(row["cpu_seconds"] * scale)]
         cells += [number(row["mb_per_s"])] * by_text
         cells += [number(row["speed"]["median"]), range_of(row["speed"])]
-        if memory:
-            cells.append(number(row["peak_bytes"]["median"] / 1e6))
+        if memory:  # a very short run may have ended before it was looked at
+            cells.append(number(row["peak_bytes"]["median"] / 1e6) if "peak_bytes" in row else "")
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 

@@ -5,6 +5,7 @@ every machine.  Sizes are shares of --text.
 """
 
 import dataclasses
+import math
 import os
 import pathlib
 import shutil
@@ -14,6 +15,8 @@ import runner
 
 MILLION, FEW = 1000000, 50000
 CSV_ROW_BYTES = 80  # about; of generated rows and of those that gleam-compare-write writes
+LARGE_NAMES_ROWS, GROUPS = 60000, 1000
+KEYED_ROW_BYTES = 80
 NAMES, REGIONS = 5000, 50  # as many names as column 2 of the generated CSV may have
 THREE_LINES = "the quick brown fox\njumps over the lazy dog\nand the dog sleeps on\n"
 SMALL_WORDS_DIVISOR = 50
@@ -23,14 +26,18 @@ SMALL_WORDS_DIVISOR = 50
 class Text:
     """What file is wanted."""
 
-    kind: str  # words, three-lines, csv, names, records, records-skewed, zst, written
+    kind: str  # words, three-lines, csv, names, records, records-skewed, zst, written, ...
     words: int = 0  # distinct words of a text, of a compressed one
-    divisor: int = 1  # --text divided by this is its size
+    divisor: float = 1  # --text divided by this is its size
 
 
 THREE = Text("three-lines")
 CSV = Text("csv")  # two text columns, the second with one of NAMES names
 NAMES_CSV = Text("names")  # (name, region, weight), a row for each name
+LARGE_CSV = Text("csv", divisor=25 / 14)  # 7 million rows of a --text of 1 GB
+LARGE_NAMES = Text("large-names")  # (name, group, a text), a row for each of 60000 names: 5 MB
+KEYED_LEFT = Text("keyed", 3, 10)  # (key, text), as many keys as rows, in an order by `words`
+KEYED_RIGHT = Text("keyed", 7, 10)
 RECORDS = Text("records")  # of 100 bytes, lines, with different keys
 SKEWED_RECORDS = Text("records-skewed")  # half of the keys are equal
 WRITTEN = Text("written")  # what gleam-compare-write writes, as one file
@@ -56,18 +63,23 @@ class Texts:
 
     def rows(self, text):
         """So many rows has a file of CSV."""
-        return self.size // text.divisor // CSV_ROW_BYTES
+        return self.size_of(text) // CSV_ROW_BYTES
+
+    def size_of(self, text):
+        return int(self.size / text.divisor)
 
     def find(self, text):
         if text.kind == "words" and self.file:
             return self.file
-        size = self.size // text.divisor
+        size = self.size_of(text)
         words = text.words // SMALL_WORDS_DIVISOR if self.small else text.words
         name, make = {
             "three-lines": ("three-lines.txt", self.make_three_lines),
             "words": (f"text-{size}-{words}.txt", self.make_words),
             "csv": (f"rows-{self.rows(text)}.csv", self.make_csv),
             "names": ("names.csv", self.make_names),
+            "large-names": ("large-names.csv", self.make_large_names),
+            "keyed": (f"keyed-{size}-{text.words}.csv", self.make_keyed),
             "records": (f"records-{size}.txt", self.make_records),
             "records-skewed": (f"records-{size}-skewed.txt", self.make_records),
             "zst": (f"text-{size}-{words}.txt.zst", self.make_zst),
@@ -97,6 +109,22 @@ class Texts:
         with open(path, "w", encoding="ascii") as file:
             for i in range(NAMES):
                 file.write(f"name-{i},{i % REGIONS},{i * 7919 % 1000}\n")
+
+    def make_large_names(self, path, _text, _size, _words):
+        with open(path, "w", encoding="ascii") as file:
+            for i in range(LARGE_NAMES_ROWS):
+                file.write(f"name-{i},group {i * i % GROUPS},{'text of some length ' * 3}{i}\n")
+
+    def make_keyed(self, path, text, size, _words):
+        rows = size // KEYED_ROW_BYTES
+        step = rows // text.words | 1
+        while math.gcd(step, rows) > 1:  # so that each number comes once
+            step += 2
+        with open(path, "w", encoding="ascii") as file:
+            for i in range(rows):
+                number = i * step % rows
+                file.write(f"key-{number:09d},{number * 7919 % 1000003:07d} "
+                           f"{'what else there is in this row that makes it wide':57.57}\n")
 
     def make_records(self, path, text, size, _words):
         skew = ["--skew"] * (text.kind == "records-skewed")

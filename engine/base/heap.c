@@ -253,6 +253,22 @@ void *gm_heap_realloc(struct gm_heap *heap, void *pointer, size_t old_bytes, siz
     return moved;
 }
 
+/* A zeroed block that is mapped came from the kernel as it is, like the pages it grows by. */
+void *gm_heap_zrealloc(struct gm_heap *heap, void *pointer, size_t old_bytes, size_t new_bytes)
+{
+    GM_CHECK(pointer != NULL && new_bytes >= old_bytes);
+    if (new_bytes > REQUEST_BYTES_MAX)
+        return NULL;
+    if (is_mapped(old_bytes))
+        return realloc_mapped(heap, pointer, old_bytes, new_bytes);
+    void *moved = gm_heap_zalloc(heap, new_bytes);
+    if (moved == NULL)
+        return NULL;
+    memcpy(moved, pointer, old_bytes);
+    gm_heap_free(heap, pointer, old_bytes);
+    return moved;
+}
+
 void gm_heap_free(struct gm_heap *heap, void *pointer, size_t bytes)
 {
     if (pointer == NULL)

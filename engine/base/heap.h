@@ -45,6 +45,9 @@ void *gm_heap_zalloc(struct gm_heap *heap, size_t bytes);
 /* Moves old_bytes to a block of new_bytes; on NULL the old block is untouched.  pointer may be NULL
  * when old_bytes is 0. */
 void *gm_heap_realloc(struct gm_heap *heap, void *pointer, size_t old_bytes, size_t new_bytes);
+/* The same for a zeroed block that grows, and of which nothing behind old_bytes was written: what
+ * is new is zeroed. */
+void *gm_heap_zrealloc(struct gm_heap *heap, void *pointer, size_t old_bytes, size_t new_bytes);
 /* pointer may be NULL. */
 void gm_heap_free(struct gm_heap *heap, void *pointer, size_t bytes);
 

@@ -54,8 +54,8 @@
 
 /* Messages between nodes.  8 frames of 64 KiB in one call to the kernel: the copy takes some 50 us,
  * the call under 1, and what was just summed up is still in a 1 MiB L2; the head of 640 bytes is
- * 0.1 %.  A message ends with the frame that passes the bytes.  The window is for sends whose memory
- * is held until the peer has it; others have one message under way. */
+ * 0.1 %.  A message ends with the frame that passes the bytes.  The window is for sends whose
+ * memory is held until the peer has it; others have one message under way. */
 #define GM_WIRE_FRAMES_MAX 8
 #define GM_WIRE_CREDITS_MAX 11
 #define GM_WIRE_MESSAGE_BYTES (512u << 10)

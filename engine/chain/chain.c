@@ -77,6 +77,8 @@ static int open_level(struct gm_chain *chain, uint32_t index)
         .inputs = index == 0 ? spec->plan->source.inputs : NULL,
         .input_count = index == 0 ? spec->plan->source.input_count : 0,
         .processes = spec->processes,
+        .measured = spec->sink.measured,
+        .sink = spec->sink.self,
     };
     chain->every_partition = chain->every_partition || level->op.ops->every_partition;
     if (level->op.ops->begin != NULL) {

@@ -40,6 +40,8 @@ struct gm_chain_sink {
     int (*push)(void *self, const struct gm_batch *batch, uint32_t partition);
     /* After the last batch; GM_AGAIN until all is sent. */
     int (*finish)(void *self);
+    /* Hears how many bytes of text a partition will be, where a step measures them; or NULL. */
+    void (*measured)(void *self, uint32_t partition, uint64_t bytes);
 };
 
 struct gm_chain;

@@ -133,6 +133,9 @@ void gleam_flow_free(struct gleam_flow *flow)
     for (uint32_t i = 0; i < flow->output_count; i++) {
         free(flow->outputs[i].path);
         free(flow->outputs[i].empty);
+        if (flow->outputs[i].saved != NULL)
+            free(flow->outputs[i].saved->bytes);
+        free(flow->outputs[i].saved);
     }
     for (uint32_t i = 0; i < flow->broadcast_count; i++)
         free(flow->broadcasts[i].data);
@@ -298,6 +301,16 @@ struct gleam_dataset *gleam_ints(struct gleam_flow *flow, int64_t from, int64_t 
     node->from = from;
     node->to = to;
     return node;
+}
+
+struct gleam_dataset *gleam_source(struct gleam_flow *flow, const char *name,
+                                   struct gleam_function function)
+{
+    struct gleam_dataset *once = gleam_ints(flow, 0, 1);
+    if (once == NULL)
+        return NULL;
+    once->partition_count = 1;
+    return gleam_flat_map(once, name, function);
 }
 
 struct gleam_dataset *gleam_as(struct gleam_dataset *dataset, const char *columns)
@@ -578,6 +591,49 @@ void gleam_output_row(struct gleam_dataset *dataset, gleam_row_fn *function, voi
     output->kind = GM_OUTPUT_ROW;
     output->function = function;
     output->argument = argument;
+}
+
+/* Keeps the one row that comes. */
+static int save_row(void *argument, const struct gleam_value *row, uint32_t column_count)
+{
+    struct gm_saved_row *saved = argument;
+    size_t bytes = 0, at = 0;
+    for (uint32_t i = 0; i < column_count; i++)
+        bytes += row[i].kind == GLEAM_BYTES || row[i].kind == GLEAM_LIST ? row[i].bytes.length : 0;
+    free(saved->bytes);
+    saved->bytes = malloc(bytes + 1);
+    GM_CHECK(saved->bytes != NULL);
+    for (uint32_t i = 0; i < column_count && i < saved->count; i++) {
+        saved->values[i] = row[i];
+        if (row[i].kind != GLEAM_BYTES && row[i].kind != GLEAM_LIST)
+            continue;
+        memcpy(saved->bytes + at, row[i].bytes.data, row[i].bytes.length);
+        saved->values[i].bytes.data = saved->bytes + at;
+        at += row[i].bytes.length;
+    }
+    return 0;
+}
+
+void gleam_save_first_row_to(struct gleam_dataset *dataset, struct gleam_value *values,
+                             uint32_t count)
+{
+    if (dataset != NULL && values == NULL) {
+        mistake(dataset->flow, "the values to save the row to are NULL");
+        return;
+    }
+    dataset = gleam_limit(dataset, "first row", 1);
+    struct gm_output *output = add_output(dataset, GM_NODE_OUTPUT_ROW, "rows");
+    if (output == NULL)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        values[i] = gleam_null();
+    output->saved = calloc(1, sizeof *output->saved);
+    GM_CHECK(output->saved != NULL);
+    output->saved->values = values;
+    output->saved->count = count;
+    output->kind = GM_OUTPUT_ROW;
+    output->function = save_row;
+    output->argument = output->saved;
 }
 
 /* ---- for the other files --------------------------------------------------------------------- */

@@ -40,7 +40,9 @@ enum gm_node_kind {
     GM_NODE_WRITE,
     GM_NODE_AVG,
     GM_NODE_COUNT_DISTINCT,
-    GM_NODE_WRITE_TO, /* a command */
+    GM_NODE_WRITE_TO, /* a command, or a stream */
+    GM_NODE_SAMPLE,
+    GM_NODE_COUNT_VALUES,
 };
 
 enum gm_pipe_mode { GM_PIPE_ROWS, GM_PIPE_ARGS, GM_PIPE_RAW };
@@ -53,6 +55,13 @@ enum gm_output_kind {
     GM_OUTPUT_COMMAND,
 };
 
+/* Where the values of a first row go. */
+struct gm_saved_row {
+    struct gleam_value *values; /* borrowed */
+    uint32_t count;
+    char *bytes; /* owned; what they point at */
+};
+
 /* Where rows leave the flow; stays in the driver. */
 struct gm_output {
     enum gm_output_kind kind;
@@ -61,6 +70,7 @@ struct gm_output {
     const char *where;          /* of a command: of its step, for messages; borrowed */
     gleam_row_fn *function;
     void *argument;
+    struct gm_saved_row *saved; /* owned; NULL: nothing is saved */
     uint32_t node;
     /* write: chosen when the plan is made */
     uint32_t part_count;
@@ -68,6 +78,12 @@ struct gm_output {
     char *empty; /* owned: what a file without rows holds, such as a header */
     size_t empty_bytes;
     bool empty_first; /* rows come without that, and it goes in front of them */
+};
+
+/* What the person says of sizes; 0: nothing. */
+struct gm_hint {
+    uint64_t total_bytes;
+    uint64_t partition_bytes;
 };
 
 struct gleam_dataset {
@@ -99,6 +115,9 @@ struct gleam_dataset {
     enum gm_lua_mode lua_mode;      /* map: what a Lua function is called for */
     struct gleam_order order;
     bool local;     /* Local* forms */
+    bool always;    /* folds of all rows: a row also when there are none */
+    uint64_t seed;  /* sample */
+    struct gm_hint hint;
     uint64_t count; /* top, limit */
     uint64_t offset; /* local limit */
     enum gleam_join_kind join;
@@ -133,6 +152,7 @@ struct gleam_flow {
     char *lua_init;               /* owned; NULL: none */
     struct gm_string *broadcasts; /* owned */
     uint32_t broadcast_count;
+    struct gm_hint hint; /* for all datasets */
     struct gm_error error; /* the first mistake while building; or of the last run */
     bool broken;           /* building went wrong: it cannot run */
 };

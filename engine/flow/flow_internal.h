@@ -21,6 +21,11 @@ struct gleam_dataset *gm_flow_add_meeting(struct gleam_dataset *input,
                                           uint32_t other_count, enum gm_node_kind kind,
                                           const char *name, const char *fallback);
 
+/* A step with key columns. */
+struct gleam_dataset *gm_flow_add_keyed(struct gleam_dataset *dataset, enum gm_node_kind kind,
+                                        const char *step, const char *fallback,
+                                        struct gleam_order keys, bool local);
+
 /* Gives a step its function, copied.  NULL for a NULL node or a wrong function. */
 struct gleam_dataset *gm_flow_add_function(struct gleam_dataset *node,
                                            struct gleam_function function);

@@ -89,6 +89,17 @@ struct gleam_dataset *gleam_anti_join(struct gleam_dataset *left, const char *st
     return gleam_join_on(left, step, right, keys, keys, GLEAM_JOIN_LEFT_ANTI);
 }
 
+struct gleam_dataset *gleam_do_join(struct gleam_dataset *left, const char *step,
+                                    struct gleam_dataset *right, bool left_outer, bool right_outer,
+                                    struct gleam_order keys)
+{
+    return gleam_join_on(left, step, right, keys, keys,
+                         left_outer && right_outer ? GLEAM_JOIN_FULL_OUTER
+                         : left_outer              ? GLEAM_JOIN_LEFT_OUTER
+                         : right_outer             ? GLEAM_JOIN_RIGHT_OUTER
+                                                   : GLEAM_JOIN_INNER);
+}
+
 struct gleam_dataset *gleam_hash_join(struct gleam_dataset *left, const char *step,
                                       struct gleam_dataset *smaller, struct gleam_order keys)
 {
@@ -136,9 +147,9 @@ struct gleam_dataset *gleam_cogroup(struct gleam_dataset *left, const char *step
 
 /* ---- rows of a key --------------------------------------------------------------------------- */
 
-static struct gleam_dataset *add_keyed(struct gleam_dataset *dataset, enum gm_node_kind kind,
-                                       const char *step, const char *fallback,
-                                       struct gleam_order keys, bool local)
+struct gleam_dataset *gm_flow_add_keyed(struct gleam_dataset *dataset, enum gm_node_kind kind,
+                                        const char *step, const char *fallback,
+                                        struct gleam_order keys, bool local)
 {
     struct gleam_dataset *node = gm_flow_add_step(dataset, kind, step, fallback);
     if (node == NULL)
@@ -151,19 +162,19 @@ static struct gleam_dataset *add_keyed(struct gleam_dataset *dataset, enum gm_no
 struct gleam_dataset *gleam_distinct(struct gleam_dataset *dataset, const char *step,
                                      struct gleam_order keys)
 {
-    return add_keyed(dataset, GM_NODE_DISTINCT, step, "distinct", keys, false);
+    return gm_flow_add_keyed(dataset, GM_NODE_DISTINCT, step, "distinct", keys, false);
 }
 
 struct gleam_dataset *gleam_local_distinct(struct gleam_dataset *dataset, const char *step,
                                            struct gleam_order keys)
 {
-    return add_keyed(dataset, GM_NODE_DISTINCT, step, "local distinct", keys, true);
+    return gm_flow_add_keyed(dataset, GM_NODE_DISTINCT, step, "local distinct", keys, true);
 }
 
 struct gleam_dataset *gleam_group_by(struct gleam_dataset *dataset, const char *step,
                                      struct gleam_order keys)
 {
-    return add_keyed(dataset, GM_NODE_GROUP, step, "group", keys, false);
+    return gm_flow_add_keyed(dataset, GM_NODE_GROUP, step, "group", keys, false);
 }
 
 struct gleam_dataset *gleam_group_by_key(struct gleam_dataset *dataset, const char *step)
@@ -174,7 +185,7 @@ struct gleam_dataset *gleam_group_by_key(struct gleam_dataset *dataset, const ch
 struct gleam_dataset *gleam_local_group_by(struct gleam_dataset *dataset, const char *step,
                                            struct gleam_order keys)
 {
-    return add_keyed(dataset, GM_NODE_GROUP, step, "local group", keys, true);
+    return gm_flow_add_keyed(dataset, GM_NODE_GROUP, step, "local group", keys, true);
 }
 
 struct gleam_dataset *gleam_reduce(struct gleam_dataset *dataset, const char *step,
@@ -184,58 +195,20 @@ struct gleam_dataset *gleam_reduce(struct gleam_dataset *dataset, const char *st
                                 function);
 }
 
+struct gleam_dataset *gleam_local_reduce(struct gleam_dataset *dataset, const char *step,
+                                         struct gleam_function function)
+{
+    const struct gleam_order none = {0};
+    return gm_flow_add_function(
+        gm_flow_add_keyed(dataset, GM_NODE_REDUCE, step, function.name, none, true), function);
+}
+
 struct gleam_dataset *gleam_local_reduce_by(struct gleam_dataset *dataset, const char *step,
                                             struct gleam_function function,
                                             struct gleam_order keys)
 {
     return gm_flow_add_function(
-        add_keyed(dataset, GM_NODE_REDUCE_BY, step, function.name, keys, true), function);
-}
-
-/* A reduce by keys, or of all rows when there are none. */
-static struct gleam_dataset *fold_by(struct gleam_dataset *dataset, const char *step,
-                                     struct gleam_function function, struct gleam_order keys)
-{
-    return gm_flow_add_function(
-        add_keyed(dataset, keys.count > 0 ? GM_NODE_REDUCE_BY : GM_NODE_REDUCE, step,
-                  function.name, keys, false),
-        function);
-}
-
-struct gleam_dataset *gleam_count_by(struct gleam_dataset *dataset, const char *step,
-                                     struct gleam_order keys)
-{
-    return fold_by(dataset, step, GLEAM_COUNT, keys);
-}
-
-struct gleam_dataset *gleam_sum_by(struct gleam_dataset *dataset, const char *step,
-                                   struct gleam_order keys)
-{
-    return fold_by(dataset, step, GLEAM_SUM, keys);
-}
-
-struct gleam_dataset *gleam_min_by(struct gleam_dataset *dataset, const char *step,
-                                   struct gleam_order keys)
-{
-    return fold_by(dataset, step, GLEAM_MIN, keys);
-}
-
-struct gleam_dataset *gleam_max_by(struct gleam_dataset *dataset, const char *step,
-                                   struct gleam_order keys)
-{
-    return fold_by(dataset, step, GLEAM_MAX, keys);
-}
-
-struct gleam_dataset *gleam_avg_by(struct gleam_dataset *dataset, const char *step,
-                                   struct gleam_order keys)
-{
-    return add_keyed(dataset, GM_NODE_AVG, step, "avg", keys, false);
-}
-
-struct gleam_dataset *gleam_count_distinct_by(struct gleam_dataset *dataset, const char *step,
-                                              struct gleam_order keys)
-{
-    return add_keyed(dataset, GM_NODE_COUNT_DISTINCT, step, "count distinct", keys, false);
+        gm_flow_add_keyed(dataset, GM_NODE_REDUCE_BY, step, function.name, keys, true), function);
 }
 
 struct gleam_dataset *gleam_sort_by_key(struct gleam_dataset *dataset, const char *step)
@@ -310,6 +283,66 @@ struct gleam_dataset *gleam_local_limit(struct gleam_dataset *dataset, const cha
 struct gleam_dataset *gleam_limit(struct gleam_dataset *dataset, const char *step, uint64_t count)
 {
     return add_limit(dataset, step, count, 0, false);
+}
+
+static struct gleam_dataset *add_sample(struct gleam_dataset *dataset, const char *step,
+                                        uint64_t count, bool fraction, uint64_t seed)
+{
+    struct gleam_dataset *node = gm_flow_add_step(dataset, GM_NODE_SAMPLE, step, "sample");
+    if (node == NULL)
+        return NULL;
+    node->count = count;
+    node->seed = seed;
+    node->local = fraction;
+    return node;
+}
+
+struct gleam_dataset *gleam_sample(struct gleam_dataset *dataset, const char *step, uint32_t count,
+                                   uint64_t seed)
+{
+    return add_sample(dataset, step, count, false, seed);
+}
+
+struct gleam_dataset *gleam_sample_fraction(struct gleam_dataset *dataset, const char *step,
+                                            double fraction, uint64_t seed)
+{
+    if (dataset != NULL && !(fraction >= 0 && fraction <= 1))
+        return gm_flow_mistake(dataset->flow, "the fraction of a sample must be between 0 and 1");
+    return add_sample(dataset, step, (uint64_t)(fraction * 0x1p32), true, seed);
+}
+
+/* ---- sizes ----------------------------------------------------------------------------------- */
+
+struct gleam_size_hint gleam_total_size(double megabytes)
+{
+    return (struct gleam_size_hint){.megabytes = megabytes};
+}
+
+struct gleam_size_hint gleam_partition_size(double megabytes)
+{
+    return (struct gleam_size_hint){.megabytes = megabytes, .of_partition = true};
+}
+
+static void take_hint(struct gleam_flow *flow, struct gleam_size_hint hint, struct gm_hint *to)
+{
+    if (!(hint.megabytes > 0 && hint.megabytes < 0x1p43)) {
+        gm_flow_mistake(flow, "a size is given in megabytes: more than 0, less than 8 exabytes");
+        return;
+    }
+    const uint64_t bytes = (uint64_t)(hint.megabytes * 0x1p20);
+    *(hint.of_partition ? &to->partition_bytes : &to->total_bytes) = bytes > 0 ? bytes : 1;
+}
+
+struct gleam_dataset *gleam_hint(struct gleam_dataset *dataset, struct gleam_size_hint hint)
+{
+    if (dataset != NULL)
+        take_hint(dataset->flow, hint, &dataset->hint);
+    return dataset;
+}
+
+void gleam_flow_hint(struct gleam_flow *flow, struct gleam_size_hint hint)
+{
+    take_hint(flow, hint, &flow->hint);
 }
 
 /* ---- partitions ------------------------------------------------------------------------------ */

@@ -36,6 +36,20 @@ void gleam_write_jsonl(struct gleam_dataset *dataset, const char *path)
     add_write(dataset, path, "write jsonl", &(struct gm_write_plan){.format = GM_WRITE_JSONL});
 }
 
+/* An output that gets the text of all rows as it is. */
+static struct gm_output *add_write_to(struct gleam_dataset *dataset, const char *name,
+                                      const struct gm_write_plan *write)
+{
+    struct gm_output *output = gm_flow_add_output(dataset, GM_NODE_WRITE_TO, name);
+    if (output == NULL)
+        return NULL;
+    struct gleam_dataset *node = dataset->flow->nodes[output->node];
+    node->write = malloc(sizeof *write);
+    GM_CHECK(node->write != NULL);
+    *node->write = *write;
+    return output;
+}
+
 void gleam_write_to(struct gleam_dataset *dataset, const char *command,
                     enum gleam_pipe_format format)
 {
@@ -52,17 +66,27 @@ void gleam_write_to(struct gleam_dataset *dataset, const char *command,
         gm_flow_mistake(dataset->flow, "there is no such format of rows for a command");
         return;
     }
-    struct gm_output *output = gm_flow_add_output(dataset, GM_NODE_WRITE_TO, "write to");
+    struct gm_output *output = add_write_to(dataset, "write to", &write);
     if (output == NULL)
         return;
-    struct gleam_dataset *node = dataset->flow->nodes[output->node];
-    node->write = malloc(sizeof write);
-    GM_CHECK(node->write != NULL);
-    *node->write = write;
     output->kind = GM_OUTPUT_COMMAND;
     output->path = strdup(command);
-    output->where = node->where;
+    output->where = dataset->flow->nodes[output->node]->where;
     GM_CHECK(output->path != NULL);
+}
+
+void gleam_pipe_out(struct gleam_dataset *dataset, FILE *file)
+{
+    if (dataset != NULL && file == NULL) {
+        gm_flow_mistake(dataset->flow, "the file to write to is NULL");
+        return;
+    }
+    struct gm_output *output = add_write_to(
+        dataset, "pipe out", &(struct gm_write_plan){.format = GM_WRITE_TEXT});
+    if (output == NULL)
+        return;
+    output->kind = GM_OUTPUT_STREAM;
+    output->stream = file;
 }
 
 static void write_separated(struct gleam_dataset *dataset, const char *path, const char *name,

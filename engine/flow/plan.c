@@ -38,8 +38,10 @@ void gm_plan_fini(struct gm_plan *plan)
         }
         free(chain->steps);
     }
-    for (uint32_t i = 0; i < plan->exchange_count && plan->exchanges != NULL; i++)
+    for (uint32_t i = 0; i < plan->exchange_count && plan->exchanges != NULL; i++) {
         free(plan->exchanges[i].parts);
+        free(plan->exchanges[i].placed);
+    }
     free(plan->chains);
     free(plan->exchanges);
     for (uint32_t i = 0; i < plan->broadcast_count && plan->broadcasts != NULL; i++)
@@ -73,6 +75,9 @@ uint32_t gm_plan_word_count(const struct gm_plan *plan)
             count += 1 + source->segment_count;
         count += gm_source_is_command(source) || gm_source_listens(source);
     }
+    for (uint32_t i = 0; i < plan->exchange_count; i++)
+        if (plan->exchanges[i].placed != NULL)
+            count += plan->exchanges[i].placed->range_count;
     return count;
 }
 
@@ -97,9 +102,11 @@ const char *gm_step_kind_name(enum gm_step_kind kind)
         [GM_STEP_GROUP] = "group",           [GM_STEP_COGROUP] = "cogroup",
         [GM_STEP_PIPE] = "pipe",
         [GM_STEP_PIPE_ARGS] = "pipe as args",
-        [GM_STEP_WRITE] = "write",
+        [GM_STEP_WRITE] = "write",           [GM_STEP_MEASURE] = "measure text",
         [GM_STEP_WHERE] = "where",           [GM_STEP_MARKS] = "marks",
         [GM_STEP_MEAN_PARTS] = "mean parts", [GM_STEP_MEAN] = "mean",
+        [GM_STEP_SAMPLE] = "sample",         [GM_STEP_SAMPLE_KEYS] = "sample keys",
+        [GM_STEP_DEFAULT] = "or one row of nothing",
     };
     return (unsigned)kind < GM_STEP_KINDS ? names[kind] : "?";
 }
@@ -241,6 +248,16 @@ static void print_limit(const struct gm_step *step, FILE *file)
         fprintf(file, ", then stop reading");
 }
 
+static void print_reduce(const struct gm_step *step, FILE *file)
+{
+    fprintf(file, step->order.count > 0 ? " by column " : " all rows");
+    print_order(&step->order, false, file);
+    if (step->reduce == GM_REDUCE_FUNCTION)
+        fprintf(file, " with function %s", step->function);
+    else
+        fprintf(file, " with %s", reduce_name(step->reduce));
+}
+
 static void print_step(const struct gm_step *step, FILE *file)
 {
     char schema[512];
@@ -251,12 +268,7 @@ static void print_step(const struct gm_step *step, FILE *file)
     switch (step->kind) {
     case GM_STEP_COMBINE:
     case GM_STEP_REDUCE:
-        fprintf(file, step->order.count > 0 ? " by column " : " all rows");
-        print_order(&step->order, false, file);
-        if (step->reduce == GM_REDUCE_FUNCTION)
-            fprintf(file, " with function %s", step->function);
-        else
-            fprintf(file, " with %s", reduce_name(step->reduce));
+        print_reduce(step, file);
         break;
     case GM_STEP_TOP:
         fprintf(file, " %" PRIu64, step->count);
@@ -305,9 +317,14 @@ static void print_step(const struct gm_step *step, FILE *file)
     case GM_STEP_PIPE_ARGS:
         gm_pipe_spec_print(step, file);
         break;
+    case GM_STEP_SAMPLE:
+        fprintf(file, " %.6g", (double)step->count / 0x1p32);
+        break;
     default:
         break;
     }
+    if (step->note[0] != '\0')
+        fprintf(file, " (%s)", step->note);
     fprintf(file, " -> %s%s%s\n", schema, step->where[0] ? "   # " : "", step->where);
 }
 
@@ -328,6 +345,9 @@ static void print_exchange(const struct gm_exchange_plan *exchange, uint32_t ind
         if (exchange->parts != NULL)
             fprintf(file, "  => exchange %u: written to %s/part-*%s; counts to the driver\n", index,
                     exchange->parts->target, exchange->parts->suffix);
+        else if (exchange->placed != NULL)
+            fprintf(file, "  => exchange %u: each range to its place in %s\n", index,
+                    exchange->placed->target);
         else
             fprintf(file, "  => exchange %u: gather%s to output %u in the driver\n", index,
                     exchange->ordered ? " in order" : "", exchange->output);
@@ -338,13 +358,22 @@ static void print_exchange(const struct gm_exchange_plan *exchange, uint32_t ind
         fprintf(file, " to %u partitions, by samples in exchange %u\n", exchange->partition_count,
                 exchange->samples);
         break;
+    case GM_EXCHANGE_MERGE:
+        if (exchange->keys.count > 0) {
+            fprintf(file, "  => exchange %u: stays in its %u partition%s, by the hash of column ",
+                    index, exchange->partition_count, exchange->partition_count == 1 ? "" : "s");
+            print_order(&exchange->keys, false, file);
+            fprintf(file, "\n");
+            break;
+        }
+        fprintf(file, "  => exchange %u: merge to %u partition%s\n", index,
+                exchange->partition_count, exchange->partition_count == 1 ? "" : "s");
+        break;
     case GM_EXCHANGE_SAMPLE: /* told with the one that it serves */
         break;
     default:
         fprintf(file, "  => exchange %u: %s to %u partition%s\n", index,
-                exchange->kind == GM_EXCHANGE_MERGE         ? "merge"
-                : exchange->kind == GM_EXCHANGE_ROUND_ROBIN ? "round robin"
-                                                            : "broadcast",
+                exchange->kind == GM_EXCHANGE_ROUND_ROBIN ? "round robin" : "broadcast",
                 exchange->partition_count, exchange->partition_count == 1 ? "" : "s");
     }
 }
@@ -356,7 +385,10 @@ void gm_plan_print(const struct gm_plan *plan, uint32_t executor_count, FILE *fi
             plan->exchange_count == 1 ? "" : "s", executor_count, executor_count == 1 ? "" : "s");
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_chain_plan *chain = &plan->chains[c];
-        fprintf(file, "chain %u\n", c);
+        fprintf(file, "chain %u", c);
+        if (chain->yields_to > 0)
+            fprintf(file, ", which lets chain %u go first", chain->yields_to - 1);
+        fprintf(file, "\n");
         print_source(&chain->source, file);
         for (uint32_t s = 0; s < chain->step_count; s++)
             print_step(&chain->steps[s], file);

@@ -51,6 +51,10 @@ enum gm_step_kind {
     GM_STEP_PIPE,      /* a command per partition; the parameter is a spec of pipe_spec.h */
     GM_STEP_PIPE_ARGS, /* a command per row; likewise */
     GM_STEP_WRITE, /* rows to the text of files */
+    GM_STEP_SAMPLE,      /* rows whose number, drawn from `seed`, is below `count` of 2^32 */
+    GM_STEP_SAMPLE_KEYS, /* these numbers as a column in front */
+    GM_STEP_DEFAULT,     /* a row of nulls and zeros, where there is none */
+    GM_STEP_MEASURE, /* passes rows on, and tells the sink how long their text will be */
     GM_STEP_KINDS,
 };
 
@@ -66,6 +70,7 @@ enum gm_reduce_kind {
 };
 
 #define GM_WHERE_BYTES_MAX 128
+#define GM_NOTE_BYTES_MAX 96
 /* Shared counters of a chain: its next partition, and, chain_count counters on, the rows that its
  * limit has found. */
 #define GM_CLAIMS_PER_CHAIN 2
@@ -89,13 +94,15 @@ struct gm_step {
     char *library;                         /* owned; the shared object of function, or NULL */
     void *parameter;                       /* owned; of a Lua step, the function */
     uint32_t parameter_bytes;
-    char *format;                     /* owned; format: the text */
+    char *format;                     /* owned; format, measure: the text */
     enum gleam_comparison comparison; /* where */
     enum gleam_join_kind join;
     struct gleam_order right_keys; /* join, cogroup: of the second input; `order`: of the first */
     bool tagged;      /* join, cogroup: the keys are compared in their tagged form */
     bool seeks_first; /* distinct: the first row by (origin, position), known at the end */
-    struct gm_write_plan *write; /* owned; write */
+    uint64_t seed;    /* samples */
+    char note[GM_NOTE_BYTES_MAX]; /* why it is planned as it is, for a person */
+    struct gm_write_plan *write; /* owned; write, and measure of what it prints */
 };
 
 enum gm_source_kind {
@@ -195,6 +202,9 @@ struct gm_chain_plan {
     struct gm_step *steps;
     uint32_t step_count;
     uint32_t exchange; /* where its rows go */
+    /* 1 + the chain whose rows are wanted first, by a join: while that one gets on in an executor,
+     * this one rests there.  0: none. */
+    uint32_t yields_to;
 };
 
 enum gm_exchange_kind {
@@ -216,17 +226,28 @@ struct gm_parts_plan {
     char directory[GM_PATH_BYTES_MAX]; /* where they are written; the driver makes it */
 };
 
+/* One file, into which every executor writes its range at its place: behind the texts of the ranges
+ * before, whose lengths are told in words of the region (more by one; 0: not known yet). */
+struct gm_placed_plan {
+    char target[GM_PATH_BYTES_MAX]; /* what the person named, for messages */
+    char path[GM_PATH_BYTES_MAX];   /* to open; the driver's to say, "": rows go to the driver */
+    uint64_t begin_bytes;           /* what the driver writes in front of all */
+    uint32_t words_begin;
+    uint32_t range_count;
+};
+
 struct gm_exchange_plan {
     enum gm_exchange_kind kind;
     struct gm_schema schema;
     uint32_t partition_count;
-    struct gleam_order keys;
+    struct gleam_order keys; /* MERGE: the rows are where their hash would put them, if any */
     bool tagged; /* HASH: by the keys' tagged form, as the other side of a join does it */
     uint32_t output; /* OUTPUT: index of the flow's output */
     /* OUTPUT, GATHER: what executor i sends comes before what i + 1 sends. */
     bool ordered;
     uint32_t samples; /* RANGE: the exchange of its samples */
     struct gm_parts_plan *parts; /* owned; OUTPUT to a directory */
+    struct gm_placed_plan *placed; /* owned; ordered OUTPUT to a file, or NULL */
 };
 
 struct gm_plan {
@@ -253,7 +274,7 @@ bool gm_source_listens(const struct gm_source *source);
 /* True for sources with files, segments and partition_ends. */
 bool gm_source_has_files(const struct gm_source *source);
 
-/* Words of the region that the plan's sources share. */
+/* Words of the region that the plan's sources and outputs share. */
 uint32_t gm_plan_word_count(const struct gm_plan *plan);
 
 /* The schema that a step reads. */

@@ -12,7 +12,7 @@
 
 /* Changes with every change of the encoding: driver and executor are the same program, but an
  * agent's may not be. */
-#define PLAN_VERSION 2
+#define PLAN_VERSION 3
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
@@ -112,7 +112,10 @@ static void write_step(struct gm_writer *writer, const struct gm_step *step)
     write_order(writer, &step->right_keys);
     gm_writer_bool(writer, step->tagged);
     gm_writer_bool(writer, step->seeks_first);
-    if (step->kind == GM_STEP_WRITE)
+    gm_writer_u64(writer, step->seed);
+    gm_writer_string(writer, step->note);
+    gm_writer_bool(writer, step->write != NULL);
+    if (step->write != NULL)
         gm_plan_write_write(writer, step->write);
 }
 
@@ -136,6 +139,7 @@ int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_b
         for (uint32_t s = 0; s < chain->step_count; s++)
             write_step(&writer, &chain->steps[s]);
         gm_writer_u32(&writer, chain->exchange);
+        gm_writer_u32(&writer, chain->yields_to);
     }
     gm_writer_u32(&writer, plan->exchange_count);
     for (uint32_t e = 0; e < plan->exchange_count; e++) {
@@ -147,6 +151,7 @@ int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_b
         gm_writer_bool(&writer, exchange->tagged);
         gm_writer_u32(&writer, exchange->output);
         gm_plan_parts_write(&writer, exchange->parts);
+        gm_plan_placed_write(&writer, exchange->placed);
         gm_writer_bool(&writer, exchange->ordered);
         gm_writer_u32(&writer, exchange->samples);
     }
@@ -366,8 +371,14 @@ static void read_step(struct gm_cursor *cursor, struct gm_step *step,
     read_order(cursor, &step->right_keys);
     step->tagged = gm_cursor_bool(cursor);
     step->seeks_first = gm_cursor_bool(cursor);
-    if (step->kind == GM_STEP_WRITE && !cursor->failed)
-        step->write = gm_plan_write_read(cursor, &step->schema);
+    step->seed = gm_cursor_u64(cursor);
+    gm_cursor_string(cursor, step->note, sizeof step->note);
+    if (gm_cursor_bool(cursor) && !cursor->failed) {
+        expect(cursor, step->kind == GM_STEP_WRITE || step->kind == GM_STEP_MEASURE);
+        step->write = gm_plan_write_read(cursor);
+    }
+    expect(cursor, step->kind != GM_STEP_WRITE ||
+                       (step->write != NULL && gm_plan_write_makes(step->write, &step->schema)));
     if (has_order(step))
         check_order(cursor, &step->order, input);
 }
@@ -443,6 +454,7 @@ static void read_chain(struct gm_cursor *cursor, struct gm_chain_plan *chain)
         check_inputs(cursor, &chain->source, &chain->steps[s], s);
     }
     chain->exchange = gm_cursor_u32(cursor);
+    chain->yields_to = gm_cursor_u32(cursor);
 }
 
 static void read_exchange(struct gm_cursor *cursor, struct gm_exchange_plan *exchange)
@@ -458,7 +470,10 @@ static void read_exchange(struct gm_cursor *cursor, struct gm_exchange_plan *exc
     exchange->output = gm_cursor_u32(cursor);
     if (!cursor->failed)
         exchange->parts = gm_plan_parts_read(cursor);
-    expect(cursor, exchange->parts == NULL || exchange->kind == GM_EXCHANGE_OUTPUT);
+    if (!cursor->failed)
+        exchange->placed = gm_plan_placed_read(cursor);
+    expect(cursor, (exchange->parts == NULL && exchange->placed == NULL) ||
+                       exchange->kind == GM_EXCHANGE_OUTPUT);
     exchange->ordered = gm_cursor_bool(cursor);
     exchange->samples = gm_cursor_u32(cursor);
     if (exchange->kind == GM_EXCHANGE_HASH || exchange->kind == GM_EXCHANGE_RANGE)
@@ -489,6 +504,7 @@ static void check_links(struct gm_cursor *cursor, const struct gm_plan *plan)
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_chain_plan *chain = &plan->chains[c];
         expect(cursor, chain->exchange < plan->exchange_count && chain->claim < plan->chain_count);
+        expect(cursor, chain->yields_to <= plan->chain_count);
         expect(cursor, inputs_agree(chain));
         for (uint32_t i = 0; i < chain->source.input_count; i++) {
             const uint32_t exchange = chain->source.inputs[i].exchange;

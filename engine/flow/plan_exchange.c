@@ -13,6 +13,7 @@ void gm_planner_select(struct planner *planner, const struct gleam_dataset *node
     for (uint32_t i = 0; i < columns->count; i++)
         schema.fields[i] = planner->schema.fields[columns->columns[i].column - 1];
     planner->schema = schema;
+    gm_planner_place_select(planner, columns);
     add_step(planner, GM_STEP_SELECT, node)->order = *columns;
 }
 
@@ -58,10 +59,45 @@ static int plan_partition(struct planner *planner, const struct gleam_dataset *n
     int rc = check_order(planner, node, &node->order);
     if (rc < 0)
         return rc;
-    return cut(planner, node,
-               (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
-                                         .keys = node->order,
-                                         .partition_count = node->partition_count});
+    const struct gm_exchange_plan exchange = {.kind = GM_EXCHANGE_HASH,
+                                              .keys = node->order,
+                                              .partition_count = node->partition_count};
+    if (planner->chain->source.partition_count == node->partition_count && !planner->ranges &&
+        gm_placement_is_hash(&planner->placed, &planner->schema, &node->order, false))
+        return 0; /* they are there */
+    return cut(planner, node, exchange);
+}
+
+/* Every row draws a number; those with the least are the sample. */
+static int plan_sample(struct planner *planner, const struct gleam_dataset *node)
+{
+    const bool fraction = node->local;
+    struct gm_schema schema = {0};
+    const struct gm_schema from = planner->schema;
+    if (fraction) {
+        struct gm_step *step = add_step(planner, GM_STEP_SAMPLE, node);
+        step->count = node->count;
+        step->seed = node->seed;
+        return 0;
+    }
+    gm_schema_add(&schema, "sample", GLEAM_I64, false);
+    for (uint32_t i = 0; i < from.field_count; i++)
+        if (gm_schema_add(&schema, from.fields[i].name, (enum gleam_kind)from.fields[i].kind,
+                          from.fields[i].nullable) < 0)
+            return refuse(planner, node, "it takes rows of 63 columns at most: select some before");
+    planner->schema = schema;
+    add_step(planner, GM_STEP_SAMPLE_KEYS, node)->seed = node->seed;
+    struct gleam_dataset top = *node;
+    top.kind = GM_NODE_TOP;
+    top.order = gleam_field(1);
+    const int rc = gm_planner_sort_step(planner, &top);
+    if (rc < 0)
+        return rc;
+    struct gleam_order columns = {0};
+    for (uint32_t i = 0; i < from.field_count; i++)
+        columns = gleam_then_by(columns, i + 2, true);
+    gm_planner_select(planner, node, &columns);
+    return 0;
 }
 
 /* Sorted partitions are merged by sorting again: the runs that are there already are kept whole by
@@ -132,6 +168,8 @@ int gm_planner_exchange_step(struct planner *planner, const struct gleam_dataset
         return plan_merge(planner, node);
     case GM_NODE_LIMIT:
         return plan_limit(planner, node);
+    case GM_NODE_SAMPLE:
+        return plan_sample(planner, node);
     default:
         GM_CHECK(node->kind == GM_NODE_ROUND_ROBIN || node->kind == GM_NODE_BROADCAST);
         return cut(planner, node,

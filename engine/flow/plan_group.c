@@ -28,9 +28,31 @@ static bool only_counts_lines(const struct planner *planner, const struct gleam_
            source->kind == GM_SOURCE_TEXT && !source->tokenize && source->record_bytes == 0;
 }
 
+void gm_planner_fold_here(struct planner *planner, const struct gleam_dataset *node,
+                          const struct gleam_order *keys, enum gm_reduce_kind kind)
+{
+    gm_planner_place_select(planner, keys); /* they come first from now on */
+    struct gm_step *reduce = add_step(planner, GM_STEP_REDUCE, node);
+    reduce->order = *keys;
+    reduce->reduce = kind;
+    copy_function(reduce, node);
+}
+
+void gm_planner_default(struct planner *planner, const struct gleam_dataset *node, bool nulls)
+{
+    struct gm_schema *schema = &planner->schema;
+    for (uint32_t i = 0; i < schema->field_count && nulls; i++)
+        schema->fields[i].nullable = schema->fields[i].kind != GLEAM_ANY;
+    add_step(planner, GM_STEP_DEFAULT, node);
+}
+
 int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
                     const struct gleam_order *from, enum gm_reduce_kind kind)
 {
+    if (gm_planner_is_placed(planner, from)) {
+        gm_planner_fold_here(planner, node, from, kind);
+        return 0;
+    }
     planner->chain->source.counted = only_counts_lines(planner, from, kind);
     struct gm_step *combine = add_step(planner, GM_STEP_COMBINE, node);
     combine->order = *from;
@@ -43,7 +65,9 @@ int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
                  (struct gm_exchange_plan){
                      .kind = keyed ? GM_EXCHANGE_HASH : GM_EXCHANGE_GATHER,
                      .keys = keys,
-                     .partition_count = keyed ? planner->partition_count : 1,
+                     .partition_count =
+                         keyed ? gm_planner_partitions(planner, node, planner->partition_count)
+                               : 1,
                      .ordered = !keyed && planner->ranges});
     if (rc < 0)
         return rc;
@@ -55,6 +79,16 @@ int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
 }
 
 /* ---- distinct -------------------------------------------------------------------------------- */
+
+static struct gm_exchange_plan by_hash(const struct planner *planner,
+                                       const struct gleam_dataset *node,
+                                       const struct gleam_order *keys)
+{
+    return (struct gm_exchange_plan){
+        .kind = GM_EXCHANGE_HASH,
+        .keys = *keys,
+        .partition_count = gm_planner_partitions(planner, node, planner->partition_count)};
+}
 
 static void add_distinct(struct planner *planner, const struct gleam_dataset *node,
                          const struct gleam_order *keys)
@@ -74,12 +108,10 @@ static int plan_distinct(struct planner *planner, const struct gleam_dataset *no
     int rc = gm_planner_check_keys(planner, node, &keys);
     if (rc < 0)
         return rc;
-    if (!node->local && planner->chain->source.partition_count > 1) {
+    if (!node->local && planner->chain->source.partition_count > 1 &&
+        !gm_planner_is_placed(planner, &keys)) {
         add_step(planner, GM_STEP_PARTIAL_DISTINCT, node)->order = keys;
-        rc = cut(planner, node,
-                 (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
-                                           .keys = keys,
-                                           .partition_count = planner->partition_count});
+        rc = cut(planner, node, by_hash(planner, node, &keys));
         if (rc < 0)
             return rc;
     }
@@ -113,14 +145,13 @@ static int plan_group(struct planner *planner, const struct gleam_dataset *node)
             name = from.fields[i].name;
     if (rc == 0)
         rc = gm_planner_add_list(planner, node, &from, &node->order, name, &schema);
-    if (rc == 0 && !node->local && planner->chain->source.partition_count > 1)
-        rc = cut(planner, node,
-                 (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
-                                           .keys = node->order,
-                                           .partition_count = planner->partition_count});
+    if (rc == 0 && !node->local && planner->chain->source.partition_count > 1 &&
+        !gm_planner_is_placed(planner, &node->order))
+        rc = cut(planner, node, by_hash(planner, node, &node->order));
     if (rc < 0)
         return rc;
     planner->schema = schema;
+    gm_planner_place_select(planner, &node->order);
     add_step(planner, GM_STEP_GROUP, node)->order = node->order;
     return 0;
 }
@@ -173,6 +204,7 @@ static int plan_avg(struct planner *planner, const struct gleam_dataset *node)
     for (uint32_t v = 0; v < value_count; v++)
         gm_schema_add(&parts, "count", GLEAM_I64, false);
     planner->schema = parts;
+    gm_planner_place_select(planner, &node->order);
     add_step(planner, GM_STEP_MEAN_PARTS, node)->order = node->order;
     const struct gleam_order keys = leading_columns(node->order.count);
     rc = gm_planner_fold(planner, node, &keys, GM_REDUCE_SUM);
@@ -180,6 +212,8 @@ static int plan_avg(struct planner *planner, const struct gleam_dataset *node)
         return rc;
     planner->schema = means;
     add_step(planner, GM_STEP_MEAN, node)->order = keys;
+    if (node->always)
+        gm_planner_default(planner, node, true);
     return 0;
 }
 
@@ -202,25 +236,50 @@ static int plan_count_distinct(struct planner *planner, const struct gleam_datas
             columns = gleam_then_by(columns, i + 1, true);
     gm_planner_select(planner, node, &columns);
     const struct gleam_order all = leading_columns(key_count + 1);
-    add_step(planner, GM_STEP_PARTIAL_DISTINCT, node)->order = all;
     const struct gleam_order keys = leading_columns(key_count);
-    rc = cut(planner, node,
-             (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
-                                       .keys = leading_columns(key_count > 0 ? key_count : 1),
-                                       .partition_count = planner->partition_count});
-    if (rc < 0)
-        return rc;
+    const struct gleam_order spread = leading_columns(key_count > 0 ? key_count : 1);
+    if (!gm_planner_is_placed(planner, &spread)) {
+        add_step(planner, GM_STEP_PARTIAL_DISTINCT, node)->order = all;
+        rc = cut(planner, node, by_hash(planner, node, &spread));
+        if (rc < 0)
+            return rc;
+    }
     add_distinct(planner, node, &all);
     struct gm_schema schema = key_fields(&planner->schema, &keys);
     gm_schema_add(&schema, "count", GLEAM_I64, false);
     planner->schema = schema;
     add_step(planner, GM_STEP_MARKS, node)->order = keys;
-    if (key_count == 0)
-        return gm_planner_fold(planner, node, &keys, GM_REDUCE_SUM_I64);
-    struct gm_step *reduce = add_step(planner, GM_STEP_REDUCE, node);
-    reduce->order = keys;
-    reduce->reduce = GM_REDUCE_SUM_I64;
-    return 0;
+    if (key_count > 0) {
+        gm_planner_fold_here(planner, node, &keys, GM_REDUCE_SUM_I64);
+        return 0;
+    }
+    rc = gm_planner_fold(planner, node, &keys, GM_REDUCE_SUM_I64);
+    if (rc == 0 && node->always)
+        gm_planner_default(planner, node, false);
+    return rc;
+}
+
+/* ---- number of values ------------------------------------------------------------------------ */
+
+static int plan_count_values(struct planner *planner, const struct gleam_dataset *node)
+{
+    int rc = check_fold(planner, node);
+    if (rc < 0)
+        return rc;
+    struct gm_schema schema = key_fields(&planner->schema, &node->order);
+    for (uint32_t i = 0; i < planner->schema.field_count; i++)
+        if (!in_order(&node->order, i + 1))
+            gm_schema_add(&schema, planner->schema.fields[i].name, GLEAM_I64, false);
+    if (schema.field_count - node->order.count > GM_REDUCE_VALUES_MAX)
+        return refuse(planner, node, "it counts the values of more than 32 columns");
+    planner->schema = schema;
+    gm_planner_place_select(planner, &node->order);
+    add_step(planner, GM_STEP_MARKS, node)->order = node->order;
+    const struct gleam_order keys = leading_columns(node->order.count);
+    rc = gm_planner_fold(planner, node, &keys, GM_REDUCE_SUM_I64);
+    if (rc == 0 && node->always)
+        gm_planner_default(planner, node, false);
+    return rc;
 }
 
 int gm_planner_group_step(struct planner *planner, const struct gleam_dataset *node)
@@ -232,6 +291,8 @@ int gm_planner_group_step(struct planner *planner, const struct gleam_dataset *n
         return plan_avg(planner, node);
     case GM_NODE_COUNT_DISTINCT:
         return plan_count_distinct(planner, node);
+    case GM_NODE_COUNT_VALUES:
+        return plan_count_values(planner, node);
     default:
         GM_CHECK(node->kind == GM_NODE_GROUP);
         return plan_group(planner, node);

@@ -9,8 +9,13 @@
 /* One of the datasets that meet, planned up to its exchange. */
 struct arm {
     struct gm_schema schema;
+    uint32_t chain;
     uint32_t exchange;
     uint32_t partition_count; /* as the person counts */
+    struct gleam_order keys;  /* of its columns */
+    struct gm_size size;
+    struct gm_placement placed; /* of what comes to its exchange */
+    uint32_t parts;             /* in which that is */
 };
 
 /* ---- keys ------------------------------------------------------------------------------------ */
@@ -26,19 +31,22 @@ bool gm_planner_may_be_equal(uint8_t left, uint8_t right)
            (is_number(left) && is_number(right));
 }
 
+static const struct gm_field *key_field(const struct arm *arm, uint32_t i)
+{
+    return &arm->schema.fields[arm->keys.columns[i].column - 1];
+}
+
 static int check_kinds(struct planner *planner, const struct gleam_dataset *node,
                        const struct arm arms[2])
 {
     char text[256];
-    if (node->order.count != node->right_keys.count) {
+    if (arms[0].keys.count != arms[1].keys.count) {
         snprintf(text, sizeof text, "it has %u key columns on the left and %u on the right",
-                 node->order.count, node->right_keys.count);
+                 arms[0].keys.count, arms[1].keys.count);
         return refuse(planner, node, text);
     }
-    for (uint32_t i = 0; i < node->order.count; i++) {
-        const struct gm_field *left = &arms[0].schema.fields[node->order.columns[i].column - 1];
-        const struct gm_field *right =
-            &arms[1].schema.fields[node->right_keys.columns[i].column - 1];
+    for (uint32_t i = 0; i < arms[0].keys.count; i++) {
+        const struct gm_field *left = key_field(&arms[0], i), *right = key_field(&arms[1], i);
         if (gm_planner_may_be_equal(left->kind, right->kind))
             continue;
         snprintf(text, sizeof text,
@@ -51,12 +59,11 @@ static int check_kinds(struct planner *planner, const struct gleam_dataset *node
 }
 
 /* One key column of the same kind without nulls on both sides has the same plain form on both. */
-static bool needs_tags(const struct gleam_dataset *node, const struct arm arms[2])
+static bool needs_tags(const struct arm arms[2])
 {
-    if (node->order.count != 1)
+    if (arms[0].keys.count != 1)
         return false; /* several are always tagged */
-    const struct gm_field *left = &arms[0].schema.fields[node->order.columns[0].column - 1];
-    const struct gm_field *right = &arms[1].schema.fields[node->right_keys.columns[0].column - 1];
+    const struct gm_field *left = key_field(&arms[0], 0), *right = key_field(&arms[1], 0);
     return left->kind != right->kind || left->nullable != right->nullable;
 }
 
@@ -72,10 +79,9 @@ static int add_keys(const struct gleam_dataset *node, const struct arm arms[2],
                     struct gm_schema *schema)
 {
     int rc = 0;
-    for (uint32_t i = 0; i < node->order.count && rc == 0; i++) {
-        struct gm_field field = arms[0].schema.fields[node->order.columns[i].column - 1];
-        const struct gm_field *right =
-            &arms[1].schema.fields[node->right_keys.columns[i].column - 1];
+    for (uint32_t i = 0; i < arms[0].keys.count && rc == 0; i++) {
+        struct gm_field field = *key_field(&arms[0], i);
+        const struct gm_field *right = key_field(&arms[1], i);
         /* Which side the value comes from: join.c. */
         if (node->join == GLEAM_JOIN_RIGHT_OUTER)
             field.kind = right->kind;
@@ -115,10 +121,10 @@ static int join_schema(struct planner *planner, const struct gleam_dataset *node
     const bool full = node->join == GLEAM_JOIN_FULL_OUTER;
     int rc = add_keys(node, arms, &schema);
     if (rc == 0)
-        rc = add_others(&arms[0].schema, &node->order,
+        rc = add_others(&arms[0].schema, &arms[0].keys,
                         full || node->join == GLEAM_JOIN_RIGHT_OUTER, &schema);
     if (rc == 0 && !is_filter(node))
-        rc = add_others(&arms[1].schema, &node->right_keys,
+        rc = add_others(&arms[1].schema, &arms[1].keys,
                         full || node->join == GLEAM_JOIN_LEFT_OUTER, &schema);
     if (rc < 0)
         return refuse(planner, node, "its rows would have more than 64 columns: select fewer "
@@ -129,44 +135,43 @@ static int join_schema(struct planner *planner, const struct gleam_dataset *node
 
 /* ---- arms ------------------------------------------------------------------------------------ */
 
-/* Plans what leads to a dataset, and an exchange behind it whose number of partitions is settled
- * when all arms are there. */
-static int plan_arm(struct planner *planner, const struct gleam_dataset *node,
-                    struct gleam_dataset *input, struct gm_exchange_plan exchange,
-                    struct arm *ret_arm)
+/* Plans what leads to a dataset, and an exchange behind it whose kind and number of partitions are
+ * settled when all arms are there. */
+static int end_arm(struct planner *planner, const struct gleam_dataset *node, struct arm *arm)
 {
-    int rc = gm_planner_path(planner, input);
-    if (rc == 0 && (exchange.kind == GM_EXCHANGE_HASH || exchange.keys.count > 0))
-        rc = gm_planner_check_keys(planner, node, &exchange.keys);
-    if (exchange.kind != GM_EXCHANGE_HASH)
-        exchange.keys.count = 0;
-    if (rc < 0)
-        return rc;
-    ret_arm->partition_count = planner->partition_count;
-    rc = gm_planner_end_chain(planner, node, exchange);
-    ret_arm->exchange = planner->chain->exchange;
-    ret_arm->schema = planner->schema;
+    arm->partition_count = planner->partition_count;
+    arm->size = planner->size;
+    arm->placed = planner->placed;
+    arm->parts = planner->ranges ? 0 : planner->chain->source.partition_count;
+    const int rc = gm_planner_end_chain(planner, node,
+                                        (struct gm_exchange_plan){.kind = GM_EXCHANGE_MERGE});
+    arm->chain = (uint32_t)(planner->chain - planner->plan.chains);
+    arm->exchange = planner->chain->exchange;
+    arm->schema = planner->schema;
     return rc;
 }
 
-/* What only says whether there is a partner needs no more than its keys. */
-static int plan_keys_alone(struct planner *planner, const struct gleam_dataset *node,
-                           struct gleam_dataset *input, struct arm *ret_arm)
+/* keys: NULL, or the key columns of this side, by name or number.  only_keys: whoever asks no more
+ * than whether there is a partner needs no other columns. */
+static int plan_arm(struct planner *planner, const struct gleam_dataset *node,
+                    struct gleam_dataset *input, const struct gleam_order *keys, bool only_keys,
+                    struct arm *arm)
 {
+    *arm = (struct arm){0};
     int rc = gm_planner_path(planner, input);
-    if (rc == 0)
-        rc = gm_planner_check_keys(planner, node, &node->right_keys);
+    if (rc == 0 && keys != NULL) {
+        arm->keys = *keys;
+        rc = gm_planner_resolve(planner, node, &arm->keys);
+    }
+    if (rc == 0 && keys != NULL)
+        rc = gm_planner_check_keys(planner, node, &arm->keys);
     if (rc < 0)
         return rc;
-    gm_planner_select(planner, node, &node->right_keys);
-    ret_arm->partition_count = planner->partition_count;
-    rc = gm_planner_end_chain(
-        planner, node,
-        (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
-                                  .keys = leading_columns(node->right_keys.count)});
-    ret_arm->exchange = planner->chain->exchange;
-    ret_arm->schema = planner->schema;
-    return rc;
+    if (only_keys) {
+        gm_planner_select(planner, node, &arm->keys);
+        arm->keys = leading_columns(arm->keys.count);
+    }
+    return end_arm(planner, node, arm);
 }
 
 static uint32_t larger(uint32_t a, uint32_t b)
@@ -188,46 +193,91 @@ static void begin_meeting(struct planner *planner, const struct arm *arms, uint3
 
 /* ---- the steps ------------------------------------------------------------------------------- */
 
+/* An arm whose rows are where the hash of its keys would put them stays there. */
+static void spread(struct planner *planner, const struct arm *arm, bool tagged,
+                   uint32_t partition_count)
+{
+    struct gm_exchange_plan *exchange = &planner->plan.exchanges[arm->exchange];
+    const bool stays = arm->parts == partition_count &&
+                       gm_placement_is_hash(&arm->placed, &arm->schema, &arm->keys, tagged);
+    exchange->kind = stays ? GM_EXCHANGE_MERGE : GM_EXCHANGE_HASH;
+    exchange->keys = arm->keys;
+    exchange->tagged = tagged && !stays;
+}
+
+/* Both sides by the hash of their keys. */
+static void meet_by_hash(struct planner *planner, const struct gleam_dataset *node,
+                         const struct arm arms[2], bool tagged)
+{
+    planner->size = gm_size_sum(arms[0].size, arms[1].size, false);
+    const uint32_t count = gm_planner_partitions(
+        planner, node, larger(arms[0].partition_count, arms[1].partition_count));
+    for (uint32_t i = 0; i < 2; i++)
+        spread(planner, &arms[i], tagged, count);
+    begin_meeting(planner, arms, 2, count);
+    gm_planner_place(planner,
+                     &(struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH,
+                                                .schema = arms[0].schema,
+                                                .keys = arms[0].keys,
+                                                .tagged = tagged});
+    gm_planner_place_select(planner, &arms[0].keys);
+}
+
+/* One side goes whole to each partition of the other, at most one per executor. */
+static void meet_at_all(struct planner *planner, const struct arm arms[2], uint32_t whole)
+{
+    const struct arm *rest = &arms[1 - whole];
+    planner->size = gm_size_sum(arms[0].size, arms[1].size, false);
+    planner->plan.exchanges[arms[whole].exchange].kind = GM_EXCHANGE_BROADCAST;
+    begin_meeting(planner, arms, 2,
+                  rest->partition_count < planner->executor_count ? rest->partition_count
+                                                                  : planner->executor_count);
+}
+
+/* The side that is whole first need not see the other one kept: the smaller one, as far as that is
+ * known, else the right one. */
+static void let_go_first(struct planner *planner, const struct arm arms[2], enum gm_join_way way)
+{
+    const struct gm_size left = arms[0].size, right = arms[1].size;
+    const bool smaller = left.known && right.known && left.bytes < right.bytes;
+    const uint32_t first = way == GM_JOIN_LEFT_TO_ALL || (way == GM_JOIN_SPREAD && smaller) ? 0 : 1;
+    planner->plan.chains[arms[1 - first].chain].yields_to = arms[first].chain + 1;
+}
+
 static int plan_join(struct planner *planner, struct gleam_dataset *node)
 {
-    const bool to_all = node->order.count == 0 || node->broadcast;
-    const enum gm_exchange_kind kind = to_all ? GM_EXCHANGE_MERGE : GM_EXCHANGE_HASH;
+    const bool cross = node->order.count == 0;
     struct gm_schema schema;
     struct arm arms[2];
-    struct gleam_dataset keyed = *node; /* its right_keys are those of what arrives */
-    int rc = plan_arm(planner, node, node->input,
-                      (struct gm_exchange_plan){.kind = kind, .keys = node->order}, &arms[0]);
-    if (rc == 0 && is_filter(node))
-        rc = plan_keys_alone(planner, node, node->others[0], &arms[1]);
-    else if (rc == 0)
-        rc = plan_arm(planner, node, node->others[0],
-                      (struct gm_exchange_plan){
-                          .kind = to_all ? GM_EXCHANGE_BROADCAST : GM_EXCHANGE_HASH,
-                          .keys = node->right_keys},
-                      &arms[1]);
-    if (is_filter(node))
-        keyed.right_keys = leading_columns(node->right_keys.count);
+    int rc = plan_arm(planner, node, node->input, cross ? NULL : &node->order, false, &arms[0]);
     if (rc == 0)
-        rc = check_kinds(planner, &keyed, arms);
+        rc = plan_arm(planner, node, node->others[0], cross ? NULL : &node->right_keys,
+                      is_filter(node), &arms[1]);
     if (rc == 0)
-        rc = join_schema(planner, &keyed, arms, &schema);
+        rc = check_kinds(planner, node, arms);
+    if (rc == 0)
+        rc = join_schema(planner, node, arms, &schema);
     if (rc < 0)
         return rc;
-    uint32_t partition_count = larger(arms[0].partition_count, arms[1].partition_count);
-    if (to_all)
-        partition_count = arms[0].partition_count < planner->executor_count
-                              ? arms[0].partition_count
-                              : planner->executor_count;
-    const bool tagged = needs_tags(&keyed, arms);
-    for (uint32_t i = 0; i < 2; i++)
-        planner->plan.exchanges[arms[i].exchange].tagged = tagged && !to_all;
-    begin_meeting(planner, arms, 2, partition_count);
+    const bool tagged = needs_tags(arms);
+    enum gm_join_way way = GM_JOIN_RIGHT_TO_ALL;
+    if (!cross && !node->broadcast)
+        way = gm_planner_join_way(planner, node->join, arms[0].size, arms[1].size);
+    if (way == GM_JOIN_SPREAD)
+        meet_by_hash(planner, node, arms, tagged);
+    else
+        meet_at_all(planner, arms, way == GM_JOIN_RIGHT_TO_ALL ? 1 : 0);
+    let_go_first(planner, arms, way);
+    if (is_filter(node))
+        planner->size = arms[0].size;
     planner->schema = schema;
     struct gm_step *step = add_step(planner, GM_STEP_JOIN, node);
     step->join = node->join;
-    step->order = node->order;
-    step->right_keys = keyed.right_keys;
+    step->order = arms[0].keys;
+    step->right_keys = arms[1].keys;
     step->tagged = tagged;
+    if (!cross && !node->broadcast)
+        gm_planner_join_note(way, arms[0].size, arms[1].size, step->note, sizeof step->note);
     return 0;
 }
 
@@ -235,19 +285,17 @@ static int plan_join(struct planner *planner, struct gleam_dataset *node)
 static int cogroup_schema(struct planner *planner, const struct gleam_dataset *node,
                           const struct arm arms[2], struct gm_schema *schema)
 {
-    for (uint32_t i = 0; i < node->order.count; i++) {
-        struct gm_field field = arms[0].schema.fields[node->order.columns[i].column - 1];
-        const struct gm_field *right =
-            &arms[1].schema.fields[node->right_keys.columns[i].column - 1];
+    for (uint32_t i = 0; i < arms[0].keys.count; i++) {
+        struct gm_field field = *key_field(&arms[0], i);
+        const struct gm_field *right = key_field(&arms[1], i);
         if (field.kind != right->kind)
             field.kind = GLEAM_ANY;
         field.nullable |= right->nullable;
         schema->fields[schema->field_count++] = field;
     }
-    int rc = gm_planner_add_list(planner, node, &arms[0].schema, &node->order, "left", schema);
+    int rc = gm_planner_add_list(planner, node, &arms[0].schema, &arms[0].keys, "left", schema);
     if (rc == 0)
-        rc = gm_planner_add_list(planner, node, &arms[1].schema, &node->right_keys, "right",
-                                 schema);
+        rc = gm_planner_add_list(planner, node, &arms[1].schema, &arms[1].keys, "right", schema);
     return rc;
 }
 
@@ -255,28 +303,21 @@ static int plan_cogroup(struct planner *planner, struct gleam_dataset *node)
 {
     struct gm_schema schema = {0};
     struct arm arms[2];
-    int rc = plan_arm(planner, node, node->input,
-                      (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH, .keys = node->order},
-                      &arms[0]);
+    int rc = plan_arm(planner, node, node->input, &node->order, false, &arms[0]);
     if (rc == 0)
-        rc = plan_arm(
-            planner, node, node->others[0],
-            (struct gm_exchange_plan){.kind = GM_EXCHANGE_HASH, .keys = node->right_keys},
-            &arms[1]);
+        rc = plan_arm(planner, node, node->others[0], &node->right_keys, false, &arms[1]);
     if (rc == 0)
         rc = check_kinds(planner, node, arms);
     if (rc == 0)
         rc = cogroup_schema(planner, node, arms, &schema);
     if (rc < 0)
         return rc;
-    const bool tagged = needs_tags(node, arms);
-    for (uint32_t i = 0; i < 2; i++)
-        planner->plan.exchanges[arms[i].exchange].tagged = tagged;
-    begin_meeting(planner, arms, 2, larger(arms[0].partition_count, arms[1].partition_count));
+    const bool tagged = needs_tags(arms);
+    meet_by_hash(planner, node, arms, tagged);
     planner->schema = schema;
     struct gm_step *step = add_step(planner, GM_STEP_COGROUP, node);
-    step->order = node->order;
-    step->right_keys = node->right_keys;
+    step->order = arms[0].keys;
+    step->right_keys = arms[1].keys;
     step->tagged = tagged;
     return 0;
 }
@@ -308,8 +349,8 @@ static int plan_arms(struct planner *planner, const struct gleam_dataset *node, 
 {
     int rc = 0;
     for (uint32_t i = 0; i <= node->other_count && rc == 0; i++) {
-        rc = plan_arm(planner, node, i == 0 ? node->input : node->others[i - 1],
-                      (struct gm_exchange_plan){.kind = GM_EXCHANGE_MERGE}, &arms[i]);
+        rc = plan_arm(planner, node, i == 0 ? node->input : node->others[i - 1], NULL, false,
+                      &arms[i]);
         if (rc == 0 && i == 0)
             *schema = arms[0].schema;
         else if (rc == 0)
@@ -335,6 +376,9 @@ static int plan_union(struct planner *planner, struct gleam_dataset *node)
         source->schema = schema;
         snprintf(source->name, sizeof source->name, "%s", node->name);
         planner->schema = schema;
+        planner->size = arms[0].size;
+        for (uint32_t i = 1; i <= node->other_count; i++)
+            planner->size = gm_size_sum(planner->size, arms[i].size, true);
     }
     free(arms);
     return rc;

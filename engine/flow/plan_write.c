@@ -117,6 +117,41 @@ int gm_plan_write(const struct gleam_dataset *node, const struct gm_schema *sche
     return 0;
 }
 
+void gm_plan_place(struct gm_plan *plan, struct gm_chain_plan *chain,
+                   const struct gm_output *output, struct gm_exchange_plan *exchange)
+{
+    if (!exchange->ordered || output->kind != GM_OUTPUT_PATH || chain->step_count != 2 ||
+        chain->steps[0].kind != GM_STEP_SORT)
+        return;
+    const struct gm_step *printer = &chain->steps[1];
+    if (printer->kind != GM_STEP_FORMAT &&
+        (printer->kind != GM_STEP_WRITE || printer->write->compression != GM_COMPRESSION_NONE))
+        return;
+    chain->steps = realloc(chain->steps, 3 * sizeof *chain->steps);
+    GM_CHECK(chain->steps != NULL);
+    printer = &chain->steps[1];
+    struct gm_step measure = {.kind = GM_STEP_MEASURE, .schema = chain->source.schema};
+    snprintf(measure.name, sizeof measure.name, "%s", printer->name);
+    snprintf(measure.where, sizeof measure.where, "%s", printer->where);
+    if (printer->format != NULL) {
+        measure.format = strdup(printer->format);
+        GM_CHECK(measure.format != NULL);
+    } else {
+        measure.write = malloc(sizeof *measure.write);
+        GM_CHECK(measure.write != NULL);
+        *measure.write = *printer->write;
+    }
+    memmove(chain->steps + 1, chain->steps, 2 * sizeof *chain->steps);
+    chain->steps[0] = measure;
+    chain->step_count = 3;
+    exchange->placed = calloc(1, sizeof *exchange->placed);
+    GM_CHECK(exchange->placed != NULL);
+    snprintf(exchange->placed->target, sizeof exchange->placed->target, "%s", output->path);
+    exchange->placed->begin_bytes = output->empty_first ? output->empty_bytes : 0;
+    exchange->placed->words_begin = gm_plan_word_count(plan);
+    exchange->placed->range_count = chain->source.partition_count;
+}
+
 void gm_plan_parts_schema(struct gm_schema *ret_schema)
 {
     *ret_schema = (struct gm_schema){0};
@@ -150,7 +185,13 @@ void gm_plan_write_write(struct gm_writer *writer, const struct gm_write_plan *w
     gm_writer_blob(writer, write->null_text, write->null_bytes);
 }
 
-struct gm_write_plan *gm_plan_write_read(struct gm_cursor *cursor, const struct gm_schema *schema)
+bool gm_plan_write_makes(const struct gm_write_plan *write, const struct gm_schema *schema)
+{
+    return schema->field_count == 1u + write->counts && schema->fields[0].kind == GLEAM_BYTES &&
+           (!write->counts || schema->fields[1].kind == GLEAM_I64);
+}
+
+struct gm_write_plan *gm_plan_write_read(struct gm_cursor *cursor)
 {
     struct gm_write_plan *write = calloc(1, sizeof *write);
     GM_CHECK(write != NULL);
@@ -165,9 +206,7 @@ struct gm_write_plan *gm_plan_write_read(struct gm_cursor *cursor, const struct 
         gm_cursor_blob(cursor, GM_WRITE_NULL_BYTES_MAX, &write->null_bytes);
     if (null_text != NULL)
         memcpy(write->null_text, null_text, write->null_bytes);
-    if (write->format >= GM_WRITE_FORMATS || write->compression >= GM_COMPRESSIONS ||
-        schema->field_count != 1u + write->counts || schema->fields[0].kind != GLEAM_BYTES ||
-        (write->counts && schema->fields[1].kind != GLEAM_I64))
+    if (write->format >= GM_WRITE_FORMATS || write->compression >= GM_COMPRESSIONS)
         gm_cursor_fail(cursor);
     if (!cursor->failed)
         return write;
@@ -197,5 +236,36 @@ struct gm_parts_plan *gm_plan_parts_read(struct gm_cursor *cursor)
     if (!cursor->failed)
         return parts;
     free(parts);
+    return NULL;
+}
+
+void gm_plan_placed_write(struct gm_writer *writer, const struct gm_placed_plan *placed)
+{
+    gm_writer_bool(writer, placed != NULL);
+    if (placed == NULL)
+        return;
+    gm_writer_string(writer, placed->target);
+    gm_writer_string(writer, placed->path);
+    gm_writer_u64(writer, placed->begin_bytes);
+    gm_writer_u32(writer, placed->words_begin);
+    gm_writer_u32(writer, placed->range_count);
+}
+
+struct gm_placed_plan *gm_plan_placed_read(struct gm_cursor *cursor)
+{
+    if (!gm_cursor_bool(cursor))
+        return NULL;
+    struct gm_placed_plan *placed = calloc(1, sizeof *placed);
+    GM_CHECK(placed != NULL);
+    gm_cursor_string(cursor, placed->target, sizeof placed->target);
+    gm_cursor_string(cursor, placed->path, sizeof placed->path);
+    placed->begin_bytes = gm_cursor_u64(cursor);
+    placed->words_begin = gm_cursor_u32(cursor);
+    placed->range_count = gm_cursor_u32(cursor);
+    if (placed->range_count > GM_EXECUTORS_MAX)
+        gm_cursor_fail(cursor);
+    if (!cursor->failed)
+        return placed;
+    free(placed);
     return NULL;
 }

@@ -24,10 +24,21 @@ void gm_plan_parts_schema(struct gm_schema *ret_schema);
 /* For plan.c: what the step writes. */
 void gm_plan_write_print(const struct gm_write_plan *write, FILE *file);
 
-/* For plan_codec.c.  Reading returns NULL when the cursor has failed; parts may be NULL. */
+/* Where the output's rows come in ranges out of a sort that is the chain's only step before the
+ * last one, which prints them: executors write them into the file, and the chain begins with a step
+ * that measures them.  Otherwise nothing changes. */
+void gm_plan_place(struct gm_plan *plan, struct gm_chain_plan *chain,
+                   const struct gm_output *output, struct gm_exchange_plan *exchange);
+
+/* For plan_codec.c.  Reading returns NULL when the cursor has failed; parts and placed
+ * may be NULL. */
 void gm_plan_write_write(struct gm_writer *writer, const struct gm_write_plan *write);
-struct gm_write_plan *gm_plan_write_read(struct gm_cursor *cursor, const struct gm_schema *schema);
+struct gm_write_plan *gm_plan_write_read(struct gm_cursor *cursor);
+/* Whether this is the schema of what a step that writes so makes. */
+bool gm_plan_write_makes(const struct gm_write_plan *write, const struct gm_schema *schema);
 void gm_plan_parts_write(struct gm_writer *writer, const struct gm_parts_plan *parts);
 struct gm_parts_plan *gm_plan_parts_read(struct gm_cursor *cursor);
+void gm_plan_placed_write(struct gm_writer *writer, const struct gm_placed_plan *placed);
+struct gm_placed_plan *gm_plan_placed_read(struct gm_cursor *cursor);
 
 #endif

@@ -1,7 +1,6 @@
 /* planner.c - walks each output's datasets from the source on, and grows the chains. */
 #include "engine/flow/planner.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "engine/flow/plan_csv.h"
 #include "engine/flow/plan_write.h"
 #include "engine/flow/planner_internal.h"
+#include "engine/flow/push.h"
 #include "engine/flow/splits.h"
 #include "engine/sink/format.h"
 #include "engine/udf/library.h"
@@ -81,6 +81,10 @@ void gm_planner_begin_chain(struct planner *planner, const uint32_t *exchanges, 
     planner->schema = source->schema;
     planner->partition_count = source->partition_count;
     planner->ranges = count == 1 && plan->exchanges[exchanges[0]].kind == GM_EXCHANGE_RANGE;
+    if (count == 1)
+        gm_planner_place(planner, &plan->exchanges[exchanges[0]]);
+    else
+        gm_planner_place_nowhere(planner);
 }
 
 int gm_planner_cut(struct planner *planner, const struct gleam_dataset *node,
@@ -91,101 +95,6 @@ int gm_planner_cut(struct planner *planner, const struct gleam_dataset *node,
         return rc;
     const uint32_t index = planner->chain->exchange;
     gm_planner_begin_chain(planner, &index, 1);
-    return 0;
-}
-
-int gm_planner_check_order(struct planner *planner, const struct gleam_dataset *node,
-                           const struct gleam_order *order)
-{
-    if (order->count == 0 || order->count > GLEAM_ORDER_COLUMNS_MAX)
-        return refuse(planner, node, "it needs between 1 and 64 columns");
-    for (uint32_t i = 0; i < order->count; i++) {
-        const uint32_t column = order->columns[i].column;
-        if (column == 0 || column > planner->schema.field_count) {
-            char text[384], columns[256];
-            gm_schema_format(&planner->schema, columns, sizeof columns);
-            snprintf(text, sizeof text, "there is no column %u in %s (columns count from 1)",
-                     column, columns);
-            return refuse(planner, node, text);
-        }
-    }
-    return 0;
-}
-
-/* "word bytes, n i64". */
-int gm_planner_parse_columns(struct planner *planner, const struct gleam_dataset *node,
-                             struct gm_schema *ret_schema)
-{
-    struct gm_schema schema = {0};
-    const char *cursor = node->columns;
-    for (;;) {
-        char name[GM_FIELD_NAME_BYTES_MAX] = "", kind[16] = "", rest = '\0';
-        int used = 0;
-        const int found = sscanf(cursor, " %31[A-Za-z0-9_] %15[a-z0-9?] %n", name, kind, &used);
-        const size_t length = strlen(kind);
-        const bool nullable = length > 0 && kind[length - 1] == '?';
-        if (nullable)
-            kind[length - 1] = '\0';
-        if (found < 2 || used == 0 || gm_kind_parse(kind) < 0)
-            return refuse(planner, node,
-                          "columns are declared as \"NAME TYPE, NAME TYPE\", with the types i64, "
-                          "f64, bool, bytes and any, and a '?' behind one where null may stand");
-        if (gm_schema_add(&schema, name, (enum gleam_kind)gm_kind_parse(kind),
-                          nullable && gm_kind_parse(kind) != GLEAM_ANY) < 0)
-            return refuse(planner, node, "more than 64 columns are declared");
-        rest = cursor[used];
-        cursor += used + 1;
-        if (rest == '\0')
-            break;
-        if (rest != ',')
-            return refuse(planner, node, "a comma is missing between two declared columns");
-    }
-    *ret_schema = schema;
-    return 0;
-}
-
-/* Other names for the columns that a chain begins with.  Inputs of a union keep their own: what
- * arrives may have other kinds than the whole. */
-static void rename_source(struct planner *planner, const struct gm_schema *schema)
-{
-    struct gm_source *source = &planner->chain->source;
-    source->schema = *schema;
-    if (source->input_count == 1)
-        source->inputs[0].schema = *schema;
-}
-
-static int plan_as(struct planner *planner, const struct gleam_dataset *node)
-{
-    struct gm_schema schema;
-    int rc = gm_planner_parse_columns(planner, node, &schema);
-    if (rc < 0)
-        return rc;
-    if (schema.field_count != planner->schema.field_count)
-        return refuse(planner, node, "it declares another number of columns than the rows have");
-    bool same = true;
-    for (uint32_t i = 0; i < schema.field_count; i++) {
-        const uint8_t from = planner->schema.fields[i].kind;
-        const uint8_t to = schema.fields[i].kind;
-        schema.fields[i].nullable =
-            to != GLEAM_ANY && (schema.fields[i].nullable || planner->schema.fields[i].nullable);
-        same = same && from == to &&
-               schema.fields[i].nullable == planner->schema.fields[i].nullable;
-        if (from != to && from != GLEAM_ANY && to != GLEAM_ANY &&
-            !(from == GLEAM_I64 && to == GLEAM_F64)) {
-            char text[160];
-            snprintf(text, sizeof text,
-                     "column %u is %s and cannot become %s here; convert it in a mapper", i + 1,
-                     gm_kind_name(from), gm_kind_name(to));
-            return refuse(planner, node, text);
-        }
-    }
-    planner->schema = schema;
-    if (!same)
-        add_step(planner, GM_STEP_CAST, node);
-    else if (planner->chain->step_count > 0)
-        planner->chain->steps[planner->chain->step_count - 1].schema = schema;
-    else
-        rename_source(planner, &schema);
     return 0;
 }
 
@@ -278,6 +187,8 @@ static int plan_map(struct planner *planner, const struct gleam_dataset *node,
                     const struct gleam_dataset *next, bool *used_as)
 {
     const struct gleam_function *function = &node->function;
+    if (function->kind != GM_FUNCTION_KERNEL || strcmp(function->name, "append_one") != 0)
+        gm_planner_place_nowhere(planner);
     if (function->kind == GM_FUNCTION_LUA)
         return gm_planner_lua_map(planner, node, next, used_as);
     if (function->kind == GM_FUNCTION_MAPPER || function->kind == GM_FUNCTION_LIBRARY) {
@@ -438,13 +349,13 @@ static int plan_reduce(struct planner *planner, const struct gleam_dataset *node
 
     planner->schema = schema;
     if (node->local) {
-        struct gm_step *local = add_step(planner, GM_STEP_REDUCE, node);
-        local->order = node->order;
-        local->reduce = kind;
-        copy_function(local, node);
+        gm_planner_fold_here(planner, node, &node->order, kind);
         return 0;
     }
-    return gm_planner_fold(planner, node, &node->order, kind);
+    rc = gm_planner_fold(planner, node, &node->order, kind);
+    if (rc == 0 && node->always)
+        gm_planner_default(planner, node, kind != GM_REDUCE_COUNT);
+    return rc;
 }
 
 static int plan_write(struct planner *planner, const struct gleam_dataset *node)
@@ -465,9 +376,12 @@ static int plan_write(struct planner *planner, const struct gleam_dataset *node)
     add_step(planner, GM_STEP_WRITE, node)->write = write;
     if (exchange.parts != NULL)
         gm_plan_parts_schema(&planner->schema);
+    gm_plan_place(&planner->plan, planner->chain, &planner->flow->outputs[node->output], &exchange);
     const int cut_rc = cut(planner, node, exchange);
-    if (cut_rc < 0)
+    if (cut_rc < 0) {
         free(exchange.parts);
+        free(exchange.placed);
+    }
     return cut_rc;
 }
 
@@ -477,6 +391,10 @@ static int plan_output(struct planner *planner, const struct gleam_dataset *node
         return plan_write(planner, node);
     if (node->kind == GM_NODE_WRITE_TO)
         return gm_planner_write_to(planner, node);
+    struct gm_exchange_plan exchange = {.kind = GM_EXCHANGE_OUTPUT,
+                                        .partition_count = 1,
+                                        .output = node->output,
+                                        .ordered = planner->ranges};
     if (node->kind == GM_NODE_FORMAT) {
         struct gm_format format;
         struct gm_error error = {0};
@@ -491,22 +409,17 @@ static int plan_output(struct planner *planner, const struct gleam_dataset *node
         gm_schema_add(&planner->schema, "text", GLEAM_BYTES, false);
         if (printed) {
             chain->steps[chain->step_count - 1].schema = planner->schema;
-            return cut(planner, node,
-                       (struct gm_exchange_plan){.kind = GM_EXCHANGE_OUTPUT,
-                                                 .partition_count = 1,
-                                                 .output = node->output,
-                                                 .ordered = planner->ranges});
+            return cut(planner, node, exchange);
         }
         struct gm_step *step = add_step(planner, GM_STEP_FORMAT, node);
         step->format = strdup(node->columns);
         GM_CHECK(step->format != NULL);
+        gm_plan_place(&planner->plan, chain, &planner->flow->outputs[node->output], &exchange);
     }
-    return cut(planner, node,
-               (struct gm_exchange_plan){
-                   .kind = GM_EXCHANGE_OUTPUT,
-                   .partition_count = 1,
-                   .output = node->output,
-                   .ordered = planner->ranges});
+    const int rc = cut(planner, node, exchange);
+    if (rc < 0)
+        free(exchange.placed);
+    return rc;
 }
 
 /* True when a step before the first exchange treats each partition on its own, so that the number
@@ -515,7 +428,7 @@ static bool shows_partitions(struct gleam_dataset *const *path, uint32_t count)
 {
     for (uint32_t i = 1; i < count; i++) {
         const enum gm_node_kind kind = path[i]->kind;
-        if (path[i]->local || kind == GM_NODE_WRITE)
+        if (path[i]->local || kind == GM_NODE_WRITE || kind == GM_NODE_SAMPLE)
             return true;
         if (kind == GM_NODE_PIPE && path[i]->pipe_mode != GM_PIPE_ARGS)
             return true;
@@ -589,8 +502,12 @@ static int plan_csv(struct planner *planner, const struct gleam_dataset *node,
     if (rc < 0)
         return rc;
     request.sample = list.sample;
+    gm_planner_size_source(planner, node);
+    struct gleam_dataset sized = *node;
+    sized.partition_count = gm_planner_partitions(planner, node, node->partition_count);
+    request.node = &sized;
     planner->partition_count =
-        node->partition_count > 0 ? node->partition_count : planner->executor_count;
+        sized.partition_count > 0 ? sized.partition_count : planner->executor_count;
     return gm_plan_csv(&request, &planner->chain->source, &planner->plan.input_bytes,
                        planner->error);
 }
@@ -612,12 +529,13 @@ static int plan_text(struct planner *planner, struct gleam_dataset *node, bool f
     } else {
         gm_schema_add(&source->schema, "line", GLEAM_BYTES, false);
     }
-    uint32_t partition_count = node->partition_count;
+    gm_planner_size_source(planner, node);
+    const uint32_t wanted = gm_planner_partitions(planner, node, node->partition_count);
+    uint32_t partition_count = wanted;
     if (partition_count == 0)
         partition_count = fine ? gm_splits_count(source, planner->executor_count)
                                : planner->executor_count;
-    planner->partition_count =
-        node->partition_count > 0 ? node->partition_count : planner->executor_count;
+    planner->partition_count = wanted > 0 ? wanted : planner->executor_count;
     planner->plan.input_bytes += gm_splits_make(source, partition_count);
     return 0;
 }
@@ -627,6 +545,7 @@ static int plan_source(struct planner *planner, struct gleam_dataset *node,
                        const struct gleam_dataset *as, bool fine)
 {
     planner->ranges = false;
+    gm_planner_place_nowhere(planner);
     struct gm_source *source = &add_chain(planner)->source;
     snprintf(source->name, sizeof source->name, "%s", node->name);
     if (gm_planner_check_listener(planner, node) < 0)
@@ -660,9 +579,12 @@ static int plan_source(struct planner *planner, struct gleam_dataset *node,
         source->from = node->from;
         source->to = node->to;
         gm_schema_add(&source->schema, "n", GLEAM_I64, false);
-        source->partition_count = planner->executor_count;
-        planner->partition_count = planner->executor_count;
+        source->partition_count =
+            node->partition_count > 0 ? node->partition_count : planner->executor_count;
+        planner->partition_count = source->partition_count;
     }
+    if (!gm_source_has_files(source))
+        gm_planner_size_source(planner, node);
     planner->schema = source->schema;
     return 0;
 }
@@ -678,7 +600,7 @@ static int plan_step(struct planner *planner, const struct gleam_dataset *node,
 {
     switch (node->kind) {
     case GM_NODE_AS:
-        return plan_as(planner, node);
+        return gm_planner_as(planner, node);
     case GM_NODE_MAP:
         return plan_map(planner, node, next, used_next);
     case GM_NODE_FILTER:
@@ -687,6 +609,7 @@ static int plan_step(struct planner *planner, const struct gleam_dataset *node,
     case GM_NODE_GROUP:
     case GM_NODE_AVG:
     case GM_NODE_COUNT_DISTINCT:
+    case GM_NODE_COUNT_VALUES:
         return gm_planner_group_step(planner, node);
     case GM_NODE_REDUCE:
     case GM_NODE_REDUCE_BY:
@@ -736,6 +659,8 @@ int gm_planner_path(struct planner *planner, struct gleam_dataset *end)
     int rc = path[0]->other_count > 0
                  ? gm_planner_meeting(planner, path[0])
                  : plan_source(planner, path[0], as, !shows_partitions(path, count));
+    if (rc == 0)
+        gm_planner_size_hinted(planner, gm_planner_reads_declared(path[0], as) ? as : path[0]);
     /* CSV's declaration is part of reading it. */
     for (uint32_t i = gm_planner_reads_declared(path[0], as) ? 2 : 1;
          i < count && rc == 0; i++) {
@@ -748,11 +673,20 @@ int gm_planner_path(struct planner *planner, struct gleam_dataset *end)
         if (rc < 0)
             break;
         if (path[i]->kind == GM_NODE_PIPE) {
+            gm_planner_size_after(planner, path[i]);
             rc = plan_pipe(planner, path, count, &i);
+            gm_planner_place_nowhere(planner);
+            gm_planner_size_hinted(planner, path[i]);
             continue;
         }
-        rc = plan_step(planner, path[i], i + 1 < count ? path[i + 1] : NULL, &used_next);
+        struct gleam_dataset resolved = *path[i]; /* by the columns that there are here */
+        rc = gm_planner_resolve(planner, &resolved, &resolved.order);
+        if (rc == 0)
+            rc = plan_step(planner, &resolved, i + 1 < count ? path[i + 1] : NULL, &used_next);
+        gm_planner_size_after(planner, path[i]);
         i += used_next;
+        if (used_next)
+            gm_planner_size_hinted(planner, path[i]);
     }
     return rc;
 }
@@ -782,6 +716,7 @@ int gm_planner_make(struct gleam_flow *flow, uint32_t executor_count, gm_list_fi
             return rc;
         }
     }
+    gm_plan_push(&planner.plan);
     gm_plan_prune(&planner.plan);
     *ret_plan = planner.plan;
     return 0;

@@ -13,6 +13,25 @@
 #include "engine/flow/prune.h"
 #include "engine/row/row.h"
 
+/* How large a dataset will be, packed. */
+struct gm_size {
+    uint64_t bytes;
+    bool known;
+    bool bound; /* it will hardly have more than that */
+};
+
+/* Rows that are equal in these columns are in one partition, by the hash of them. */
+struct gm_placement {
+    struct gleam_order keys; /* count 0: nothing is known */
+    bool tagged;             /* by the hash of their tagged form */
+};
+
+enum gm_join_way {
+    GM_JOIN_SPREAD, /* both sides by the hash of their keys */
+    GM_JOIN_RIGHT_TO_ALL,
+    GM_JOIN_LEFT_TO_ALL,
+};
+
 struct planner {
     struct gleam_flow *flow;
     struct gm_error *error;
@@ -27,6 +46,8 @@ struct planner {
     /* The partitions at its end are the ranges of one that is sorted: taken one after the other,
      * they are that partition. */
     bool ranges;
+    struct gm_size size;         /* of the dataset at its end */
+    struct gm_placement placed; /* likewise */
     bool listened[GM_STEPS_MAX]; /* datasets that were planned as sources, by index */
     struct gleam_dataset *const *path; /* of the output that is planned, from its source on */
     uint32_t path_count;
@@ -64,6 +85,13 @@ int gm_planner_meeting(struct planner *planner, struct gleam_dataset *node);
 int gm_planner_fold(struct planner *planner, const struct gleam_dataset *node,
                     const struct gleam_order *from, enum gm_reduce_kind kind);
 
+/* The same without an exchange: of each partition by itself. */
+void gm_planner_fold_here(struct planner *planner, const struct gleam_dataset *node,
+                          const struct gleam_order *keys, enum gm_reduce_kind kind);
+
+/* A fold of all rows makes a row also of none; `nulls`: of nulls, else of zeros. */
+void gm_planner_default(struct planner *planner, const struct gleam_dataset *node, bool nulls);
+
 /* plan_group.c: distinct, group, and what counts or averages by keys. */
 int gm_planner_group_step(struct planner *planner, const struct gleam_dataset *node);
 
@@ -89,6 +117,13 @@ void gm_planner_select(struct planner *planner, const struct gleam_dataset *node
 /* Plans everything up to a dataset, which is then the end of the growing chain.  One that several
  * steps read is planned, and computed, once for each of them. */
 int gm_planner_path(struct planner *planner, struct gleam_dataset *end);
+
+/* plan_columns.c: puts numbers where an order names columns of the planner's schema. */
+int gm_planner_resolve(struct planner *planner, const struct gleam_dataset *node,
+                       struct gleam_order *order);
+
+/* plan_columns.c: other names, and kinds for `any` columns. */
+int gm_planner_as(struct planner *planner, const struct gleam_dataset *node);
 
 /* Refuses an order without columns, and columns that the rows do not have. */
 int gm_planner_check_order(struct planner *planner, const struct gleam_dataset *node,
@@ -116,6 +151,31 @@ bool gm_planner_reads_declared(const struct gleam_dataset *node, const struct gl
 int gm_planner_check_listener(struct planner *planner, const struct gleam_dataset *node);
 /* plan_once.c: the output that is a command. */
 int gm_planner_write_to(struct planner *planner, const struct gleam_dataset *node);
+
+/* plan_size.c: the size of a source, and what becomes of a size behind a step. */
+void gm_planner_size_source(struct planner *planner, const struct gleam_dataset *node);
+void gm_planner_size_after(struct planner *planner, const struct gleam_dataset *node);
+/* What the person says of a dataset's size counts. */
+void gm_planner_size_hinted(struct planner *planner, const struct gleam_dataset *node);
+struct gm_size gm_size_sum(struct gm_size a, struct gm_size b, bool bound);
+/* How many partitions a dataset is to have: by their size, if a hint says one, else `count`. */
+uint32_t gm_planner_partitions(const struct planner *planner, const struct gleam_dataset *node,
+                               uint32_t count);
+/* How rows of two sides meet, and why, in words for the plan. */
+enum gm_join_way gm_planner_join_way(const struct planner *planner, enum gleam_join_kind kind,
+                                     struct gm_size left, struct gm_size right);
+void gm_planner_join_note(enum gm_join_way way, struct gm_size left, struct gm_size right,
+                          char *note, size_t note_bytes);
+
+/* plan_place.c: what an exchange, or a step that leaves these columns, does to the placement. */
+void gm_planner_place(struct planner *planner, const struct gm_exchange_plan *exchange);
+void gm_planner_place_nowhere(struct planner *planner);
+void gm_planner_place_select(struct planner *planner, const struct gleam_order *columns);
+/* Whether rows that are equal in these columns are in one partition already. */
+bool gm_planner_is_placed(const struct planner *planner, const struct gleam_order *keys);
+/* Whether they are where an exchange by the hash of these columns would put them. */
+bool gm_placement_is_hash(const struct gm_placement *placed, const struct gm_schema *schema,
+                          const struct gleam_order *keys, bool tagged);
 
 /* plan_lua.c: a map, flat map or for each by a Lua function; *used_next: the declaration behind it
  * is part of it. */

@@ -1,9 +1,11 @@
-/* prune.h - columns that nobody reads are left out of a plan's files of rows.
+/* prune.h - columns that nobody needs are not carried along: a file's are not read, others are
+ * left in front of the next exchange, so that a join's sides have no more than what is asked of it
+ * later.
  *
- * Where a chain begins with CSV or JSON lines, and a select comes before any step that needs whole
- * rows, the source reads what the select and the steps in front of it name, and no more.  So a
- * value that is never looked at cannot fail the job.  Where bad rows are to be skipped a column
- * whose values can be bad is read all the same, because it decides about the row.
+ * Mappers, formats, folds and what compares whole rows (a top) need all columns of their rows; a
+ * select says which ones it needs, a count no values at all.  A value of a file that is never
+ * looked at cannot fail the job.  Where bad rows are to be skipped a column whose values can be bad
+ * is read all the same, because it decides about the row.
  *
  * Threads: any; pure.
  */

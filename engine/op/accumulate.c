@@ -102,7 +102,7 @@ void gm_accumulator_fini(struct gm_accumulator *accumulator)
     gm_arena_fini(&accumulator->scratch);
 }
 
-static int overflow(const struct gm_accumulator *accumulator)
+int gm_accumulator_overflow(const struct gm_accumulator *accumulator)
 {
     return gm_error_set(accumulator->error, GM_EJOB_FLOW,
                         "%s: step '%s': a sum left the range of i64: use f64 and sum_float64",
@@ -125,7 +125,7 @@ static int sum_i64(const struct gm_accumulator *accumulator, struct gm_slot **sl
                 __builtin_add_overflow((int64_t)slots[i]->values[value], vector->i64[first + i],
                                        (int64_t *)&slots[i]->values[value]);
     }
-    return overflowed ? overflow(accumulator) : 0;
+    return overflowed ? gm_accumulator_overflow(accumulator) : 0;
 }
 
 static double read_f64(const uint64_t *bits)
@@ -242,7 +242,7 @@ static int fold_general(struct gm_accumulator *accumulator, struct gm_table *tab
     switch (accumulator->folds[value]) {
     case GM_REDUCE_SUM_I64:
         if (__builtin_add_overflow(total.i64, next->i64, &total.i64))
-            return overflow(accumulator);
+            return gm_accumulator_overflow(accumulator);
         return slot_store(table, slot, value, kind, &total);
     case GM_REDUCE_SUM_F64:
         total.f64 += next->f64;

@@ -45,6 +45,9 @@ int gm_accumulator_fold(struct gm_accumulator *accumulator, struct gm_table *tab
                         struct gm_slot **slots, uint64_t new_slots, const struct gm_batch *batch,
                         uint32_t first, uint32_t count);
 
+/* Sets the error of a sum beyond i64 and returns it. */
+int gm_accumulator_overflow(const struct gm_accumulator *accumulator);
+
 /* Accumulator `value` of a slot into row `row` of a vector of its kind. */
 void gm_accumulator_store(const struct gm_accumulator *accumulator, const struct gm_slot *slot,
                           uint32_t value, struct gm_vector *vector, uint32_t row);

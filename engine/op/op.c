@@ -19,10 +19,12 @@ const struct gm_op_ops *gm_op_find(enum gm_step_kind kind)
         [GM_STEP_GROUP] = &gm_op_group,       [GM_STEP_COGROUP] = &gm_op_group,
         [GM_STEP_PIPE] = &gm_op_pipe,
         [GM_STEP_PIPE_ARGS] = &gm_op_pipe_args,
-        [GM_STEP_WRITE] = &gm_op_write,
+        [GM_STEP_WRITE] = &gm_op_write,       [GM_STEP_MEASURE] = &gm_op_measure,
         [GM_STEP_WHERE] = &gm_op_where,       [GM_STEP_MARKS] = &gm_op_marks,
         [GM_STEP_MEAN_PARTS] = &gm_op_mean_parts,
         [GM_STEP_MEAN] = &gm_op_mean,
+        [GM_STEP_SAMPLE] = &gm_op_sample,     [GM_STEP_SAMPLE_KEYS] = &gm_op_sample_keys,
+        [GM_STEP_DEFAULT] = &gm_op_default,
     };
     GM_CHECK((unsigned)kind < GM_STEP_KINDS);
     return table[kind];

@@ -92,6 +92,10 @@ struct gm_op {
     struct gm_processes *processes;       /* borrowed; NULL where no step runs commands */
     uint64_t hidden_rows; /* of the `out` just filled: rows beyond one per value, where a value
                            * holds several; the chain takes and clears it */
+    /* Tells who takes the chain's rows how many bytes of text a partition will be, before the first
+     * of them is made.  NULL: nobody asks. */
+    void (*measured)(void *sink, uint32_t partition, uint64_t bytes);
+    void *sink;
     void *self;                           /* made by open */
 };
 
@@ -126,9 +130,13 @@ extern const struct gm_op_ops gm_op_group;
 extern const struct gm_op_ops gm_op_pipe;
 extern const struct gm_op_ops gm_op_pipe_args;
 extern const struct gm_op_ops gm_op_write;
+extern const struct gm_op_ops gm_op_measure;
 extern const struct gm_op_ops gm_op_where;
 extern const struct gm_op_ops gm_op_marks;
 extern const struct gm_op_ops gm_op_mean_parts;
 extern const struct gm_op_ops gm_op_mean;
+extern const struct gm_op_ops gm_op_sample;
+extern const struct gm_op_ops gm_op_sample_keys;
+extern const struct gm_op_ops gm_op_default;
 
 #endif

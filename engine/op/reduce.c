@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
-#include "engine/op/accumulate.h"
+#include "engine/op/groups.h"
 #include "engine/op/op.h"
 #include "engine/op/run_set.h"
 #include "engine/row/codec.h"
@@ -30,11 +30,8 @@
 /* Groups of merged rows before they are handed on. */
 #define MERGED_GROUPS 4096
 
-_Static_assert(GM_TABLE_VALUES_MAX == GM_REDUCE_VALUES_MAX, "a slot is moved through a buffer");
-
 struct reduce {
-    struct gm_key_reader keys;
-    struct gm_accumulator accumulator;
+    struct gm_grouping grouping;
     struct gm_batch rows; /* arrays for what is handed on */
     /* spilling */
     struct gleam_order no_columns; /* runs are sorted by hash, which stands for the position */
@@ -59,13 +56,23 @@ struct reduce_state {
     bool merge_opened; /* the last one */
     bool merge_ended;
     uint64_t last_hash; /* of the last merged row */
-    struct gm_table table;
-    uint64_t position;  /* of the hand-on, in slots */
+    struct gm_groups groups;
+    uint64_t position;  /* of the hand-on */
     bool handing_on;
     uint32_t next_row;  /* of the input batch */
     uint64_t rows_in;   /* since the last flush */
     uint64_t pass_left; /* rows to let pass */
 };
+
+static uint64_t group_count(const struct reduce *self, const struct reduce_state *state)
+{
+    return gm_groups_count(&state->groups, &self->grouping);
+}
+
+static uint64_t held_by(const struct reduce *self, const struct reduce_state *state)
+{
+    return gm_groups_bytes(&state->groups, &self->grouping);
+}
 
 /* True when what it hands on may come in again: the rows have the same columns, keys first. */
 static bool takes_its_own_rows(const struct gm_op *op)
@@ -89,10 +96,9 @@ static int reduce_open(struct gm_op *op)
     if (self == NULL)
         return GM_ETASK_MEMORY;
     op->self = self;
-    gm_key_reader_init(&self->keys, op->input_schema, &op->step->order, op->heap);
     gm_sort_order_init(&self->by_hash, &op->step->schema, &self->no_columns);
     self->may_spill = op->spill != NULL && takes_its_own_rows(op);
-    int rc = gm_accumulator_init(&self->accumulator, op);
+    int rc = gm_grouping_init(&self->grouping, op);
     if (rc < 0)
         return rc;
     return gm_batch_init(&self->rows, &op->step->schema, op->heap);
@@ -103,9 +109,7 @@ static void reduce_close(struct gm_op *op)
     struct reduce *self = op->self;
     if (self == NULL)
         return;
-    if (self->keys.scratch.heap != NULL)
-        gm_key_reader_fini(&self->keys);
-    gm_accumulator_fini(&self->accumulator);
+    gm_grouping_fini(&self->grouping);
     gm_batch_fini(&self->rows, op->heap);
     gm_batch_fini(&self->merged, op->heap);
     gm_scratch_free(&self->scratch, op->heap);
@@ -119,7 +123,7 @@ static int reduce_begin(struct gm_op *op, void **ret_state)
     struct reduce_state *state = gm_heap_zalloc(op->heap, sizeof *state);
     if (state == NULL)
         return GM_ETASK_MEMORY;
-    int rc = gm_table_init(&state->table, self->accumulator.value_count, op->heap);
+    int rc = gm_groups_init(&state->groups, &self->grouping);
     if (rc < 0) {
         gm_heap_free(op->heap, state, sizeof *state);
         return rc;
@@ -129,7 +133,7 @@ static int reduce_begin(struct gm_op *op, void **ret_state)
     if (self->states != NULL)
         self->states->previous = state;
     self->states = state;
-    self->held_bytes += gm_table_bytes(&state->table);
+    self->held_bytes += held_by(self, state);
     *ret_state = state;
     return 0;
 }
@@ -146,9 +150,9 @@ static void reduce_end(struct gm_op *op, void *opaque)
         self->states = state->next;
     if (state->next != NULL)
         state->next->previous = state->previous;
-    self->held_bytes -= gm_table_bytes(&state->table);
+    self->held_bytes -= held_by(self, state);
     gm_run_set_fini(&state->set, op);
-    gm_table_fini(&state->table);
+    gm_groups_fini(&state->groups, &self->grouping);
     gm_heap_free(op->heap, state, sizeof *state);
 }
 
@@ -171,30 +175,26 @@ static int fold_batch(struct gm_op *op, struct reduce_state *state, const struct
                       uint64_t budget_bytes)
 {
     struct reduce *self = op->self;
-    struct gm_key keys[GM_KEY_BLOCK];
-    struct gm_slot *slots[GM_KEY_BLOCK];
+    struct gm_group_places places;
     while (state->next_row < in->row_count) {
+        const uint32_t count = gm_groups_chunk(&state->groups, &self->grouping,
+                                               in->row_count - state->next_row);
         /* Slots stay when the table is emptied: had they outgrown the budget, every block would
          * be a flush from then on. */
-        if (state->table.count > 0 &&
-            gm_table_bytes_with(&state->table, GM_KEY_BLOCK) > budget_bytes)
+        if (group_count(self, state) > 0 &&
+            gm_groups_bytes_with(&state->groups, &self->grouping, count) > budget_bytes)
             return GM_AGAIN;
-        const uint32_t left = in->row_count - state->next_row;
-        const uint32_t count = left < GM_KEY_BLOCK ? left : GM_KEY_BLOCK;
-        uint64_t new_slots;
-        int rc = gm_key_read(&self->keys, in, state->next_row, count, keys);
-        if (rc == 0)
-            rc = gm_table_block(&state->table, keys, count, slots, &new_slots);
+        int rc = gm_groups_find(&state->groups, &self->grouping, in, state->next_row, count,
+                                &places);
         /* Nothing of this block is in the table yet: who can make room goes on. */
         if (rc == GM_ETASK_MEMORY && budget_bytes < UINT64_MAX && largest(self) != NULL)
             return GM_AGAIN;
         if (rc == 0)
-            rc = gm_accumulator_fold(&self->accumulator, &state->table, slots, new_slots, in,
-                                     state->next_row, count);
+            rc = gm_groups_fold(&state->groups, &self->grouping, in, &places);
         if (rc < 0)
             return refuse_memory(op, rc);
-        state->next_row += count;
-        state->rows_in += count;
+        state->next_row += places.count;
+        state->rows_in += places.count;
     }
     return 0;
 }
@@ -207,31 +207,15 @@ static void lend(const struct gm_batch *rows, uint32_t row_count, struct gm_batc
     memcpy(out->columns, rows->columns, rows->column_count * sizeof rows->columns[0]);
 }
 
-/* Writes the next slots to the arrays of self->rows.  Returns how many; fewer than
+/* Writes the next groups to the arrays of self->rows.  Returns how many; fewer than
  * GM_BATCH_ROWS_MAX at the end. */
 static uint32_t next_groups(struct reduce *self, struct reduce_state *state)
 {
-    struct gm_batch *rows = &self->rows;
-    const uint32_t key_count = self->keys.column_count;
-    uint32_t count = 0;
-    for (uint32_t c = 0; c < rows->column_count; c++)
-        rows->columns[c].has_nulls = false;
-    while (count < GM_BATCH_ROWS_MAX) {
-        const struct gm_slot *slot = gm_table_next(&state->table, &state->position);
-        if (slot == NULL)
-            break;
-        uint32_t length;
-        const uint8_t *form = gm_slot_key(slot, &length);
-        gm_key_write(&self->keys, form, length, rows, count);
-        for (uint32_t v = 0; v < self->accumulator.value_count; v++)
-            gm_accumulator_store(&self->accumulator, slot, v, &rows->columns[key_count + v],
-                                 count);
-        self->hashes[count++] = gm_slot_hash(slot);
-    }
-    return count;
+    return gm_groups_next(&state->groups, &self->grouping, &state->position, &self->rows,
+                          self->hashes);
 }
 
-/* Fills `out` with the next slots.  Returns HAVE_MORE or, at the end, NEED_INPUT. */
+/* Fills `out` with the next groups.  Returns HAVE_MORE or, at the end, NEED_INPUT. */
 static int hand_on(struct gm_op *op, struct reduce_state *state, struct gm_batch *out)
 {
     struct reduce *self = op->self;
@@ -287,7 +271,7 @@ static int pack_groups(struct gm_op *op)
 static void begin_spilling(struct gm_op *op, struct reduce_state *state)
 {
     struct reduce *self = op->self;
-    gm_table_sort(&state->table);
+    gm_groups_sort(&state->groups, &self->grouping);
     state->position = 0;
     self->spilling = state;
     self->batch_count = self->batch_first = 0;
@@ -298,11 +282,11 @@ static void begin_spilling(struct gm_op *op, struct reduce_state *state)
 static int empty_table(struct gm_op *op, struct reduce_state *state)
 {
     struct reduce *self = op->self;
-    self->held_bytes -= gm_table_bytes(&state->table);
-    gm_table_fini(&state->table);
+    self->held_bytes -= held_by(self, state);
+    gm_groups_fini(&state->groups, &self->grouping);
     state->position = 0;
-    const int rc = gm_table_init(&state->table, self->accumulator.value_count, op->heap);
-    self->held_bytes += rc == 0 ? gm_table_bytes(&state->table) : 0;
+    const int rc = gm_groups_init(&state->groups, &self->grouping);
+    self->held_bytes += rc == 0 ? held_by(self, state) : 0;
     return rc;
 }
 
@@ -344,8 +328,8 @@ static struct reduce_state *largest(const struct reduce *self)
 {
     struct reduce_state *best = NULL;
     for (struct reduce_state *state = self->states; state != NULL; state = state->next)
-        if (state->table.count > 0 && !state->handing_on &&
-            (best == NULL || gm_table_bytes(&state->table) > gm_table_bytes(&best->table)))
+        if (group_count(self, state) > 0 && !state->handing_on &&
+            (best == NULL || held_by(self, state) > held_by(self, best)))
             best = state;
     return best;
 }
@@ -354,7 +338,7 @@ static bool should_spill(const struct gm_op *op, const struct reduce_state *cand
 {
     const struct reduce *self = op->self;
     return candidate != NULL &&
-           (gm_table_bytes(&candidate->table) >= op->spill_at_bytes / RUN_SHARE ||
+           (held_by(self, candidate) >= op->spill_at_bytes / RUN_SHARE ||
             self->held_bytes >= op->spill_at_bytes / HELD_SHARE);
 }
 
@@ -376,10 +360,10 @@ static int reduce_process(struct gm_op *op, void *opaque, const struct gm_batch 
                 continue;
             }
         }
-        const uint64_t before = gm_table_bytes(&state->table);
+        const uint64_t before = held_by(self, state);
         /* With a disk the table may say that there is no room, and keep what it has. */
         rc = fold_batch(op, state, in, self->may_spill ? UINT64_MAX - 1 : UINT64_MAX);
-        self->held_bytes += gm_table_bytes(&state->table) - before;
+        self->held_bytes += held_by(self, state) - before;
         if (rc == GM_AGAIN) {
             begin_spilling(op, largest(self));
             continue;
@@ -407,7 +391,7 @@ static int fold_merged(struct gm_op *op, struct reduce_state *state)
             break;
         const uint64_t hash = gm_sort_position(set->row);
         /* Rows of one key have one hash, and come one behind the other. */
-        full = state->table.count + count >= MERGED_GROUPS && hash != state->last_hash;
+        full = group_count(self, state) + count >= MERGED_GROUPS && hash != state->last_hash;
         if (count == 0)
             rc = reserve_scratch(op, set->row_bytes);
         if (rc < 0 || full || set->row_bytes > self->scratch.bytes - GM_BYTES_SLACK - used)
@@ -426,9 +410,9 @@ static int fold_merged(struct gm_op *op, struct reduce_state *state)
         return GM_ETASK_MEMORY;
     gm_codec_decode_rows(&self->by_hash.layout, rows, count, &self->merged);
     state->next_row = 0;
-    const uint64_t before = gm_table_bytes(&state->table);
+    const uint64_t before = held_by(self, state);
     const int folded = fold_batch(op, state, &self->merged, UINT64_MAX);
-    self->held_bytes += gm_table_bytes(&state->table) - before;
+    self->held_bytes += held_by(self, state) - before;
     if (folded < 0)
         return folded;
     return full || state->merge_ended ? 0 : GM_OP_HAVE_MORE;
@@ -442,7 +426,7 @@ static int open_merge(struct gm_op *op, struct reduce_state *state)
         int rc = spill(op);
         if (rc != 0 || state->merge_opened)
             return rc;
-        if (state->table.count > 0) {
+        if (group_count(self, state) > 0) {
             begin_spilling(op, state);
             continue;
         }
@@ -452,6 +436,8 @@ static int open_merge(struct gm_op *op, struct reduce_state *state)
             continue;
         }
         state->merge_opened = rc == 0;
+        if (rc == 0)
+            gm_groups_expect_sorted(&state->groups, &self->grouping);
         return rc;
     }
 }
@@ -476,9 +462,9 @@ static int finish_merged(struct gm_op *op, struct reduce_state *state, struct gm
     if (state->merge_ended)
         return GM_OP_NEED_INPUT;
     state->handing_on = false;
-    const uint64_t before = gm_table_bytes(&state->table);
-    gm_table_clear(&state->table);
-    self->held_bytes -= before - gm_table_bytes(&state->table);
+    const uint64_t before = held_by(self, state);
+    gm_groups_clear(&state->groups, &self->grouping);
+    self->held_bytes -= before - held_by(self, state);
     return GM_OP_HAVE_MORE;
 }
 
@@ -501,31 +487,31 @@ static int pass_on(struct gm_op *op, struct reduce_state *state, const struct gm
                    struct gm_batch *out)
 {
     struct reduce *self = op->self;
-    const uint32_t key_count = self->keys.column_count;
+    const uint32_t key_count = self->grouping.keys.column_count;
     GM_CHECK(state->next_row == 0);
     out->row_count = in->row_count;
-    out->column_count = key_count + self->accumulator.value_count;
+    out->column_count = key_count + self->grouping.accumulator.value_count;
     for (uint32_t c = 0; c < key_count; c++)
-        out->columns[c] = in->columns[self->keys.columns[c]];
-    if (self->accumulator.kind == GM_REDUCE_COUNT) {
+        out->columns[c] = in->columns[self->grouping.keys.columns[c]];
+    if (self->grouping.accumulator.kind == GM_REDUCE_COUNT) {
         struct gm_vector *ones = &self->rows.columns[key_count];
         ones->i64[0] = 1;
         out->columns[key_count] = *ones;
         out->columns[key_count].constant = true;
     } else {
-        for (uint32_t v = 0; v < self->accumulator.value_count; v++)
-            out->columns[key_count + v] = in->columns[self->accumulator.columns[v]];
+        for (uint32_t v = 0; v < self->grouping.accumulator.value_count; v++)
+            out->columns[key_count + v] = in->columns[self->grouping.accumulator.columns[v]];
     }
     state->pass_left -= state->pass_left < in->row_count ? state->pass_left : in->row_count;
     return GM_OP_NEED_INPUT;
 }
 
-static void end_flush(struct reduce_state *state)
+static void end_flush(const struct reduce *self, struct reduce_state *state)
 {
-    if (state->table.count >
+    if (group_count(self, state) >
         state->rows_in / COMBINE_KEEP_DENOMINATOR * COMBINE_KEEP_NUMERATOR)
-        state->pass_left = state->table.count * COMBINE_PASS_FACTOR;
-    gm_table_clear(&state->table);
+        state->pass_left = group_count(self, state) * COMBINE_PASS_FACTOR;
+    gm_groups_clear(&state->groups, &self->grouping);
     state->rows_in = 0;
     state->handing_on = false;
 }
@@ -539,7 +525,7 @@ static int combine_process(struct gm_op *op, void *opaque, const struct gm_batch
         /* The rows point into the table: it is emptied when they have been taken. */
         if (out->row_count > 0)
             return GM_OP_HAVE_MORE;
-        end_flush(state);
+        end_flush(op->self, state);
     }
     if (state->next_row == 0 && state->pass_left > 0)
         return pass_on(op, state, in, out);

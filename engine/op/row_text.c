@@ -37,7 +37,6 @@ int gm_op_refuse_lua(const struct gm_step *step, const struct gm_heap *heap,
                             "with --memory",
                             step->where, step->name, gm_lua_message(lua),
                             (unsigned long long)(heap->limit_bytes >> 20), row);
-    const char *message = gm_lua_message(lua);
-    return gm_error_set(error, rc, "%s: step '%s': %s; at the row %s%s", step->where, step->name,
-                        message, row, gm_lua_hint(message));
+    return gm_error_set(error, rc, "%s: step '%s': %s; at the row %s", step->where, step->name,
+                        gm_lua_message(lua), row);
 }

@@ -20,6 +20,10 @@
 #define SCRATCH_BYTES (256u << 10)
 /* Rows ahead that are fetched into the cache while rows are handed on. */
 #define PREFETCH_ROWS 12
+/* Lines of a row that are fetched before a batch is handed on: those of 1024 rows fit the L2
+ * cache. */
+#define LINES_MAX 4
+#define CACHE_LINE_BYTES 64 /* that a prefetch brings */
 /* Memory is made by runs of a 12th of what may be used, unless this step holds a third of it. */
 #define RUN_SHARE 12
 #define HELD_SHARE 3
@@ -33,6 +37,7 @@ struct state {
     uint64_t capacity;
     uint64_t arrivals;
     uint64_t handed_on;
+    uint32_t row_lines; /* cache lines that most rows touch */
     bool sorted;
     bool handing_on; /* its rows are looked at: they stay */
     struct gm_run_set set;
@@ -296,6 +301,15 @@ static void lend(struct gm_op *op, const uint8_t *const *rows, uint32_t count,
     memcpy(out->columns, self->batch.columns, out->column_count * sizeof out->columns[0]);
 }
 
+/* Of an average row, which begins anywhere in its first one; few, or the first ones would be gone
+ * from the cache again. */
+static uint32_t row_lines(const struct state *state)
+{
+    const uint64_t bytes = state->rows.held_bytes / (state->count > 0 ? state->count : 1);
+    const uint64_t lines = 1 + (bytes + CACHE_LINE_BYTES / 2) / CACHE_LINE_BYTES;
+    return lines < LINES_MAX ? (uint32_t)lines : LINES_MAX;
+}
+
 static int hand_on_rows(struct gm_op *op, struct state *state, struct gm_batch *out)
 {
     const uint8_t *rows[GM_BATCH_ROWS_MAX];
@@ -304,8 +318,8 @@ static int hand_on_rows(struct gm_op *op, struct state *state, struct gm_batch *
     const struct gm_sort_entry *entries = state->entries + state->handed_on;
     for (uint32_t i = 0; i < count; i++) {
         rows[i] = entries[i].row;
-        __builtin_prefetch(rows[i]);
-        __builtin_prefetch(rows[i] + 64);
+        for (uint32_t line = 0; line < state->row_lines; line++)
+            __builtin_prefetch(rows[i] + (size_t)line * CACHE_LINE_BYTES);
     }
     lend(op, rows, count, out);
     state->handed_on += count;
@@ -375,6 +389,7 @@ static int sort_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
         if (rc != 0)
             return pass(op, rc);
         state->handing_on = true;
+        state->row_lines = row_lines(state);
         if (!state->set.merging)
             sort_rows(self, state);
     }

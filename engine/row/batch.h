@@ -42,6 +42,8 @@ struct gm_batch {
     uint32_t column_count;
     uint32_t origin; /* partition of the upstream dataset that the rows come from */
     uint32_t input;  /* of the chain, from 0, that they came by; for the chain's first operator */
+    uint32_t ended_inputs; /* of the chain, a bit each: no more rows come by them.  Those of inputs
+                            * beyond 31 stay 0 */
     struct gm_vector columns[GM_FIELDS_MAX];
     void *storage; /* what gm_batch_init allocated, or NULL for a batch that borrows its arrays */
     size_t storage_bytes;

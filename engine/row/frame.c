@@ -63,7 +63,7 @@ static const char *check_header(const struct gm_frame_header *header,
         return "destination";
     if (header->sequence != expect->sequence)
         return "sequence";
-    if ((header->flags & ~FLAGS_KNOWN) != 0)
+    if ((header->flags & ~(FLAGS_KNOWN | (expect->may_be_packed ? GM_FRAME_PACKED : 0))) != 0)
         return "unknown flags";
     if (header->reserved != 0)
         return "reserved field";

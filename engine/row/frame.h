@@ -12,6 +12,7 @@
 #ifndef GM_ROW_FRAME_H
 #define GM_ROW_FRAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@
 enum gm_frame_flags {
     GM_FRAME_END = 1, /* the last frame of this source in this exchange; may have no runs */
     GM_FRAME_CHECKSUM = 2,
+    GM_FRAME_PACKED = 4, /* what follows the first run header is compressed */
 };
 
 struct gm_frame_header {
@@ -67,6 +69,7 @@ struct gm_frame_expect {
     uint64_t sequence;
     uint64_t secret;
     uint32_t frame_bytes; /* header and payload room */
+    bool may_be_packed;
 };
 
 uint64_t gm_frame_seal(const struct gm_frame_header *header, uint64_t secret);

@@ -347,6 +347,31 @@ int gm_format_row(const struct gm_format *format, const struct gm_batch *batch, 
     return 0;
 }
 
+static bool is_measurable(const struct gm_format_piece *piece, const struct gm_vector *vector)
+{
+    return piece->verb == 's' && piece->plain && vector->kind == GLEAM_BYTES &&
+           !vector->constant && !vector->has_nulls;
+}
+
+bool gm_format_measure(const struct gm_format *format, const struct gm_batch *batch,
+                       uint64_t *ret_bytes)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < format->piece_count; i++) {
+        const struct gm_format_piece *piece = &format->pieces[i];
+        bytes += (uint64_t)piece->text_bytes * batch->row_count;
+        if (piece->verb == 0)
+            continue;
+        const struct gm_vector *vector = &batch->columns[i];
+        if (!is_measurable(piece, vector))
+            return false;
+        for (uint32_t row = 0; row < batch->row_count; row++)
+            bytes += vector->bytes[row].length;
+    }
+    *ret_bytes = bytes;
+    return true;
+}
+
 size_t gm_format_value(const struct gleam_value *value, char *text, size_t text_bytes)
 {
     char number[GM_VALUE_TEXT_BYTES];

@@ -63,6 +63,11 @@ const char *gm_value_text(const struct gleam_value *value, char number[GM_VALUE_
 int gm_format_row(const struct gm_format *format, const struct gm_batch *batch, uint32_t row,
                   struct gm_text *text, struct gm_error *error);
 
+/* How long the text of all rows of a batch is, where that is seen from lengths alone: nothing but
+ * %s of bytes columns without nulls.  False: print them. */
+bool gm_format_measure(const struct gm_format *format, const struct gm_batch *batch,
+                       uint64_t *ret_bytes);
+
 /* One value as %v prints it, cut to text_bytes with "..." behind: for error messages.  Returns the
  * length. */
 size_t gm_format_value(const struct gleam_value *value, char *text, size_t text_bytes);

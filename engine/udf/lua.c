@@ -325,14 +325,6 @@ const char *gm_lua_message(const struct gm_lua *lua)
     return lua->message;
 }
 
-const char *gm_lua_hint(const char *message)
-{
-    if (strstr(message, "global '") != NULL && strstr(message, "nil value") != NULL)
-        return "; a step sees its upvalues and what f:Init sets, not the script's globals: make it "
-               "local";
-    return "";
-}
-
 uint32_t gm_lua_row(const struct gm_lua *lua)
 {
     return lua->io.row;

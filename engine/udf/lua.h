@@ -85,8 +85,6 @@ int gm_lua_fold(struct gm_lua *lua, const struct gm_batch *in, const uint32_t *c
 
 /* The message of the last error, without step and row; "" when the reason was noted elsewhere. */
 const char *gm_lua_message(const struct gm_lua *lua);
-/* What to do about a message, beginning with "; ", or "". */
-const char *gm_lua_hint(const char *message);
 /* The input row that was at work. */
 uint32_t gm_lua_row(const struct gm_lua *lua);
 

@@ -737,6 +737,13 @@ local makers = {map = make_map, ["flat map"] = make_flat_map, filter = make_filt
                 ["for each"] = make_for_each, fold = make_fold}
 
 -- init: Lua code that sets globals, or "".  Returns the loop for a step.
+-- A global that nobody has set is a mistake, not nil.  Those that are there are found without this.
+local strict = {__index = function(_, name)
+    error(("the global '%s' is not set: a step sees its upvalues and what f:Init sets, not the "
+        .. "script's globals: make it local (rawget(_G, \"%s\") asks whether there is one)")
+        :format(tostring(name), tostring(name)), 2)
+end}
+
 function step.open(mode, data, init, name)
     if init ~= "" then
         local chunk, why = loadstring(init, "=Init")
@@ -746,6 +753,7 @@ function step.open(mode, data, init, name)
         chunk()
     end
     local f = load_function(data, name)
+    setmetatable(_G, strict)
     -- a column has six names at most (three pointers, value, total, result), and the loop has some
     wide = io_.input_count + io_.output_count > 24
     return makers[mode](f, columns_of(io_.input, io_.input_count),

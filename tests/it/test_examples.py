@@ -5,7 +5,10 @@ what it prints with an answer that is computed here.
 An example without a case here fails test_every_example_is_run.
 """
 import csv
+import glob
+import math
 import os
+import random
 import re
 from collections import Counter
 
@@ -55,6 +58,62 @@ def joined(books, loans):
         titles.setdefault(book[0], []).append(book[3])
     return sorted("%s: %s, lent by %s" % (loan[1], title, loan[2])
                   for loan in rows(loans) for title in titles.get(loan[1], []))
+
+
+def rows_of_csv(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def log_lines(count):
+    """Lines of a web server's log, some of which are none: (text, parsed requests or None)."""
+    dice = random.Random(7)
+    out = []
+    for i in range(count):
+        if i % 97 == 5:
+            out.append((dice.choice(("", "garbage", '192.0.2.1 - - [x] "GET / HTTP/1.1" 200 1')), None))
+            continue
+        day, hour, status = dice.randrange(1, 4), dice.randrange(24), dice.choice((200, 200, 304, 404, 500))
+        path, query = "/p%d" % int(dice.expovariate(0.3)), dice.choice(("", "?q=%d" % i))
+        size = dice.choice(("-", str(dice.randrange(90000))))
+        method = dice.choice(("GET", "GET", "POST"))
+        out.append(('192.0.2.%d - %s [%02d/Mar/2026:%02d:05:59 +0100] "%s %s HTTP/1.1" %d %s "-" "a b"' % (
+            i % 250, dice.choice(("-", "ann")), day, hour, method, path + query, status, size),
+                    ("2026-03-%02d %02d:00" % (day, hour), "192.0.2.%d" % (i % 250), method, path,
+                     str(status), "0" if size == "-" else size)))
+    return out
+
+
+def plain_ranks(links, rounds):
+    """[(page, rank)], as page_rank.lua has them."""
+    pages = sorted({page for link in links for page in link})
+    ranks = {page: 1.0 for page in pages}
+    degrees = Counter(start for start, _ in links)
+    for _ in range(rounds):
+        left = sum(rank for page, rank in ranks.items() if not degrees[page])
+        moved = {page: 0.15 + 0.85 * left / len(pages) for page in pages}
+        for start, end in links:
+            moved[end] += 0.85 * ranks[start] / degrees[start]
+        far = max(abs(moved[page] - ranks[page]) for page in pages)
+        ranks = moved
+        if far < 1e-6:
+            break
+    return ranks
+
+
+def plain_centres(points, k):
+    """Where the centres of k_means.lua stay: [(x, y, points)]"""
+    centres = sorted(set(points))[:k]
+    while True:
+        groups = [[] for _ in centres]
+        for point in points:
+            groups[min(range(k), key=lambda i: math.dist(point, centres[i]) ** 2)].append(point)
+        moved = [(sum(x for x, _ in g) / len(g), sum(y for _, y in g) / len(g)) if g else centres[i]
+                 for i, g in enumerate(groups)]
+        still = all(math.dist(a, b) < 1e-9 for a, b in zip(moved, centres))
+        centres = moved
+        if still:
+            return sorted((x, y, len(g)) for (x, y), g in zip(centres, groups))
 
 
 class Examples(driver.DriverCase):
@@ -197,6 +256,157 @@ class Examples(driver.DriverCase):
                 bad = len(lines) - len(shells)
                 if bad > 0:
                     self.assertIn("gleam: counted lines that are no account: %d\n" % bad, said)
+
+    @runs("union.lua")
+    def test_union(self):
+        other = self.file("x the cat The\n" * 300, "other")
+        counts = driver.count_words(content(PASSWD)) + driver.count_words(content(other))
+        want = lines_of_counts(ordered(counts)[:5])
+        for number, path in enumerate((PASSWD, other), 1):
+            for word in sorted(driver.count_words(content(path)))[:5]:
+                want += b"%d\t%s\n" % (number, word)
+        for done in self.outputs("union.lua", PASSWD, other):
+            self.assertEqual(done.out, want)
+
+    @runs("csv_wildcards.lua")
+    def test_csv_wildcards(self):
+        data = os.path.join(FOLDER, "data")
+        orders = [row for path in glob.glob(os.path.join(data, "orders-*.csv"))
+                  for row in rows_of_csv(path)[1:]]
+        want = []
+        for number, name in rows_of_csv(os.path.join(data, "customers.csv"))[1:]:
+            prices = [float(price) for customer, _, price in orders if customer == number]
+            want.append("%s: %d orders, %.2f" % (name, len(prices), sum(prices)))
+        for done in self.outputs("csv_wildcards.lua"):
+            self.assertEqual(done.out.decode().splitlines(), sorted(want))
+        # Columns in another order and others beside them, in more files.
+        for i in range(5):
+            self.file("price,note,customer\n" + "".join('%d.5,"x\n, y",n%d\n' % (j, j % (i + 2))
+                                                        for j in range(50)), "o%d.csv" % i)
+        names = self.file("name,customer\n" + "".join("name %d,n%d\n" % (i, i) for i in range(9)),
+                          "names.csv")
+        for done in self.outputs("csv_wildcards.lua", os.path.join(self.dir, "o?.csv"), names):
+            sums = Counter()
+            numbers = Counter()
+            for i in range(5):
+                for j in range(50):
+                    sums[j % (i + 2)] += j + 0.5
+                    numbers[j % (i + 2)] += 1
+            self.assertEqual(done.out.decode().splitlines(), [
+                "name %d: %d orders, %.2f" % (i, numbers[i], sums[i]) for i in range(9)])
+
+    @runs("tf_idf.lua")
+    def test_tf_idf(self):
+        texts = [self.file("x the cat the\n" * 40 + "dog dog\n", "one"), self.file("the x y\n", "two"),
+                 self.file("", "empty"), PASSWD]
+        words = [driver.count_words(content(path).lower()) for path in texts]
+        weights = []
+        for path, counts in zip(texts, words):
+            for word, n in counts.items():
+                texts_with = sum(word in others for others in words)
+                weights.append((-n * math.log(len(texts) / texts_with), word.decode(),
+                                os.path.basename(path)))
+        want = ["%s\t%s\t%.3f" % (word, text, -weight) for weight, word, text in sorted(weights)[:10]]
+        for done in self.outputs("tf_idf.lua", *texts):
+            self.assertEqual(done.out.decode().splitlines(), want)
+        for done in self.outputs("tf_idf.lua"):
+            self.assertEqual(len(done.out.splitlines()), 10)
+
+    @runs("pi.lua")
+    def test_pi(self):
+        tasks, darts, inside = 30, 500, 0
+        for task in range(1, tasks + 1):
+            x = task * 7919 % 2147483647
+            for _ in range(darts):
+                x = x * 16807 % 2147483647
+                across = x / 2147483647
+                x = x * 16807 % 2147483647
+                up = x / 2147483647
+                inside += across * across + up * up < 1
+        for done in self.outputs("pi.lua", str(tasks), str(darts)):
+            self.assertEqual(done.out.decode(), "%.6f\n" % (4 * inside / (tasks * darts)))
+        for done in self.outputs("pi.lua"):
+            self.assertAlmostEqual(float(done.out), math.pi, 2)
+
+    @runs("sort_benchmark.lua")
+    def test_sort_benchmark(self):
+        dice = random.Random(3)
+        lines = [bytes(dice.randrange(33, 256) for _ in range(dice.randrange(60))) for _ in range(20000)]
+        lines = [line.replace(b"\t", b" ") for line in lines]
+        path, out = self.file(b"\n".join(lines) + b"\n"), os.path.join(self.dir, "out.txt")
+        for way in ((), ("pipe",)):
+            for done in self.outputs("sort_benchmark.lua", path, out, *way):
+                self.assertRegex(done.out.decode(), r"^20000 lines in \d+\.\d\d s\n$")
+                self.assertEqual(content(out), b"\n".join(sorted(lines)) + b"\n")
+
+    @runs("join_words.lua")
+    def test_join_words(self):
+        other = self.file("x root the bin bin\n" * 30 + "end\n", "other")
+        a, b = driver.count_words(content(PASSWD)), driver.count_words(content(other))
+        want = b"".join(b"%s\t%d\t%d\n" % (word, a[word], b[word]) for word in sorted(set(a) & set(b)))
+        self.assertTrue(want)
+        for done in self.outputs("join_words.lua", PASSWD, other):
+            self.assertEqual(done.out, want + b"differences: 0\n")
+
+    @runs("log_analysis.lua")
+    def test_log_analysis(self):
+        lines = log_lines(20000)
+        half = len(lines) // 2
+        self.file("".join(text + "\n" for text, _ in lines[:half]), "access.log.1")
+        self.file("".join(text + "\n" for text, _ in lines[half:]), "access.log")
+        found = [request for _, request in lines if request]
+        out = os.path.join(self.dir, "the out'put")
+
+        def table(column):
+            numbers, sizes = Counter(), Counter()
+            for request in found:
+                numbers[request[column]] += 1
+                sizes[request[column]] += int(request[5])
+            return [[key, str(numbers[key]), str(sizes[key])] for key in sorted(numbers)]
+
+        for done in self.outputs("log_analysis.lua", os.path.join(self.dir, "access.log*"), out):
+            self.assertIn("gleam: counted lines that are no request: %d\n" % (len(lines) - len(found)),
+                          done.err.decode())
+            parts = sorted(glob.glob(os.path.join(out, "requests", "part-*.csv")))
+            self.assertTrue(parts)
+            rows = [tuple(row) for part in parts for row in rows_of_csv(part)[1:]]
+            self.assertEqual(sorted(rows), sorted(found))
+            self.assertEqual(rows_of_csv(os.path.join(out, "status.csv")),
+                             [["status", "requests", "bytes"]] + table(4))
+            self.assertEqual(rows_of_csv(os.path.join(out, "hours.csv"))[1:], table(0))
+            top = sorted(table(3), key=lambda row: (-int(row[1]), row[0]))[:10]
+            self.assertEqual(rows_of_csv(os.path.join(out, "paths.csv"))[1:], top)
+
+    @runs("page_rank.lua")
+    def test_page_rank(self):
+        dice = random.Random(5)
+        made = [("p%d" % dice.randrange(60), "p%d" % int(dice.expovariate(0.1))) for _ in range(600)]
+        path = self.file("".join("%s %s\n" % link for link in made), "links")
+        with open(os.path.join(FOLDER, "data", "links.txt"), encoding="utf-8") as file:
+            ours = [tuple(line.split()) for line in file]
+        for links, arguments, rounds in ((ours, (), 50), (made, (path, "40"), 40), (made, (path, "1"), 1)):
+            ranks = plain_ranks(links, rounds)
+            for done in self.outputs("page_rank.lua", *arguments):
+                rows = [line.split("\t") for line in done.out.decode().splitlines()]
+                self.assertEqual(len(rows), min(10, len(ranks)))
+                for page, rank in rows:
+                    self.assertAlmostEqual(float(rank), ranks[page], 4)
+                numbers = [float(rank) for _, rank in rows]
+                self.assertEqual(numbers, sorted(numbers, reverse=True))
+                self.assertAlmostEqual(numbers[0], max(ranks.values()), 4)
+
+    @runs("k_means.lua")
+    def test_k_means(self):
+        dice = random.Random(9)
+        points = [(round(dice.gauss(x, 1), 3), round(dice.gauss(y, 1), 3))
+                  for x, y in ((0, 0), (10, 1), (4, 9), (-8, 5)) for _ in range(400)]
+        path = self.file("".join("%.3f,%.3f\n" % point for point in points), "points.csv")
+        for k in (1, 4):
+            want = plain_centres(points, k)
+            self.assertEqual(sum(n for _, _, n in want), len(points))
+            for done in self.outputs("k_means.lua", path, str(k)):
+                self.assertEqual(done.out.decode().splitlines(),
+                                 ["%.4f %.4f: %d points" % centre for centre in want])
 
 
 if __name__ == "__main__":

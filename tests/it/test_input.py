@@ -4,6 +4,7 @@
 Every line must come exactly once whatever the file looks like and however it is cut, and a file
 that cannot be read must be named together with the reason.
 """
+import collections
 import glob
 import os
 import random
@@ -127,6 +128,19 @@ class Examples(driver.DriverCase):
             self.assertEqual(found, numbers)
             self.assertIn("MB/s", done.err)
             self.assertIn("%d distinct" % len(count_words(data)), done.err)
+
+    def test_bench_group_prints_the_largest_sums_and_its_speed(self):
+        sums = collections.Counter()
+        for i in range(1, 20 * 1024 + 1):
+            mixed = i * 0x9e3779b97f4a7c15 % 2**64
+            mixed = (mixed ^ mixed >> 32) * 0xd6e8feb86659fd93 % 2**64
+            sums[(mixed >> 32) * 500 >> 32] += mixed & 0xffff
+        done = self.run_ok([lib.binary("gleam"), "bench", "group", "--keys", "500", "--rows",
+                            str(19 * 1024 + 1)])
+        self.assertEqual([tuple(map(int, line.split("\t"))) for line in done.out.splitlines()],
+                         sums.most_common(3))
+        self.assertIn("%d rows" % (20 * 1024), done.err)
+        self.assertIn("500 keys", done.err)
 
     def test_every_way_to_run_gives_the_same_answer(self):
         data = some_text(1)

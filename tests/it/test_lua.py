@@ -172,6 +172,16 @@ gleam.New("named"):Slices({{1, "a"}, {2}, {3, "c"}})
   :Printlnf("%v %v"):Run()"""))
         self.assertEqual(done.out.split(), ["a", "1", "c", "3"])
 
+    def test_slices_have_the_columns_that_as_names(self):
+        """Nulls at the end of all rows, and no row at all, do not show how many columns there are."""
+        done = self.run_ok(self.code("""
+gleam.New():Slices{}:As("a i64, b bytes"):Sort(2):Printlnf("%v %v"):Run()
+gleam.New():Slices{}:Printlnf("%v %v"):Run()
+gleam.New():Slices{{1}, {nil, nil}}:As("a i64?, b any", "c bytes?"):Sort(1):Printlnf("%v %v %v"):Run()
+local f = gleam.New()
+f:Slices{}:Union(f:Slices{{7}}):Printlnf("%v"):Run()"""))
+        self.assertEqual(done.out.splitlines(), ["null null null", "1 null null", "7"])
+
     def test_lists_are_arrays(self):
         done = self.run_ok(self.code("""
 gleam.New():Slices{{"a", 1}, {"b", 2}, {"a", 3}, {"a"}}:GroupBy()
@@ -293,7 +303,21 @@ gleam.New():Ints(1, 3):Printlnf("%v"):Run()"""))
     def test_globals_of_the_script(self):
         self.says("function helper(n) return n end\n" + self.HEAD +
                   "  :Map(function(n) return helper(n) end)" + self.TAIL,
-                  "attempt to call global 'helper'", "make it local")
+                  "the global 'helper' is not set", "make it local")
+
+    def test_misspelt_globals(self):
+        """Where they are read, in every kind of step; those that Init or the step has set are there."""
+        for step in ("Map(function(n) return lenght end)", "Filter(function(n) return lenght end)",
+                     "FlatMap(function(n) return {lenght} end)", "ForEach(function(n) writeRow(lenght) end)",
+                     "Map(function(n) return 1, n end):ReduceBy(function(x, y) return x + lenght end):Select(2)"):
+            self.says(self.HEAD + "  :Init('length = 3')\n  :" + step + self.TAIL,
+                      "flow.lua:4: step '", "flow.lua:4: the global 'lenght' is not set", "at the row (")
+        done = self.run_ok(self.script("""local gleam = require "gleam"
+gleam.New():Init("length = 3 nothing = nil"):Ints(0, 3):Map(function(n)
+  seen = (rawget(_G, "seen") or 0) + 1
+  return n * length, seen > 0, rawget(_G, "nothing")
+end):Sort():Printlnf("%v %v %v"):Run()"""))
+        self.assertEqual(done.out, "".join("%d true null\n" % (n * 3) for n in range(3)))
 
     def test_values_that_are_none(self):
         for value, word in (("{x = 1}", "table with the key 'x'"), ("print", "function"), ("io.stdout", "userdata"),
@@ -333,7 +357,7 @@ gleam.New("lines"):TextFile(arg[1], tonumber(arg[2])):Count():Printlnf("%d"):Run
             lines = content.count("\n") + (content != "" and content[-1] != "\n")
             for partitions in ("1", "7"):
                 done = self.run_ok(self.script(text, path, partitions))
-                self.assertEqual(done.out, "%d\n" % lines if lines else "")
+                self.assertEqual(done.out, "%d\n" % lines)
 
     def test_methods_used_wrongly(self):
         self.says(self.HEAD + "  :Map(42)" + self.TAIL, "flow.lua:3", "Map takes a function", "number")
@@ -354,7 +378,7 @@ gleam.New("lines"):TextFile(arg[1], tonumber(arg[2])):Count():Printlnf("%d"):Run
         self.says('local gleam = require "gleam" gleam.New():Run()', "has no output")
 
     def test_a_heap_over_its_share(self):
-        text = self.HEAD + "  :Map(function(n) t = t or {} t[#t + 1] = ('x'):rep(1000) .. n " \
+        text = self.HEAD + "  :Map(function(n) t = rawget(_G, 't') or {} t[#t + 1] = ('x'):rep(1000) .. n " \
             "return n end)" + self.TAIL
         self.refused([lib.binary("gleam"), "run", "--memory", "64M", "--cores", "1",
                       self.file(text, "flow.lua")], 1, "flow.lua:3: step 'Map'", "not enough memory",

@@ -6,124 +6,18 @@ and on 1 or 2 executors; the rows that come out may not differ from those of the
 which is built beside it.  GLEAM_TEST_FLOWS says how many flows (100), GLEAM_TEST_SEED where to begin; a
 failure shows the flow.
 """
-import functools
 import math
 import os
 import random
 
 import driver
 import lib
+from values import EXACT, SHOW, is_long, is_number, literal, show, show_row, sorted_by, type_of
 
 FLOWS = int(os.environ.get("GLEAM_TEST_FLOWS", driver.scaled(100)))
 SEED = int(os.environ.get("GLEAM_TEST_SEED", "1"))
 PARTITIONS = ((1, 8), (2, 3))
 ROWS_MAX = 4000
-EXACT = 2 ** 53
-
-SHOW = r"""
-local floor = math.floor
-local function show(v)
-  local kind = type(v)
-  if v == nil then return "n" end
-  if kind == "boolean" then return v and "bt" or "bf" end
-  if kind == "cdata" then return "i" .. tostring(v):sub(1, -3) end
-  if kind == "string" then
-    return "s" .. v:gsub(".", function(c) return ("%02x"):format(c:byte()) end)
-  end
-  if kind == "number" then
-    if v ~= v then return "nan" end
-    return (v == floor(v) and v < 2^53 and v > -2^53) and ("i%d"):format(v) or ("f%.17g"):format(v)
-  end
-  local words = {}
-  for i = 1, v.n or #v do words[i] = show(v[i]) end
-  return "l[" .. table.concat(words, ",") .. "]"
-end
-local function output(...)
-  local words = {}
-  for i = 1, select("#", ...) do words[i] = show((select(i, ...))) end
-  io.write(table.concat(words, "\t"), "\n")
-end
-"""
-
-
-# ---- values ---------------------------------------------------------------------------------------
-
-def is_number(v):
-    """What Lua calls a number: 64-bit integers beyond 2^53 are none."""
-    return isinstance(v, float) or isinstance(v, int) and not isinstance(v, bool) and abs(v) < EXACT
-
-
-def is_long(v):
-    return isinstance(v, int) and not isinstance(v, bool) and abs(v) >= EXACT
-
-
-def show(v):
-    if v is None:
-        return "n"
-    if isinstance(v, bool):
-        return "bt" if v else "bf"
-    if isinstance(v, bytes):
-        return "s" + v.hex()
-    if isinstance(v, list):
-        return "l[%s]" % ",".join(map(show, v))
-    if v != v:
-        return "nan"
-    if isinstance(v, int) or v == v // 1 and abs(v) < EXACT:
-        return "i%d" % v
-    return "f%.17g" % v
-
-
-def literal(v):
-    """A value as Lua source."""
-    if v is None:
-        return "nil"
-    if isinstance(v, bool):
-        return str(v).lower()
-    if isinstance(v, bytes):
-        return '"%s"' % "".join("\\%03d" % byte for byte in v)
-    if isinstance(v, list):
-        return "{n = %d%s}" % (len(v), "".join(", " + literal(one) for one in v))
-    if v != v:
-        return "0/0"
-    if abs(v) == math.inf:
-        return "1/0" if v > 0 else "-1/0"
-    return "%dLL" % v if is_long(v) else repr(v)
-
-
-def type_of(v):
-    return (b"nil" if v is None else b"boolean" if isinstance(v, bool) else b"string"
-            if isinstance(v, bytes) else b"table" if isinstance(v, list) else b"cdata"
-            if is_long(v) else b"number")
-
-
-def compare(a, b):
-    """The order of values: null, bools, numbers (NaN last), strings, lists."""
-    def rank(v):
-        return (0 if v is None else 1 if isinstance(v, bool) else 3 if isinstance(v, bytes)
-                else 4 if isinstance(v, list) else 2)
-    if rank(a) != rank(b):
-        return rank(a) - rank(b)
-    if a is None:
-        return 0
-    if isinstance(a, list):
-        for one, other in zip(a, b):
-            if compare(one, other):
-                return compare(one, other)
-        return len(a) - len(b)
-    if a != a or b != b:
-        return (a != a) - (b != b)
-    return (a > b) - (a < b)
-
-
-def by_order(order):
-    """A key for sorting rows: [(column, ascending)]."""
-    def rows(a, b):
-        for column, ascending in order:
-            found = compare(a[column], b[column])
-            if found:
-                return found if ascending else -found
-        return 0
-    return functools.cmp_to_key(rows)
 
 
 def floor_of(v):
@@ -211,9 +105,7 @@ class Flow:
         return [tuple(self.make_value() for _ in range(width)) for _ in range(count)]
 
     def slices(self, name, rows):
-        # -2^63 has no literal of its own
         text = ",".join("{%s}" % ",".join(map(literal, row)) for row in rows)
-        text = text.replace("-9223372036854775808LL", "low")
         return "local %s = {%s}\n" % (name, text)
 
     # -- functions
@@ -305,7 +197,7 @@ class Flow:
     def groups(self, keys):
         found = {}
         for row in self.rows:
-            found.setdefault("\t".join(map(show, row[:keys])), []).append(row)
+            found.setdefault(show_row(row[:keys]), []).append(row)
         return found.values()
 
     def reduce_by(self):
@@ -341,18 +233,18 @@ class Flow:
     def sort(self):
         order, lua = self.whole_order()
         self.lua += "  :Sort(%s)\n" % lua
-        self.rows.sort(key=by_order(order))
+        self.rows = sorted_by(self.rows, order)
         self.order = order
 
     def top(self):
         order, lua = self.whole_order()
         count = self.random.choice((0, 1, 7, 100, 2000))
         self.lua += "  :Top(%d, %s)\n" % (count, lua)
-        self.rows = sorted(self.rows, key=by_order(order))[:count]
+        self.rows = sorted_by(self.rows, order)[:count]
 
     def distinct(self):
         self.lua += "  :Distinct()\n"
-        self.rows = list({"\t".join(map(show, row)): row for row in self.rows}.values())
+        self.rows = list({show_row(row): row for row in self.rows}.values())
 
     def other(self, width):
         rows = self.make_rows(self.random.choice((0, 3, 40)), width)
@@ -419,7 +311,7 @@ class RandomFlows(driver.DriverCase):
         self.assertEqual(done.status, 0, said)
         outs = done.out.split("--\n")
         self.assertEqual(len(outs), len(several) + 1, said)
-        want = ["\t".join(map(show, row)) for row in flow.rows]
+        want = [show_row(row) for row in flow.rows]
         want = want if flow.order is not None else sorted(want)
         for partitions, out in zip(several, outs):
             got = out.splitlines()

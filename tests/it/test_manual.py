@@ -129,7 +129,7 @@ class Bash(ManualCase):
         self.assertEqual(self.complete("gleam "), self.manual.children_of("") + ["--help"])
         self.assertIn("run", self.manual.children_of(""))
         self.assertEqual(self.complete("gleam bench "),
-                         ["generate", "ring", "sort", "validate", "wordcount"])
+                         ["generate", "group", "ring", "sort", "validate", "wordcount"])
         self.assertEqual(self.complete("gleam help pl"), ["plan"])
         self.assertEqual(self.complete("gleam help bench w"), ["wordcount"])
 

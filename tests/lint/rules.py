@@ -68,6 +68,7 @@ ONLY_IN = (
     (re.compile(r"jansson\.h"), ("control", "engine/sink/jsonl.c")),
     (re.compile(r"microhttpd\.h|curl/|openssl/|json-c/|yyjson\.h|cjson/|cJSON\.h"), ("control",)),
     (re.compile(r"jemalloc/"), ("engine/base",)),
+    (re.compile(r"lz4\w*\.h"), ("shuffle/spill_pack.c",)),
     (re.compile(r"(lua|lualib|lauxlib|luajit)\.h"), ("engine/udf", "script")),
 )
 
@@ -89,6 +90,8 @@ NO_UNIT_TEST = {
 
 # Sources that are one half of a header; the header's test runs them.
 COVERED_BY = {
+    "engine/base/checksum_avx2.c": "tests/unit/base/test_checksum.c",
+    "engine/base/checksum_avx512.c": "tests/unit/base/test_checksum.c",
     "engine/base/prng.c": "tests/unit/shuffle/test_port.c",
     "engine/flow/flow_csv.c": "tests/unit/flow/test_plan_csv.c",
     "engine/flow/flow_write.c": "tests/unit/flow/test_plan_write.c",
@@ -97,10 +100,13 @@ COVERED_BY = {
     "engine/flow/plan_svg.c": "tests/unit/flow/test_plan_view.c",
     "engine/op/accumulate.c": "tests/unit/op/test_reduce.c",
     "engine/op/commands.c": "tests/unit/op/test_pipe.c",
+    "engine/op/groups.c": "tests/unit/op/test_reduce.c",
     "engine/op/open.c": "tests/unit/op/test_simple.c",
     "engine/op/op.c": "tests/unit/op/test_simple.c",
     "engine/op/rows.c": "tests/unit/op/test_top.c",
     "engine/op/run_set.c": "tests/unit/op/test_sort.c",
+    "engine/op/tally_fold.c": "tests/unit/op/test_tally.c",
+    "engine/op/tally_kernel.c": "tests/unit/op/test_tally.c",
     "engine/source/csv_kernel.c": "tests/unit/source/test_csv.c",
     "engine/udf/pattern_compile.c": "tests/unit/udf/test_pattern.c",
     "iouring/file_pread.c": "tests/unit/iouring/test_file.c",

@@ -102,6 +102,30 @@ static void realloc_keeps_the_bytes(void **state)
     gm_heap_fini(&heap);
 }
 
+static void zrealloc_zeroes_what_is_new(void **state)
+{
+    (void)state;
+    struct gm_heap heap;
+    assert_int_equal(gm_heap_init(&heap, UINT64_C(64) << 20), 0);
+    size_t bytes = 1000;
+    uint8_t *block = gm_heap_zalloc(&heap, bytes);
+    assert_non_null(block);
+    while (bytes < 20u << 20) {
+        memset(block, 0xab, bytes);
+        const size_t next = bytes * 2 + 77;
+        block = gm_heap_zrealloc(&heap, block, bytes, next);
+        assert_non_null(block);
+        for (size_t i = 0; i < next; i++)
+            assert_true(block[i] == (i < bytes ? 0xab : 0));
+        bytes = next;
+    }
+    assert_null(gm_heap_zrealloc(&heap, block, bytes, 100u << 20));
+    assert_int_equal(block[bytes - 1], 0);
+    gm_heap_free(&heap, block, bytes);
+    assert_int_equal(heap.used_bytes, 0);
+    gm_heap_fini(&heap);
+}
+
 static void counters_are_published(void **state)
 {
     (void)state;
@@ -230,6 +254,7 @@ int main(void)
         cmocka_unit_test(zalloc_is_zero_where_memory_was_used),
         cmocka_unit_test(limit_refuses_and_changes_nothing),
         cmocka_unit_test(realloc_keeps_the_bytes),
+        cmocka_unit_test(zrealloc_zeroes_what_is_new),
         cmocka_unit_test(scratch_grows_and_is_counted_once),
         cmocka_unit_test(counters_are_published),
         cmocka_unit_test(random_mix_ends_at_zero),

@@ -176,10 +176,24 @@ static inline void random_write(uint64_t *random, struct gm_step *step)
                                     .header = random_below(random, 2),
                                     .null_bytes = random_below(random, GM_WRITE_NULL_BYTES_MAX)};
     memset(write->null_text, 'N', write->null_bytes);
+    if (step->kind == GM_STEP_MEASURE) /* passes rows on */
+        return;
     step->schema = (struct gm_schema){0};
     gm_schema_add(&step->schema, "text", GLEAM_BYTES, false);
     if (write->counts)
         gm_schema_add(&step->schema, "rows", GLEAM_I64, false);
+}
+
+static inline void random_placed(uint64_t *random, struct gm_exchange_plan *exchange)
+{
+    if (exchange->kind != GM_EXCHANGE_OUTPUT || random_below(random, 2))
+        return;
+    exchange->placed = random_table(1, sizeof *exchange->placed);
+    random_text(random, exchange->placed->target, sizeof exchange->placed->target);
+    random_text(random, exchange->placed->path, 200);
+    exchange->placed->begin_bytes = random_next(random);
+    exchange->placed->words_begin = (uint32_t)random_next(random);
+    exchange->placed->range_count = random_below(random, GM_EXECUTORS_MAX + 1);
 }
 
 static inline void random_parts(uint64_t *random, struct gm_exchange_plan *exchange)
@@ -230,7 +244,10 @@ static inline void random_step(uint64_t *random, const struct gm_schema *input,
     random_plan_order(random, input, &step->right_keys);
     step->tagged = random_below(random, 2);
     step->seeks_first = random_below(random, 2);
-    if (step->kind == GM_STEP_WRITE)
+    step->seed = random_next(random);
+    random_text(random, step->note, sizeof step->note);
+    if (step->kind == GM_STEP_WRITE ||
+        (step->kind == GM_STEP_MEASURE && random_below(random, 2)))
         random_write(random, step);
 }
 
@@ -304,11 +321,13 @@ static inline void random_plan(uint64_t *random, struct gm_plan *plan)
             plan->exchanges[exchange->samples].kind != GM_EXCHANGE_SAMPLE)
             exchange->kind = GM_EXCHANGE_SAMPLE;
         random_parts(random, exchange);
+        random_placed(random, exchange);
         random_source(random, &chain->source);
         if (chain->source.kind == GM_SOURCE_EXCHANGE)
             random_inputs(random, plan, i, &chain->source);
         chain->claim = random_below(random, i + 1);
         chain->exchange = i;
+        chain->yields_to = random_below(random, i + 1);
         chain->step_count = random_below(random, 5);
         chain->steps = random_table(chain->step_count, sizeof *chain->steps);
         for (uint32_t s = 0; s < chain->step_count; s++) {

@@ -103,7 +103,10 @@ static void assert_step_equal(const struct gm_step *a, const struct gm_step *b)
     assert_order_equal(&a->right_keys, &b->right_keys);
     assert_int_equal(a->tagged, b->tagged);
     assert_int_equal(a->seeks_first, b->seeks_first);
-    if (a->kind == GM_STEP_WRITE)
+    assert_true(a->seed == b->seed);
+    assert_string_equal(a->note, b->note);
+    assert_int_equal(a->write == NULL, b->write == NULL);
+    if (a->write != NULL)
         assert_memory_equal(a->write, b->write, sizeof *a->write);
 }
 
@@ -138,6 +141,10 @@ static void assert_plan_equal(const struct gm_plan *a, const struct gm_plan *b)
         if (a->exchanges[e].parts != NULL)
             assert_memory_equal(a->exchanges[e].parts, b->exchanges[e].parts,
                                 sizeof *a->exchanges[e].parts);
+        assert_int_equal(a->exchanges[e].placed == NULL, b->exchanges[e].placed == NULL);
+        if (a->exchanges[e].placed != NULL)
+            assert_memory_equal(a->exchanges[e].placed, b->exchanges[e].placed,
+                                sizeof *a->exchanges[e].placed);
     }
 }
 

@@ -26,6 +26,8 @@ static void moves_read_well(void **state)
     assert_plan(rows, "flow 'test': 1 region, 5 chains, 5 exchanges, 2 executors\n"
                       "chain 0\n"
                       "  ints 0..9, 2 partitions -> (n i64)\n"
+                      "  where column 1 <= 2.5 -> (n i64)   # move.c:7\n"
+                      "  where 'there' column 1 is not null -> (n i64)   # move.c:7\n"
                       "  append one 'one' -> (n i64, one i64)   # move.c:7\n"
                       "  => exchange 0: round robin to 5 partitions\n"
                       "chain 1\n"
@@ -39,8 +41,6 @@ static void moves_read_well(void **state)
                       "  => exchange 3: broadcast to 3 partitions\n"
                       "chain 4\n"
                       "  from exchange 3, 3 partitions -> (n i64, one i64)\n"
-                      "  where column 1 <= 2.5 -> (n i64, one i64)   # move.c:7\n"
-                      "  where 'there' column 1 is not null -> (n i64, one i64)   # move.c:7\n"
                       "  select 'pick' column 2, 1 -> (one i64, n i64)   # move.c:7\n"
                       "  => exchange 4: gather to output 0 in the driver\n");
 }

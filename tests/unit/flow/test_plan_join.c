@@ -20,7 +20,7 @@ static void join_reads_well(void **state)
     struct gleam_dataset *right = rows_with(flow, "x f64, n f64, y any");
     assert_plan((gleam_left_outer_join)(left, "meet", right, gleam_field(2)),
                 "flow 'test': 1 region, 3 chains, 3 exchanges, 2 executors\n"
-                "chain 0\n"
+                "chain 0, which lets chain 1 go first\n"
                 "  read text rows.txt, 1 file, 2.9 MiB, 3 partitions claimed by free executors -> "
                 "(line bytes)\n"
                 "  map 'parse' with function parse -> (w bytes, n i64)   # join.c:7\n"
@@ -47,7 +47,7 @@ static void semi_join_sends_only_the_right_keys(void **state)
     assert_plan((gleam_join_on)(left, "has", right, gleam_field(1), gleam_field(2),
                                 GLEAM_JOIN_LEFT_SEMI),
                 "flow 'test': 1 region, 3 chains, 3 exchanges, 2 executors\n"
-                "chain 0\n"
+                "chain 0, which lets chain 1 go first\n"
                 "  ints 0..9, 2 partitions -> (n i64)\n"
                 "  => exchange 0: hash of column 1 to 2 partitions\n"
                 "chain 1\n"
@@ -84,7 +84,7 @@ static void cross_join_and_union_read_well(void **state)
                 "(line bytes)\n"
                 "  map 'parse' with function parse -> (c i64)   # all.c:7\n"
                 "  => exchange 2: merge to 3 partitions\n"
-                "chain 3\n"
+                "chain 3, which lets chain 4 go first\n"
                 "  'all' of exchange 0, 1, 2, 3 partitions -> (n i64) and (b f64) and (c i64) = "
                 "(n any)\n"
                 "  => exchange 3: merge to 2 partitions\n"

@@ -115,6 +115,47 @@ static void a_file_without_rows_has_a_header(void **state)
     forget();
 }
 
+/* Ranges of a sort that are printed at once go to their places in the file; with anything between,
+ * compressed, or to a directory, they don't. */
+static void sorted_rows_go_to_their_places(void **state)
+{
+    static const struct {
+        const char *path;
+        bool limit, placed;
+        uint32_t executors;
+    } cases[] = {{"out.csv", false, true, 2},   {"out.csv", true, false, 2},
+                 {"out.csv", false, false, 1},  {"out.csv.gz", false, false, 2},
+                 {"out", false, false, 2}};
+    const struct gleam_write_options options = {.header = true};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        flow = gleam_flow_new("test");
+        struct gleam_dataset *rows = gleam_as(gleam_ints(flow, 0, 10), "n i64");
+        rows = gleam_sort(rows, "sort", gleam_field(1));
+        if (cases[i].limit)
+            rows = gleam_local_limit(rows, "some", 5, 0);
+        gleam_write_csv(rows, cases[i].path, &options);
+        assert_int_equal(gm_planner_make(flow, cases[i].executors, no_files, &plan), 0);
+        const struct gm_chain_plan *chain = &plan.chains[plan.chain_count - 1];
+        const struct gm_placed_plan *placed = plan.exchanges[chain->exchange].placed;
+        assert_int_equal(placed != NULL, cases[i].placed);
+        assert_int_equal(chain->steps[0].kind == GM_STEP_MEASURE, cases[i].placed);
+        assert_int_equal(gm_plan_word_count(&plan), cases[i].placed ? 2 : 0);
+        if (placed != NULL) {
+            assert_string_equal(placed->target, cases[i].path);
+            assert_string_equal(placed->path, "");
+            assert_true(placed->begin_bytes == 2);
+            assert_int_equal(placed->words_begin, 0);
+            assert_int_equal(placed->range_count, 2);
+            assert_int_equal(chain->steps[1].kind, GM_STEP_SORT);
+            assert_int_equal(chain->steps[2].kind, GM_STEP_WRITE);
+            assert_memory_equal(chain->steps[0].write, chain->steps[2].write,
+                                sizeof(struct gm_write_plan));
+        }
+        forget();
+    }
+}
+
 static void refused(const struct gleam_write_options *options, const char *path, const char *why)
 {
     assert_true(plan_it(CSV, path, 1, options) < 0);
@@ -150,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_become_files_or_directories),
         cmocka_unit_test(a_file_without_rows_has_a_header),
+        cmocka_unit_test(sorted_rows_go_to_their_places),
         cmocka_unit_test(mistakes_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,15 +81,70 @@ static void test_whole_rows_stay_whole(void **state)
     make(gleam_where(csv(GLEAM_CSV_FAIL), "some", 5, GLEAM_LESS, gleam_i64(3)));
     assert_columns(&plan.chains[0].source.schema, "abcde");
     forget();
-    make(gleam_select(gleam_sort(csv(GLEAM_CSV_FAIL), "order", gleam_order_by(3, true)), "two",
+    make(gleam_select(gleam_top(csv(GLEAM_CSV_FAIL), "most", 3, gleam_order_by(3, true)), "two",
                       columns(4, 2)));
-    assert_columns(&plan.chains[0].source.schema, "abcde");
+    assert_columns(&plan.chains[0].source.schema, "abcde"); /* a tie is cut by the whole row */
     forget();
     flow = gleam_flow_new("test");
     make(gleam_select(gleam_as(gleam_map(gleam_ints(flow, 0, 3), "m", gleam_mapper("parse")),
                                "a i64, b i64"),
                       "one", gleam_field(2)));
     assert_columns(&plan.chains[0].steps[0].schema, "ab");
+    forget();
+}
+
+/* The select is behind exchanges and a join. */
+static void test_joins_carry_what_is_asked_of_them(void **state)
+{
+    (void)state;
+    struct gleam_dataset *left = csv(GLEAM_CSV_FAIL);
+    struct gleam_dataset *right = gleam_as(gleam_read_csv(flow, "other.csv", 2, NULL),
+                                           "p i64, q bytes, r f64, s bool");
+    left = gleam_sort(gleam_round_robin(left, "", 3), "", gleam_columns("c"));
+    left = gleam_join_on(left, "meet", right, gleam_columns("b"), gleam_columns("p"),
+                         GLEAM_JOIN_LEFT_OUTER); /* b, a, c, d, e, q, r, s */
+    make(gleam_select(gleam_local_sort(left, "", gleam_columns("s")), "few",
+                      gleam_columns("r, d, b")));
+    const struct gm_chain_plan *last = &plan.chains[plan.chain_count - 1];
+    assert_columns(&plan.chains[0].source.schema, "bcd");
+    assert_columns(&last->source.inputs[0].schema, "bd"); /* c was for the sort */
+    assert_columns(&last->source.inputs[1].schema, "prs");
+    assert_columns(&last->steps[0].schema, "bdrs");
+    assert_int_equal(last->steps[0].order.columns[0].column, 1);
+    assert_int_equal(last->steps[1].order.columns[0].column, 4);
+    assert_columns(&last->steps[2].schema, "rdb");
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(last->steps[2].order.columns[i].column, 3 - i);
+    forget();
+}
+
+static void test_counts_need_keys_alone(void **state)
+{
+    (void)state;
+    make(gleam_count_by(csv(GLEAM_CSV_FAIL), "", columns(5, 3)));
+    assert_columns(&plan.chains[0].source.schema, "ce");
+    assert_int_equal(plan.chains[0].steps[0].order.columns[0].column, 2);
+    assert_columns(&plan.chains[0].steps[0].schema, "ecc"); /* the last one is the count */
+    forget();
+    make(gleam_count_by(gleam_partition(csv(GLEAM_CSV_FAIL), "", 3, gleam_columns("d")), "",
+                        (struct gleam_order){0}));
+    assert_columns(&plan.chains[0].source.schema, "ad"); /* a row has one column at least */
+    forget();
+}
+
+/* Both arms of a union have the same columns, and a mapper's are left behind it. */
+static void test_arms_of_a_union_agree(void **state)
+{
+    (void)state;
+    struct gleam_dataset *one = csv(GLEAM_CSV_FAIL);
+    struct gleam_dataset *two = rows_with(flow, "v bytes, w i64, x f64, y bytes, z i64");
+    make(gleam_select(gleam_union(one, "", &two, 1), "", gleam_columns("e, b")));
+    assert_columns(&plan.chains[0].source.schema, "be");
+    const struct gm_chain_plan *mapped = &plan.chains[1];
+    assert_int_equal(mapped->steps[mapped->step_count - 1].kind, GM_STEP_SELECT);
+    assert_columns(&mapped->steps[mapped->step_count - 1].schema, "wz");
+    assert_columns(&plan.chains[2].source.schema, "be");
+    assert_columns(&plan.chains[2].steps[0].schema, "eb");
     forget();
 }
 
@@ -128,6 +183,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_what_is_named_is_read),
         cmocka_unit_test(test_whole_rows_stay_whole),
+        cmocka_unit_test(test_joins_carry_what_is_asked_of_them),
+        cmocka_unit_test(test_counts_need_keys_alone),
+        cmocka_unit_test(test_arms_of_a_union_agree),
         cmocka_unit_test(test_columns_that_decide_are_read),
         cmocka_unit_test(test_members_of_objects),
     };

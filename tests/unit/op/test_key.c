@@ -6,6 +6,7 @@
  */
 #include "engine/op/key.h"
 
+#include <float.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -162,6 +163,101 @@ static void kinds_do_not_meet(void **state)
             assert_int_equal(same_form(form_of_one(GLEAM_ANY, false, values[a]),
                                        form_of_one(GLEAM_ANY, false, values[b])),
                              a == b);
+}
+
+/* ---- the order of values, which forms agree with --------------------------------------------- */
+
+/* Numbers about 2^53 and 2^63, where doubles have gaps, and everything that sorts beside them. */
+static struct gleam_value hard_value(uint64_t *random, char *memory)
+{
+    static const int shifts[] = {0, 1, 31, 52, 53, 54, 62, 63};
+    const double large = ldexp(1, shifts[random_below(random, 8)]);
+    const double sign = random_below(random, 2) ? -1 : 1;
+    const int64_t near = (int64_t)random_below(random, 7) - 3;
+    struct gleam_value list[2];
+    switch (random_below(random, 9)) {
+    case 0:
+        return gleam_null();
+    case 1:
+        return gleam_bool(random_below(random, 2));
+    case 2:
+        return gleam_bytes("\0ab\xff" + random_below(random, 3), random_below(random, 3));
+    case 3: /* a list of numbers, 1 and 1.0 among them */
+        list[0] = random_below(random, 2) ? gleam_i64(near) : gleam_f64((double)near);
+        list[1] = gleam_bool(true);
+        return gleam_list_pack(list, random_below(random, 3), memory);
+    case 4:
+        return gleam_f64(random_below(random, 2) ? (double)NAN : sign * (double)INFINITY);
+    case 5:
+        return gleam_f64(random_below(random, 2) ? sign * 0.0 : sign * (1.5 + (double)near));
+    case 6:
+        return gleam_f64(sign * (random_below(random, 2) ? nextafter(large, near < 0 ? 0 : 1e300)
+                                                         : large));
+    default:
+        if (large >= 0x1p63)
+            return gleam_i64(sign < 0 ? INT64_MIN + (near < 0 ? -near : near)
+                                      : INT64_MAX - (near < 0 ? -near : near));
+        return gleam_i64((int64_t)(sign * large) + near);
+    }
+}
+
+/* null, bool, number, NaN, bytes, list. */
+static int rank_of(const struct gleam_value *value)
+{
+    if (value->kind == GLEAM_F64 && isnan(value->f64))
+        return 3;
+    static const int ranks[] = {[GLEAM_NULL] = 0, [GLEAM_BOOL] = 1, [GLEAM_I64] = 2,
+                                [GLEAM_F64] = 2,  [GLEAM_BYTES] = 4, [GLEAM_LIST] = 5};
+    return ranks[value->kind];
+}
+
+/* A long double has at least the 64 bits of an i64, and those of a double. */
+static long double exact(const struct gleam_value *value)
+{
+    return value->kind == GLEAM_I64 ? (long double)value->i64 : (long double)value->f64;
+}
+
+static int sign_of(int order)
+{
+    return (order > 0) - (order < 0);
+}
+
+static void the_order_is_total_exact_and_that_of_the_forms(void **state)
+{
+    (void)state;
+    uint64_t random = 1;
+    uint32_t equal = 0;
+    _Static_assert(LDBL_MANT_DIG >= 64, "exact needs it");
+    for (uint32_t run = 0; run < 60000; run++) {
+        char memory[3][64];
+        struct gleam_value v[3];
+        int order[3][3];
+        for (int i = 0; i < 3; i++)
+            v[i] = hard_value(&random, memory[i]);
+        for (int i = 0; i < 3; i++)
+            for (int j = 0; j < 3; j++)
+                order[i][j] = sign_of(gm_value_compare(&v[i], &v[j]));
+        for (int i = 0; i < 3; i++) {
+            const int a = i, b = (i + 1) % 3, c = (i + 2) % 3;
+            assert_int_equal(order[a][a], 0);
+            assert_int_equal(order[a][b], -order[b][a]);
+            if (order[a][b] <= 0 && order[b][c] <= 0)
+                assert_true(order[a][c] <= 0 &&
+                            (order[a][c] < 0 || (order[a][b] == 0 && order[b][c] == 0)));
+            if (rank_of(&v[a]) != rank_of(&v[b]))
+                assert_int_equal(order[a][b], sign_of(rank_of(&v[a]) - rank_of(&v[b])));
+            else if (rank_of(&v[a]) == 2)
+                assert_int_equal(order[a][b], (exact(&v[a]) > exact(&v[b])) -
+                                                  (exact(&v[a]) < exact(&v[b])));
+            if (order[a][b] < 0)
+                assert_true(gm_value_prefix(&v[a]) <= gm_value_prefix(&v[b]));
+        }
+        assert_int_equal(same_form(form_of_one(GLEAM_ANY, false, v[0]),
+                                   form_of_one(GLEAM_ANY, false, v[1])),
+                         order[0][1] == 0);
+        equal += order[0][1] == 0;
+    }
+    assert_true(equal > 2000);
 }
 
 /* ("a", "bc") is not ("ab", "c"), whichever the columns' kinds. */
@@ -356,6 +452,7 @@ int main(void)
         cmocka_unit_test(whole_doubles_meet_integers),
         cmocka_unit_test(every_nan_is_one),
         cmocka_unit_test(kinds_do_not_meet),
+        cmocka_unit_test(the_order_is_total_exact_and_that_of_the_forms),
         cmocka_unit_test(forms_are_equal_when_the_values_are),
         cmocka_unit_test(batches_of_one_edge_give_one_form),
         cmocka_unit_test(plain_vector_may_be_constant),

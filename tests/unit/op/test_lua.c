@@ -133,7 +133,7 @@ static void errors_name_place_step_and_row(void **state)
                  {"function(text, n) if n == 7 then return n, n end return text, n end",
                   "column 1 is the number 7, but it is declared bytes; at the row (row 7, 7)"},
                  {"function(text, n) if n == 7 then return limit.x end return text, n end",
-                  "at the row (row 7, 7); a step sees its upvalues and what f:Init sets"}};
+                  "the global 'limit' is not set: a step sees its upvalues and what f:Init sets"}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct rig rig = lua_rig(GM_LUA_MAP, wrong[i].source);
         struct rows in = {0}, got = {0};

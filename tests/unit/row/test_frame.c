@@ -109,7 +109,8 @@ static void well_sealed_nonsense_is_refused(void **state)
     REFUSED(destination, 4);
     REFUSED(attempt, 4);
     REFUSED(sequence, 78);
-    REFUSED(flags, 4);
+    REFUSED(flags, GM_FRAME_PACKED);
+    REFUSED(flags, 8);
     REFUSED(reserved, 1);
     REFUSED(checksum, 1);
     REFUSED(payload_bytes, GM_FRAME_BYTES_DEFAULT - 63);

@@ -24,6 +24,9 @@ struct rig {
     struct gm_spill spill;
 };
 
+/* All cases run with blocks as they are, and again with those compressed that shrink: most do. */
+static enum gm_spill_packing packing;
+
 static const char *const two_directories[] = {"/fake/a", "/fake/b"};
 
 static void rig_open_windows(struct rig *rig, uint32_t windows_max, uint64_t heap_bytes)
@@ -38,6 +41,7 @@ static void rig_open_windows(struct rig *rig, uint32_t windows_max, uint64_t hea
         .participant = 3,
         .attempt = 7,
         .secret = 99,
+        .packing = packing,
         .disk = {.ops = &fake_spill_ops, .self = &rig->disk},
         .heap = &rig->heap,
         .error = &rig->error,
@@ -402,6 +406,58 @@ static void test_the_first_error_stays(void **state)
     rig_close(&rig);
 }
 
+static bool is_packed(void)
+{
+    return packing == GM_SPILL_PACK_ALWAYS;
+}
+
+/* What does not shrink lies there as it is, beside what does. */
+static void test_blocks_that_shrink_and_blocks_that_do_not(void **state)
+{
+    (void)state;
+    struct rig rig;
+    fake_spill_disk_init(&rig.disk, 12);
+    rig_open(&rig);
+    struct gm_spill_run run = {.partition = 1};
+    struct gm_prng prng;
+    static uint64_t noise[8][BLOCK_BYTES / 8];
+    gm_prng_init(&prng, 5);
+    for (uint32_t i = 0; i < 16; i++) {
+        struct gm_spill_window *window;
+        if (i % 2 == 0) {
+            assert_int_equal(write_block(&rig, &run, i, rig.spill.room_bytes), 0);
+            continue;
+        }
+        for (uint32_t w = 0; w < BLOCK_BYTES / 8; w++)
+            noise[i / 2][w] = gm_prng_next(&prng);
+        assert_int_equal(take(&rig, &window), 0);
+        memcpy(window->data, noise[i / 2], rig.spill.room_bytes);
+        window->bytes = rig.spill.room_bytes;
+        assert_int_equal(rig.spill.ops->write(rig.spill.self, &run, window), 0);
+    }
+    assert_int_equal(settle(&rig), 0);
+    for (uint32_t i = 0; i < 16; i++) {
+        struct gm_spill_window *window;
+        if (i % 2 == 0) {
+            assert_int_equal(read_block(&rig, &run, i, i, rig.spill.room_bytes), 0);
+            continue;
+        }
+        assert_int_equal(take(&rig, &window), 0);
+        assert_int_equal(rig.spill.ops->read(rig.spill.self, &run, i, window), 0);
+        assert_int_equal(ready(&rig, window), 0);
+        assert_int_equal(window->bytes, rig.spill.room_bytes);
+        assert_memory_equal(window->data, noise[i / 2], rig.spill.room_bytes);
+        rig.spill.ops->give(rig.spill.self, window);
+    }
+    struct gm_spill_counts counts;
+    gm_spill_store_counts(rig.store, &counts);
+    assert_int_equal(counts.packed_count, is_packed() ? 8 : 0);
+    assert_true(counts.payload_bytes == (uint64_t)16 * rig.spill.room_bytes);
+    assert_int_equal(counts.written_bytes < counts.payload_bytes * 3 / 4, is_packed());
+    rig.spill.ops->forget(rig.spill.self, &run);
+    rig_close(&rig);
+}
+
 static void test_sizes_for_a_heap(void **state)
 {
     (void)state;
@@ -418,21 +474,38 @@ static void test_sizes_for_a_heap(void **state)
     }
 }
 
+static int plain(void **state)
+{
+    (void)state;
+    packing = GM_SPILL_PACK_NEVER;
+    return 0;
+}
+
+static int packed(void **state)
+{
+    (void)state;
+    packing = GM_SPILL_PACK_ALWAYS;
+    return 0;
+}
+
+#define BOTH(test) cmocka_unit_test_setup(test, plain), cmocka_unit_test_setup(test, packed)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_is_made_before_the_first_write),
-        cmocka_unit_test(test_blocks_come_back_from_two_directories),
-        cmocka_unit_test(test_dropped_room_is_used_again),
-        cmocka_unit_test(test_random_use_with_a_slow_and_fidgety_disk),
-        cmocka_unit_test(test_a_window_is_memory_and_memory_is_limited),
-        cmocka_unit_test(test_the_next_directory_takes_over_a_full_one),
-        cmocka_unit_test(test_full_everywhere_is_said),
-        cmocka_unit_test(test_a_directory_that_is_not_there),
-        cmocka_unit_test(test_a_broken_disk_is_named),
-        cmocka_unit_test(test_damage_and_lost_writes_are_found),
-        cmocka_unit_test(test_the_first_error_stays),
-        cmocka_unit_test(test_sizes_for_a_heap),
+        BOTH(test_nothing_is_made_before_the_first_write),
+        BOTH(test_blocks_come_back_from_two_directories),
+        BOTH(test_dropped_room_is_used_again),
+        BOTH(test_random_use_with_a_slow_and_fidgety_disk),
+        BOTH(test_a_window_is_memory_and_memory_is_limited),
+        BOTH(test_the_next_directory_takes_over_a_full_one),
+        BOTH(test_full_everywhere_is_said),
+        BOTH(test_a_directory_that_is_not_there),
+        BOTH(test_a_broken_disk_is_named),
+        BOTH(test_damage_and_lost_writes_are_found),
+        BOTH(test_the_first_error_stays),
+        BOTH(test_sizes_for_a_heap),
+        BOTH(test_blocks_that_shrink_and_blocks_that_do_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

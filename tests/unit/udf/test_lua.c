@@ -294,15 +294,6 @@ static void widest_rows_pass(void **state)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static void hint_is_for_globals(void **state)
-{
-    (void)state;
-    assert_non_null(
-        strstr(gm_lua_hint("x:1: attempt to index global 'limit' (a nil value)"), "make it local"));
-    assert_string_equal(gm_lua_hint("x:1: attempt to index local 'limit' (a nil value)"), "");
-    assert_string_equal(gm_lua_hint("global 'x' is a table"), "");
-}
-
 static void what_is_no_function_is_refused_when_opened(void **state)
 {
     (void)state;
@@ -620,7 +611,6 @@ int main(void)
         cmocka_unit_test(strings_keep_every_byte),
         cmocka_unit_test(many_strings_do_not_overlap),
         cmocka_unit_test(widest_rows_pass),
-        cmocka_unit_test(hint_is_for_globals),
         cmocka_unit_test(what_is_no_function_is_refused_when_opened),
         cmocka_unit_test(memory_that_ends_leaves_nothing),
         cmocka_unit_test(large_function_needs_memory),
