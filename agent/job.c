@@ -131,7 +131,8 @@ static int open_outputs(struct job *job)
         if (exchange->parts != NULL)
             snprintf(exchange->parts->directory, sizeof exchange->parts->directory, "%s",
                      gm_output_writer_directory(drain->writer));
-        if (exchange->placed != NULL)
+        /* Executors of other machines cannot open the driver's file: rows come here. */
+        if (exchange->placed != NULL && job->cluster == NULL)
             gm_output_writer_place(drain->writer, exchange->placed->path);
         rc = gm_receiver_create(&job->region, (uint16_t)i, self, exchange->partition_count,
                                 &job->network, &job->heap, &drain->receiver);

@@ -11,7 +11,6 @@
 
 #include "agent/cluster/internal.h"
 #include "agent/node/outcome.h"
-#include "agent/stdin.h"
 #include "engine/base/check.h"
 #include "engine/base/text.h"
 #include "engine/flow/plan_codec.h"
@@ -163,18 +162,30 @@ static void fill_order(struct gm_cluster *cluster)
         snprintf(order->directory, sizeof order->directory, "/");
 }
 
+/* A descriptor of the driver's, as its sources name it (agent/files.c). */
+static bool is_own_descriptor(const char *path)
+{
+    char own[64];
+    snprintf(own, sizeof own, "/proc/%d/", getpid());
+    return strncmp(path, own, strlen(own)) == 0 || strncmp(path, "/proc/self/", 11) == 0;
+}
+
 /* What of a plan no agent can do. */
 static int check_sources(const struct gm_plan *plan, struct gm_error *error)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/dev/fd/%d", gm_stdin_descriptor());
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_source *source = &plan->chains[c].source;
+        if (gm_source_listens(source))
+            return gm_error_set(error, GM_EJOB_INPUT,
+                                "'%s' listens, and on a cluster nobody knows at which agent: run "
+                                "it without --master",
+                                source->name);
         for (uint32_t i = 0; i < source->file_count; i++)
-            if (strcmp(source->files[i].path, path) == 0)
+            if (is_own_descriptor(source->files[i].path))
                 return gm_error_set(error, GM_EJOB_INPUT,
-                                    "'%s' reads the driver's standard input, which the agents do "
-                                    "not have: put it into a file that they can read",
+                                    "'%s' reads a descriptor of the driver, such as its standard "
+                                    "input, which the agents do not have: put it into a file that "
+                                    "they can read",
                                     source->name);
     }
     return 0;

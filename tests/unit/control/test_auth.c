@@ -1,5 +1,5 @@
-/* test_auth.c - goal: only who has the key gets in, once, in time, and with the very request that was
- * signed; hash and MAC are the standard ones.
+/* test_auth.c - goal: only who has the key gets in, once, in time, and with the very request that
+ * was signed; hash and MAC are the standard ones.
  * Method: known answers (FIPS 180-2, RFC 4231); a signed request with every byte changed.
  */
 #include "control/auth.h"

@@ -72,7 +72,8 @@ static void what_is_no_key_is_refused(void **state)
         "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF";
     char text[80];
     struct gm_key key;
-    static const char *const wrong[] = {"%s", "%s\n\n", "%.63s\n", "%s0\n", "%.63sg\n", " %s\n", ""};
+    static const char *const wrong[] = {"%s",       "%s\n\n", "%.63s\n", "%s0\n",
+                                        "%.63sg\n", " %s\n",  ""};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct gm_error error = {0};
         snprintf(text, sizeof text, wrong[i], digits);

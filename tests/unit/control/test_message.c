@@ -1,5 +1,5 @@
-/* test_message.c - goal: every message is read as it was written, and whatever is missing, too long or
- * out of range is refused by its name.
+/* test_message.c - goal: every message is read as it was written, and whatever is missing, too long
+ * or out of range is refused by its name.
  * Method: full messages; the same with each member left out; random bytes in them.
  */
 #include "control/message.h"
@@ -105,8 +105,9 @@ static void a_name_that_is_no_utf8_is_told_all_the_same(void **state)
 static void a_missing_member_is_named(void **state)
 {
     (void)state;
-    static const char *const members[] = {"\"name\"", "\"state\"", "\"nodes\"", "\"port\"", "\"id\"",
-                                          "\"error\"", "\"executors_count\"", "\"started_unix_s\""};
+    static const char *const members[] = {
+        "\"name\"", "\"state\"", "\"nodes\"",           "\"port\"",
+        "\"id\"",   "\"error\"", "\"executors_count\"", "\"started_unix_s\""};
     const struct gm_job_info written = job();
     char *text = gm_message_job_write(&written);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {

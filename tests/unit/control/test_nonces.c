@@ -1,5 +1,5 @@
-/* test_nonces.c - goal: a number is new once, for as long as it is to be remembered, and a full table
- * lets nobody in.
+/* test_nonces.c - goal: a number is new once, for as long as it is to be remembered, and a full
+ * table lets nobody in.
  * Method: numbers at chosen seconds, and as many as the table holds.
  */
 #include "control/nonces.h"

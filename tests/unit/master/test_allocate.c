@@ -1,5 +1,5 @@
-/* test_allocate.c - goal: a job gets all that it asked for or nothing, never more than is free, and its
- * agents lie close together.
+/* test_allocate.c - goal: a job gets all that it asked for or nothing, never more than is free, and
+ * its agents lie close together.
  * Method: chosen clusters; and random ones, of which every result is checked.
  */
 #include "master/allocate.h"

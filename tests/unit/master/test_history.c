@@ -1,5 +1,5 @@
-/* test_history.c - goal: what was written is there after a restart, also behind a line that was cut,
- * and the file does not grow for ever.
+/* test_history.c - goal: what was written is there after a restart, also behind a line that was
+ * cut, and the file does not grow for ever.
  * Method: a folder of the test's.
  */
 #include "master/history.h"

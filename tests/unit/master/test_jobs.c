@@ -1,5 +1,5 @@
-/* test_jobs.c - goal: jobs get agents first come first served, nothing is given out twice, and a job
- * ends whatever becomes of its driver or of the master.
+/* test_jobs.c - goal: jobs get agents first come first served, nothing is given out twice, and a
+ * job ends whatever becomes of its driver or of the master.
  * Method: a cluster of two agents of four cores, and time as the test says it.
  */
 #include "master/jobs.h"
