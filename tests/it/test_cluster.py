@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import stat
+import sys
 import threading
 import time
 
@@ -16,6 +17,12 @@ import lib
 import readme
 import test_examples
 import test_lua_random
+import test_operators
+import test_ranges
+
+sys.path.insert(0, os.path.join(lib.ROOT, "tests", "oracle"))
+import engine  # noqa: E402
+import oracle  # noqa: E402
 
 # Reads for ever, on every executor.
 ENDLESS = ('gleam.New("endless"):Ints(1, 2^50):Map("idle", function(n) return n % 7 end)'
@@ -35,9 +42,33 @@ class OnCluster(cluster.ClusterCase):
         args = [str(arg) for arg in args]
         if args[:2] == [cluster.GLEAM, "run"]:
             args[2:2] = self.options()
-        elif "/examples/" in args[0]:
+        elif "/examples/" in args[0] or "/tests/it/" in args[0]:
             args[1:1] = self.options()
         return super().start(args, env, **more)
+
+
+class OnThree(OnCluster):
+    """Three agents of two cores each: up to six executors, on as many nodes as they need."""
+
+    def start_cluster(self, agents=2, cores="", **how):
+        super().start_cluster(agents=3, cores="0-1", **how)
+
+
+class Joins(OnThree, test_operators.Joins):
+    pass
+
+
+class Moves(OnThree, test_operators.Moves):
+    pass
+
+
+class Keyed(OnThree, test_operators.Keys):
+    pass
+
+
+class Ranges(OnThree, test_ranges.BehindEverything, test_ranges.InFrontOfEverything,
+             test_ranges.Written):
+    pass
 
 
 class Examples(OnCluster, test_examples.Examples):
@@ -46,6 +77,19 @@ class Examples(OnCluster, test_examples.Examples):
 
 class RandomFlows(OnCluster, test_lua_random.RandomFlows):
     pass
+
+
+class Oracle(cluster.ClusterCase):
+    """The flows of tests/oracle, beside the reference and SQLite."""
+
+    def test_answers_are_those_of_the_reference(self):
+        self.start_cluster(agents=2, cores="0-0")
+        engine.Engine.cluster = self.options()
+        try:
+            found = oracle.Oracle()
+            self.assertTrue(found.run(1, FLOWS), "\n".join(map(str, found.one_of_each())))
+        finally:
+            engine.Engine.cluster = None
 
 
 class Failures(cluster.ClusterCase):
