@@ -273,7 +273,7 @@ static int write_all(struct gm_output_writer *writer, const uint8_t *data, size_
 
 static bool is_file(const struct gm_output_writer *writer)
 {
-    return writer->file.fd >= 0 && writer->file.heap != NULL;
+    return writer->file.heap != NULL;
 }
 
 static int flush(struct gm_output_writer *writer)

@@ -17,6 +17,7 @@ struct gm_placed_sink {
     struct gm_placed_sink_spec spec;
     struct gm_file_buffer buffer;
     int fd;
+    int direct; /* the same past the page cache; -1: not opened */
     uint32_t range; /* that is being written */
     uint64_t end;   /* of it, in the file */
 };
@@ -57,6 +58,7 @@ int gm_placed_sink_create(const struct gm_placed_sink_spec *spec,
         return GM_ETASK_MEMORY;
     sink->spec = *spec;
     sink->range = NO_RANGE;
+    sink->direct = -1;
     gm_file_buffer_init(&sink->buffer, spec->heap);
     sink->fd = open(spec->plan->path, O_WRONLY | O_CLOEXEC);
     if (sink->fd < 0) {
@@ -74,6 +76,8 @@ void gm_placed_sink_destroy(struct gm_placed_sink *sink)
         return;
     if (sink->fd >= 0)
         close(sink->fd);
+    if (sink->direct >= 0)
+        close(sink->direct);
     gm_file_buffer_fini(&sink->buffer);
     gm_heap_free(sink->spec.heap, sink, sizeof *sink);
 }
@@ -100,6 +104,19 @@ static int end_range(struct gm_placed_sink *sink)
     return 0;
 }
 
+/* A range that did not fit this executor's memory would drive everything else out of the page
+ * cache, and has to wait for the disk anyway: it goes past it, into room reserved for it, so that
+ * two that write do not wait for each other.  False: that cannot be done here. */
+static bool begin_direct(struct gm_placed_sink *sink, uint64_t begin, uint64_t bytes)
+{
+    if (bytes < sink->spec.heap->limit_bytes)
+        return false;
+    if (sink->direct < 0)
+        sink->direct = open(sink->spec.plan->path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+    return sink->direct >= 0 && fallocate(sink->fd, 0, (off_t)begin, (off_t)bytes) == 0 &&
+           gm_file_buffer_begin_direct(&sink->buffer, sink->fd, sink->direct, begin);
+}
+
 /* Returns 0, GM_AGAIN while the length of a range before is not known, or < 0. */
 static int begin_range(struct gm_placed_sink *sink, uint32_t range)
 {
@@ -119,7 +136,8 @@ static int begin_range(struct gm_placed_sink *sink, uint32_t range)
         return rc;
     sink->range = range;
     sink->end = begin + bytes;
-    gm_file_buffer_begin(&sink->buffer, sink->fd, begin);
+    if (!begin_direct(sink, begin, bytes))
+        gm_file_buffer_begin(&sink->buffer, sink->fd, begin);
     return 0;
 }
 
@@ -150,6 +168,9 @@ static int sink_finish(void *opaque)
     /* Some file systems tell of a full disk only here. */
     const int fd = sink->fd;
     sink->fd = -1;
+    if (sink->direct >= 0)
+        close(sink->direct);
+    sink->direct = -1;
     if (fd >= 0 && close(fd) < 0 && errno != EINTR)
         return refuse(sink, -errno);
     return gm_sender_finish(sink->spec.sender);

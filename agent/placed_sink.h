@@ -6,7 +6,8 @@
  * the sum of those before.  Nobody waits in a circle: a length is told by who has its rows, which
  * needs nothing of any output.
  *
- * Threads: the executor's.  Blocking: pwrite(2) into the page cache.
+ * Threads: the executor's.  Blocking: pwrite(2) into the page cache, or past it where a range is
+ * larger than the executor's memory.
  */
 #ifndef GM_AGENT_PLACED_SINK_H
 #define GM_AGENT_PLACED_SINK_H

@@ -88,7 +88,7 @@ def arguments_of(task, arguments):
 
 def script(build, name, cores, file, read_answer, *arguments, options=()):
     """A Lua flow of this folder: the text is its argument unless others are given; they may be
-    functions of the task."""
+    functions of the task.  options are those of `gleam run`."""
     program = os.path.join(build, "gleam")
 
     return Contender(
@@ -178,6 +178,14 @@ def answer_of_sort(build):
         return {"validated": done.returncode == 0, "records": done.stdout.splitlines()[0]}
 
     return read
+
+
+def duckdb_sort(build, cores):
+    """The same lines, by their first ten bytes."""
+    peer_of_counts = duckdb(build, "sort", cores)
+    return dataclasses.replace(
+        peer_of_counts, command=lambda task: [*peer_of_counts.command(task), sorted_file(task)],
+        read_answer=answer_of_sort(build))
 
 
 def gleam_sort(build, name, cores, *options):
@@ -300,9 +308,19 @@ def gnu_sort_lines(cores):
                      answer_of_output, cores, peer=True, version=("sort", "--version"))
 
 
-def gleam_sort_lines(build, name, cores):
+def gleam_sort_lines(build, name, cores, *options):
     return script(build, name, cores, "sort.lua", answer_of_output, lambda task: task.file,
-                  output_of)
+                  output_of, options=options)
+
+
+def gleam_group_lines(build, name, cores, *options):
+    """How many different lines there are, and how many in all."""
+    return script(build, name, cores, "group.lua", answer_of_rows, options=options)
+
+
+def gleam_join_lines(build, name, cores, *options):
+    """The lines of a text joined with themselves by their bytes."""
+    return script(build, name, cores, "join.lua", answer_of_rows, options=options)
 
 
 def written(task):

@@ -17,8 +17,8 @@ import charts
 TEMPLATE = pathlib.Path(__file__).resolve().parent / "page.md"
 RESULTS = "<!-- results -->"  # where in page.md they go
 MADE = "<!-- Made by compare.py --docs: change benchmarks/compare/page.md, then --redraw. -->\n"
-UNITS = {"speed": "x", "milliseconds": " ms", "megabytes": " MB",
-         "times the input": " x input"}
+UNITS = {"speed": "x", "milliseconds": " ms", "megabytes": " MB", "seconds": " s",
+         "times": "x", "times the input": " x input"}
 
 
 def output_of(*command):

@@ -349,6 +349,36 @@ class SelectKV(Select):
         return super().apply(p, d)
 
 
+@operator(1.5)
+class Named(Select):
+    """Columns get names, and are chosen by them."""
+
+    def lua(self, p, d):
+        names = ", ".join("n%d %s" % (i + 1, "any" if kind == "mixed" else kind)
+                          for i, kind in enumerate(d.kinds))
+        return ':As("%s"):Select(gleam.Field(%s))' % (
+            names, ", ".join('"n%d"' % (c + 1) for c in p))
+
+
+@operator(1)
+class Hint(Operator):
+    """Says something about the size, true or not: rows are the same."""
+
+    def draw(self, dice, d):
+        return ("gleam.%s(%s)" % (dice.choice(("TotalSize", "PartitionSize")),
+                                  dice.choice((0.001, 1, 20000))),)
+
+    def lua(self, p, d):
+        return ":Hint(%s)" % p
+
+    def apply(self, p, d):
+        fit(p[0].startswith("gleam.Total") or d.known is False)
+        return d.but() if p[0].startswith("gleam.Total") else d.bag()
+
+    def sql(self, p, d):
+        return "SELECT * FROM {a}"
+
+
 @operator(0.4)
 class Pipe(Operator):
     """Through a command that changes nothing but b and q."""
@@ -555,6 +585,24 @@ class Limit(Operator):
         return "SELECT * FROM {a} ORDER BY %s LIMIT %d" % (sql_order(d.total), p[0])
 
 
+@operator(1, spills=False)
+class Sample(Operator):
+    """Which rows is up to the seed, how many is not: they are counted, unless it is all or none."""
+
+    def draw(self, dice, d):
+        return (dice.choice((0, 1, 5, 70, 5000)), dice.randrange(9), dice.random() < 0.6)
+
+    def lua(self, p, d):
+        return ":Sample(%d, %d)" % p[:2] + (":Count()" if p[2] else "")
+
+    def apply(self, p, d):
+        fit(p[2] or p[0] == 0 or p[0] >= len(d.rows))
+        count = min(p[0], len(d.rows))
+        if p[2]:
+            return Data([(count,)], ["i64"], one=True)
+        return d.bag(d.rows[:count], one=True)
+
+
 @operator(1)
 class LocalLimit(Operator):
     def draw(self, dice, d):
@@ -733,9 +781,9 @@ class Fold(Narrowed):
         for c in rest:
             self.check([row[c] for row in narrow.rows])
         rows = []
-        for group in narrow.groups(keys):
+        for group in narrow.groups(keys) or ([] if keys else [[]]):
             values = [[row[c] for row in group if row[c] is not None] for c in rest]
-            rows.append(group[0][:len(p[0])] +
+            rows.append((group[0][:len(p[0])] if keys else ()) +
                         tuple(FOLDS[self.fold](one) if one else None for one in values))
         return Data(rows, narrow.kinds[:len(p[0])] + [self.kind(narrow.kinds[c]) for c in rest])
 
@@ -744,9 +792,7 @@ class Fold(Narrowed):
 
 
 def sql_groups(p):
-    """Of no rows there is no group, also where there is no key."""
-    return ("GROUP BY " + ", ".join("c%d" % (k + 1) for k in p) if p
-            else "HAVING count(*) > 0")
+    return "GROUP BY " + ", ".join("c%d" % (k + 1) for k in p) if p else ""
 
 
 @operator(3, spills=True)
@@ -791,6 +837,7 @@ class CountBy(Operator):
         in_range(d, p)
         fit(len(p) < d.width)
         rows = [tuple(group[0][k] for k in p) + (len(group),) for group in d.groups(p)]
+        rows = rows or ([] if p else [(0,)])  # of nothing there are none
         return Data(rows, [d.kinds[k] for k in p] + ["i64"])
 
     def sql(self, p, d):
@@ -816,7 +863,7 @@ class CountDistinctBy(Operator):
         rows = [tuple(group[0][k] for k in keys) +
                 (len({rank(row[counted]) for row in group if row[counted] is not None}),)
                 for group in d.groups(keys)]
-        return Data(rows, [d.kinds[k] for k in keys] + ["i64"])
+        return Data(rows or ([] if keys else [(0,)]), [d.kinds[k] for k in keys] + ["i64"])
 
     def sql(self, p, d):
         keys, counted = p[:-1], p[-1]
@@ -889,7 +936,7 @@ class ReduceBy(Narrowed):
 
     def sql(self, p, d):
         function = {total: "sum", FOLDS["Min"]: "min", FOLDS["Max"]: "max"}[REDUCERS[p[2]].fold]
-        return self.fold_sql(p, d, function)
+        return self.fold_sql(p, d, function) + ("" if p[0] else " HAVING count(*) > 0")
 
 
 @operator(1, spills=True)

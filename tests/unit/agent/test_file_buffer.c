@@ -1,6 +1,7 @@
 /* test_file_buffer.c
  * Goal:   texts lie one behind the other from the given place on, whatever their lengths; a place
- *         may be anywhere; without memory it still writes; errors are told.
+ *         may be anywhere; without memory it still writes, and past the page cache, too; errors are
+ *         told.
  * Method: random texts against a copy in memory, in a nameless file; /dev/full.
  */
 #include "agent/file_buffer.h"
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,12 +38,18 @@ static void texts_lie_where_they_should(void **state)
         assert_int_equal(gm_heap_init(&heap, run % 3 == 2 ? 1000 : UINT64_MAX), 0);
         struct gm_file_buffer buffer;
         gm_file_buffer_init(&buffer, &heap);
-        assert_int_equal(buffer.data == NULL, run % 3 == 2);
+        assert_int_equal(buffer.memory == NULL, run % 3 == 2);
+        char path[64];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        const int direct = run % 3 == 1 ? open(path, O_WRONLY | O_DIRECT | O_CLOEXEC) : -1;
         /* Two places; the second one first. */
         const uint64_t middle = random_below(&random, BYTES);
         const uint64_t begins[] = {middle, 0}, ends[] = {BYTES, middle};
         for (uint32_t part = 0; part < 2; part++) {
-            gm_file_buffer_begin(&buffer, fd, begins[part]);
+            if (direct >= 0)
+                assert_true(gm_file_buffer_begin_direct(&buffer, fd, direct, begins[part]));
+            else
+                gm_file_buffer_begin(&buffer, fd, begins[part]);
             for (uint64_t at = begins[part]; at < ends[part];) {
                 uint64_t bytes = random_below(&random, run % 2 ? 400000 : 5000);
                 if (bytes > ends[part] - at)
@@ -57,6 +65,8 @@ static void texts_lie_where_they_should(void **state)
         assert_int_equal(pread(fd, back, BYTES, 0), BYTES);
         assert_memory_equal(back, text, BYTES);
         close(fd);
+        if (direct >= 0)
+            close(direct);
         gm_file_buffer_fini(&buffer);
         assert_int_equal(heap.used_bytes, 0);
         gm_heap_fini(&heap);

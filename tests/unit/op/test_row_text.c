@@ -85,7 +85,8 @@ static void error_of_a_lua_step_has_place_and_row(void **state)
         {GM_EJOB_UDF, "function(n) error('bad ' .. n, 0) end",
          "a.lua:3: step 'mine': bad 2; at the row (2)"},
         {GM_EJOB_UDF, "function(n) return table.x.y end", "; at the row (2)"},
-        {GM_EJOB_UDF, "function(n) return other() end", "; at the row (2); a step sees"},
+        {GM_EJOB_UDF, "function(n) return other() end",
+         "the global 'other' is not set: a step sees"},
         {GM_ETASK_MEMORY, "function(n) local t = {} while true do t[#t + 1] = {} end end",
          "not enough memory: Lua's memory and the step's rows do not fit this executor's share of "
          "the memory (8 MiB), at the row (2): give more with --memory"}};

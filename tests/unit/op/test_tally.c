@@ -213,7 +213,7 @@ static void large_tables_hold_all(void **state)
         uint32_t count;
         while ((count = gm_tally_next(&tally, &position, 64, hashes, values)) > 0)
             for (uint32_t i = 0; i < count; i++)
-                assert_int_equal(*values[i], 2 * gm_tally_unmix(&hash, hashes[i]));
+                assert_int_equal(*values[i], 2 * (uint64_t)gm_tally_unmix(&hash, hashes[i]));
         gm_tally_fini(&tally);
         gm_heap_fini(&heap);
     }
