@@ -403,9 +403,10 @@ static void show_status(struct gm_cluster *cluster, const struct gm_region *regi
         atomic_store_explicit(&ledger->rows[r], sum.rows[r], memory_order_relaxed);
 }
 
+/* A part that was killed was so because of something that the driver hears of as well. */
 static bool is_consequence(int code)
 {
-    return code == GM_EPEER_LOST || code == -ECONNRESET;
+    return code == GM_EPEER_LOST || code == -ECONNRESET || code == GM_EJOB_CANCELLED;
 }
 
 /* All outcomes that are there; the caller has the lock.  Returns as collect. */
