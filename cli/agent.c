@@ -63,15 +63,12 @@ static int take_number(const char *name, const char *value, uint64_t most, uint6
     return 0;
 }
 
-/* The options that `run` has as well, from what is left of argv. */
-static int take_run_options(struct gm_daemon_options *options, int *argc, char **argv,
-                            struct gm_error *error)
+/* The options that `run` has as well. */
+static int settle_run_options(struct gm_daemon_options *options, struct gm_error *error)
 {
     struct gm_options *run = &options->run;
     struct gm_options given;
-    int rc = gm_options_take(run, argc, argv, error);
-    if (rc < 0)
-        return rc;
+    int rc = 0;
     if (run->in_process || run->plan_only || run->analyze || run->quiet ||
         run->executor_count > 0 || run->timeout_ns > 0 || run->stats_path[0] != '\0')
         return gm_error_set(error, GM_EJOB_OPTION,
@@ -111,30 +108,36 @@ static int take_options(struct gm_daemon_options *options, int *argc, char **arg
                         struct gm_error *error)
 {
     const char *net = gm_cli_option(argc, argv, "--net");
-    uint64_t port = PORT_DEFAULT, transport_cores = 0;
-    int rc = take_directory(options, gm_cli_option(argc, argv, "--dir"), error);
-    if (rc == 0)
-        rc = take_number("--port", gm_cli_option(argc, argv, "--port"), 65535, &port, error);
-    if (rc == 0)
-        rc = take_number("--transport-cores", gm_cli_option(argc, argv, "--transport-cores"), 1,
-                         &transport_cores, error);
-    if (rc == 0)
-        rc = take_label("--data-center", gm_cli_option(argc, argv, "--data-center"),
-                        options->data_center, error);
-    if (rc == 0)
-        rc = take_label("--rack", gm_cli_option(argc, argv, "--rack"), options->rack, error);
+    const char *directory = gm_cli_option(argc, argv, "--dir");
+    const char *port_text = gm_cli_option(argc, argv, "--port");
+    const char *transport = gm_cli_option(argc, argv, "--transport-cores");
+    const char *center = gm_cli_option(argc, argv, "--data-center");
+    const char *rack = gm_cli_option(argc, argv, "--rack");
     const char *host = gm_cli_option(argc, argv, "--host");
+    uint64_t port = PORT_DEFAULT, transport_cores = 0;
+    int rc = gm_options_take(&options->run, argc, argv, error);
+    gm_cli_no_more_options(argc, argv);
+    if (rc == 0)
+        rc = take_number("--port", port_text, 65535, &port, error);
+    if (rc == 0)
+        rc = take_number("--transport-cores", transport, 1, &transport_cores, error);
+    if (rc == 0)
+        rc = take_label("--data-center", center, options->data_center, error);
+    if (rc == 0)
+        rc = take_label("--rack", rack, options->rack, error);
     if (rc == 0 && host != NULL && strlen(host) >= sizeof options->host)
         rc = gm_error_set(error, GM_EJOB_OPTION, "--host: a name has at most 255 bytes");
     if (rc == 0 && net != NULL && strcmp(net, "tcp") != 0)
         rc = gm_error_set(error, GM_EJOB_OPTION, "--net %s: this build knows tcp alone", net);
+    if (rc == 0)
+        rc = take_directory(options, directory, error);
     if (rc < 0)
         return rc;
     snprintf(options->host, sizeof options->host, "%s", host != NULL ? host : "");
     snprintf(options->net, sizeof options->net, "tcp");
     options->port = (uint16_t)port;
     options->transport_cores = (uint32_t)transport_cores;
-    rc = take_run_options(options, argc, argv, error);
+    rc = settle_run_options(options, error);
     if (rc == 0 && options->run.core_count <= options->transport_cores)
         rc = gm_error_set(error, GM_EJOB_OPTION,
                           "--transport-cores: with %u of %u cores none is left for executors",
@@ -156,7 +159,6 @@ int gm_cli_agent(int argc, char **argv)
         fprintf(stderr, "gleam agent: %s\n", error.text);
         return 2;
     }
-    gm_cli_no_more_options(&argc, argv);
     if (argc != 1)
         return gm_cli_mistake(help);
     gm_cli_hold_signals();

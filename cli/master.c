@@ -83,10 +83,12 @@ int gm_cli_master(int argc, char **argv)
     const char *address = gm_cli_option(&argc, argv, "--address");
     const char *key = gm_cli_option(&argc, argv, "--key");
     options.directory = gm_cli_option(&argc, argv, "--dir");
-    if (!take_ms("--heartbeat", gm_cli_option(&argc, argv, "--heartbeat"), &options.beat_ns) ||
-        !take_ms("--lost-after", gm_cli_option(&argc, argv, "--lost-after"), &options.lost_ns))
-        return 2;
+    const char *beat = gm_cli_option(&argc, argv, "--heartbeat");
+    const char *lost = gm_cli_option(&argc, argv, "--lost-after");
     gm_cli_no_more_options(&argc, argv);
+    if (!take_ms("--heartbeat", beat, &options.beat_ns) ||
+        !take_ms("--lost-after", lost, &options.lost_ns))
+        return 2;
     if (argc != 1)
         return gm_cli_mistake(help);
     int rc = gm_address_parse("address", address != NULL ? address : ":45326", options.host,

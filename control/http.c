@@ -21,12 +21,45 @@
 static pthread_mutex_t module_lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct gm_http_module *module;
 
+/* The folder of the program or library that this is part of.  Not left to the loader's run path:
+ * a sanitizer's dlopen is not ours, and looks by its own. */
+static bool own_folder(char *ret_folder, size_t folder_bytes)
+{
+    Dl_info self;
+    const bool known = dladdr((void *)(uintptr_t)gm_http_open, &self) != 0;
+    const bool library = known && strstr(self.dli_fname, ".so") != NULL;
+    char *whole = realpath(library ? self.dli_fname : "/proc/self/exe", NULL);
+    char *slash = whole != NULL ? strrchr(whole, '/') : NULL;
+    if (slash != NULL)
+        *slash = '\0';
+    const bool fits = slash != NULL && strlen(whole) < folder_bytes;
+    if (fits)
+        memcpy(ret_folder, whole, strlen(whole) + 1);
+    free(whole);
+    return fits;
+}
+
+/* Beside the program or library: in the build folder, or installed. */
+static void *open_file(void)
+{
+    static const char *const places[] = {"/control/", "/../control/", "/gleam/",
+                                         "/../" GM_MODULE_FOLDER "/"};
+    char folder[GM_PATH_BYTES_MAX - 256], path[GM_PATH_BYTES_MAX];
+    if (!own_folder(folder, sizeof folder))
+        return dlopen(GM_HTTP_MODULE_FILE, RTLD_NOW | RTLD_LOCAL);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        snprintf(path, sizeof path, "%s%s" GM_HTTP_MODULE_FILE, folder, places[i]);
+        if (access(path, R_OK) == 0)
+            return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    }
+    return dlopen(GM_HTTP_MODULE_FILE, RTLD_NOW | RTLD_LOCAL);
+}
+
 const struct gm_http_module *gm_http_open(struct gm_error *error)
 {
     pthread_mutex_lock(&module_lock);
     if (module == NULL) {
-        /* Found by the run path of the program or library that this is part of. */
-        void *handle = dlopen(GM_HTTP_MODULE_FILE, RTLD_NOW | RTLD_LOCAL);
+        void *handle = open_file();
         const struct gm_http_module *found =
             handle != NULL ? dlsym(handle, GM_HTTP_MODULE_SYMBOL) : NULL;
         if (found == NULL)

@@ -63,12 +63,11 @@ static int add(const struct gm_http_module *http, struct gm_program *program, co
 int gm_program_find(const struct gm_http_module *http, struct gm_program *ret_program,
                     struct gm_error *error)
 {
-    Dl_info library, module;
+    Dl_info library;
     ret_program->count = 0;
     int rc = add(http, ret_program, "/proc/self/exe", error);
     /* Where gleam_run is in a library, executors need that very one. */
-    const bool known = dladdr((void *)(uintptr_t)gleam_run, &library) != 0 &&
-                       dladdr((void *)(uintptr_t)gm_program_find, &module) != 0;
+    const bool known = dladdr((void *)(uintptr_t)gleam_run, &library) != 0;
     if (rc == 0 && known && strstr(library.dli_fname, ".so") != NULL)
         rc = add(http, ret_program, library.dli_fname, error);
     return rc;
