@@ -24,6 +24,8 @@
 /* Idle windows are kept up to this: a writer goes round in so many.  A merge had more, and whoever
  * comes next wants the memory. */
 #define IDLE_MAX WRITES_MAX
+/* The part of the heap that windows leave free. */
+#define SPARE_SHARE 32
 
 enum window_state {
     WINDOW_IDLE,
@@ -599,6 +601,13 @@ static int add_window(struct gm_spill_store *store, struct window **ret_window)
     return 0;
 }
 
+static bool has_spare_memory(const struct gm_spill_store *store)
+{
+    const struct gm_heap *heap = store->spec.heap;
+    return heap->used_bytes + window_bytes(store) <
+           heap->limit_bytes - heap->limit_bytes / SPARE_SHARE;
+}
+
 static int store_take(void *self, struct gm_spill_window **ret_window)
 {
     struct gm_spill_store *store = self;
@@ -622,8 +631,11 @@ static int store_take(void *self, struct gm_spill_window **ret_window)
         return GM_AGAIN;
     }
     struct window *window = NULL;
-    int rc = store->window_count < store->spec.windows_max ? add_window(store, &window)
-                                                           : GM_ETASK_MEMORY;
+    int rc = GM_ETASK_MEMORY;
+    /* While others are on their way they do not take the last memory: tables grow as well. */
+    if (store->window_count < store->spec.windows_max &&
+        (store->busy_count == 0 || has_spare_memory(store)))
+        rc = add_window(store, &window);
     if (rc == GM_ETASK_MEMORY && store->busy_count > 0)
         return GM_AGAIN;
     if (rc < 0)

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/node/cache.h"
+#include "agent/node/programs.h"
 #include "agent/node/jobs.h"
 
 /* A program, or an order with a plan. */
@@ -101,7 +101,7 @@ static void put_artifact(struct gm_daemon *daemon, const char *hash,
     daemon->http->hash(request->body, request->body_bytes, right);
     if (memcmp(said, right, sizeof right) != 0)
         reply_error(reply, 400, "the artifact has another SHA-256");
-    else if (gm_cache_put(daemon->options.directory, hash, request->body, request->body_bytes,
+    else if (gm_programs_put(daemon->options.directory, hash, request->body, request->body_bytes,
                           &error) < 0)
         reply_error(reply, 507, error.text);
     else

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "agent/cluster/program.h"
-#include "agent/node/cache.h"
+#include "agent/node/programs.h"
 #include "agent/node/hello.h"
 #include "agent/node/logs.h"
 #include "agent/node/mail.h"
@@ -187,7 +187,7 @@ static bool find_artifacts(const struct gm_node_jobs *jobs, struct node_job *job
         const bool own = i == 0 && strcmp(artifact->hash, jobs->own_hash) == 0;
         if (own)
             snprintf(path, sizeof path, "/proc/self/exe");
-        if (!own && !gm_cache_find(jobs->spec.directory, artifact, path, sizeof path)) {
+        if (!own && !gm_programs_find(jobs->spec.directory, artifact, path, sizeof path)) {
             length += (size_t)snprintf(ret_text + length, text_bytes - length, "%s%s",
                                        length > 0 ? " " : "missing ", artifact->hash);
         } else if (i == 0) {
@@ -614,7 +614,7 @@ int gm_node_jobs_create(const struct gm_node_jobs_spec *spec, struct gm_node_job
     if (jobs == NULL)
         return gm_error_set(error, -ENOMEM, "no memory for an agent");
     jobs->spec = *spec;
-    int rc = gm_cache_open(spec->directory, error);
+    int rc = gm_programs_open(spec->directory, error);
     if (rc == 0)
         rc = gm_logs_make(spec->directory, error);
     if (rc == 0) {

@@ -141,13 +141,16 @@ static int start_executors(struct node *node)
     spec.secret = node->order.secret;
     if (rc == 0)
         rc = gm_region_create(&spec, options.pages, &node->region, &node->error);
-    if (rc == 0)
+    if (rc == 0) {
+        gm_job_lend(&node->region, &node->plan, &split);
         rc = gm_session_start(&node->session, &options, &node->error);
+    }
     if (rc == 0 && gm_executor_counts_init(&node->counts, &node->plan) < 0)
         rc = gm_error_set(&node->error, -ENOMEM, "no memory for counters");
     if (rc < 0)
         return rc;
     const struct gm_job_message message = {.memory_bytes = split.heap_bytes,
+                                           .least_bytes = split.least_bytes,
                                            .spin_ns = GM_SPIN_NS,
                                            .analyze = node->order.analyze,
                                            .spill = node->setup.spill};

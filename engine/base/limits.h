@@ -94,6 +94,9 @@
 #define GM_BROADCASTS_MAX 64
 #define GM_BROADCAST_BYTES_MAX (64u << 20)
 
+/* Datasets that executors keep for a driver at a time: their numbers travel with every plan. */
+#define GM_CACHED_MAX 256
+
 /* One record of fixed size: a quarter of a reader's block. */
 #define GM_RECORD_BYTES_MAX (64u << 10)
 

@@ -67,6 +67,7 @@ static int open_level(struct gm_chain *chain, uint32_t index)
         .budget_bytes = spec->budget_bytes,
         .spill = spec->spill,
         .spill_at_bytes = spec->spill_at_bytes,
+        .holdings = spec->holdings,
         .spilled_bytes = &level->spilled_bytes,
         .chain_index = spec->chain_index,
         .shared = spec->shared,
@@ -494,6 +495,12 @@ int gm_chain_run(struct gm_chain *chain, uint32_t batches_max)
             return rc;
     }
     return 0;
+}
+
+void gm_chain_set_spill_at(struct gm_chain *chain, uint64_t bytes)
+{
+    for (uint32_t i = 0; i < chain->level_count; i++)
+        chain->levels[i].op.spill_at_bytes = bytes;
 }
 
 uint64_t gm_chain_rows(const struct gm_chain *chain, uint32_t index)

@@ -64,6 +64,7 @@ struct gm_chain_spec {
     _Atomic uint64_t *found; /* limit found there; or NULL */
     const struct gm_spill *spill; /* NULL: nothing may go to disk */
     uint64_t spill_at_bytes;      /* of the heap's used_bytes */
+    struct gm_holdings *holdings; /* borrowed; the executor's; NULL without spill */
     _Atomic uint32_t *chain_shown; /* ledger words for crash reports; NULL: nobody looks */
     _Atomic uint32_t *step_shown;
     struct gm_meter_clock clock; /* --analyze: every call is timed; zeroed: none is */
@@ -76,6 +77,9 @@ void gm_chain_destroy(struct gm_chain *chain); /* at any point of its life; NULL
 /* Works on up to batches_max source batches.  Returns 0: it got on, and may have more to do;
  * GM_AGAIN: nothing could be done; GM_END: finished; < 0. */
 int gm_chain_run(struct gm_chain *chain, uint32_t batches_max);
+
+/* Another spill_at_bytes from now on. */
+void gm_chain_set_spill_at(struct gm_chain *chain, uint64_t bytes);
 
 /* Rows that the source made (index 0) and that each step made (1 + step). */
 uint64_t gm_chain_rows(const struct gm_chain *chain, uint32_t index);

@@ -1,68 +1,24 @@
 /* join.c - hash join of two inputs: both sides of a partition are kept packed; the smaller one
- * becomes a table of keys, each with a list of its rows, and the other runs along it.
+ * becomes a table of keys, each with a list of its rows, and the other runs along it.  What does
+ * not fit the memory comes to it from disk, section by section (join_disk.c).
  *
  * A null key equals nothing, as in SQL: such a row is dropped, or, where its side is kept whole,
  * handed on at once.  NaN equals NaN, and 1 equals 1.0.  Without key columns every row meets every
  * row.
  */
+#include "engine/op/join.h"
+
 #include <string.h>
 
 #include "engine/base/check.h"
 #include "engine/op/gather.h"
-#include "engine/op/key.h"
-#include "engine/op/op.h"
-#include "engine/op/packed.h"
-#include "engine/op/table.h"
 #include "engine/row/row.h"
 
-enum { LEFT = 0, RIGHT = 1, EITHER = 2 };
-
-/* What is common to all partitions of one side. */
-struct side {
-    struct gm_layout layout;
-    struct gm_key_reader keys;
-    bool nullable_keys;
-    bool keeps_all; /* rows without a partner come out as well */
-    struct gm_batch batch; /* its rows as columns, some at a time */
-};
-
-/* A column of the result; EITHER: of the left side, where the row has one, else of the right. */
-struct result_column {
-    uint8_t side;
-    uint32_t left, right;
-};
-
-struct join {
-    struct side sides[2];
-    struct result_column columns[GM_FIELDS_MAX];
-    struct gm_batch result;
-    uint32_t sizes[GM_BATCH_ROWS_MAX];
-    uint32_t rows[GM_BATCH_ROWS_MAX];           /* of the batch that runs along the table */
-    const uint8_t *partners[GM_BATCH_ROWS_MAX]; /* NULL: it has none */
-    struct gm_slot *slots[GM_BATCH_ROWS_MAX];   /* by row of that batch; NULL: not in the table */
-};
-
-/* A row of the table's side; rows of one key are linked. */
-struct kept_row {
-    const uint8_t *row;
-    struct kept_row *next;
-};
-
-enum phase { PHASE_COLLECT, PHASE_PROBE, PHASE_REST, PHASE_DONE };
-
-struct join_state {
-    struct gm_packed rows[2];
-    enum phase phase;
-    uint32_t build; /* the side in the table */
-    struct gm_table table;
-    bool has_table;
-    struct kept_row *kept;
-    uint64_t kept_count;
-    struct gm_packed_cursor cursor; /* of the other side */
-    uint32_t row;                   /* of its batch */
-    struct kept_row *partner;       /* the row's next one; NULL: it has not begun */
-    uint64_t position;              /* PHASE_REST: in the table */
-};
+#define LEFT GM_JOIN_LEFT
+#define RIGHT GM_JOIN_RIGHT
+#define EITHER GM_JOIN_EITHER
+/* Half of the memory that is left for windows and batches: a table may take the other half. */
+#define TABLE_RESERVE_SHARE 8
 
 /* Where one side of the rows handed on comes from. */
 struct origin {
@@ -80,9 +36,10 @@ static bool is_filter(const struct gm_op *op)
 
 static int open_side(struct gm_op *op, uint32_t index, const struct gleam_order *keys)
 {
-    struct side *side = &((struct join *)op->self)->sides[index];
+    struct gm_join_side *side = &((struct gm_join *)op->self)->sides[index];
     const struct gm_schema *schema = &op->inputs[index].schema;
     gm_layout_init(&side->layout, schema);
+    gm_sort_order_init(&side->by_hash, schema, &((struct gm_join *)op->self)->no_columns);
     gm_key_reader_init(&side->keys, schema, keys, op->heap);
     if (op->step->tagged)
         gm_key_reader_tag(&side->keys);
@@ -96,11 +53,11 @@ static int open_side(struct gm_op *op, uint32_t index, const struct gleam_order 
 /* Keys, the left side's other columns, the right side's: as the planner made the schema. */
 static void list_columns(struct gm_op *op)
 {
-    struct join *self = op->self;
+    struct gm_join *self = op->self;
     const enum gleam_join_kind kind = op->step->join;
     uint32_t count = 0;
     for (uint32_t i = 0; i < op->step->order.count; i++)
-        self->columns[count++] = (struct result_column){
+        self->columns[count++] = (struct gm_join_column){
             .side = kind == GLEAM_JOIN_RIGHT_OUTER  ? RIGHT
                     : kind == GLEAM_JOIN_FULL_OUTER ? EITHER
                                                     : LEFT,
@@ -108,17 +65,17 @@ static void list_columns(struct gm_op *op)
             .right = op->step->right_keys.columns[i].column - 1};
     for (uint32_t c = 0; c < op->inputs[LEFT].schema.field_count; c++)
         if (!gm_order_names(&op->step->order, c + 1))
-            self->columns[count++] = (struct result_column){.side = LEFT, .left = c};
+            self->columns[count++] = (struct gm_join_column){.side = LEFT, .left = c};
     for (uint32_t c = 0; !is_filter(op) && c < op->inputs[RIGHT].schema.field_count; c++)
         if (!gm_order_names(&op->step->right_keys, c + 1))
-            self->columns[count++] = (struct result_column){.side = RIGHT, .right = c};
+            self->columns[count++] = (struct gm_join_column){.side = RIGHT, .right = c};
     GM_CHECK(count == op->step->schema.field_count);
 }
 
 static int join_open(struct gm_op *op)
 {
     const enum gleam_join_kind kind = op->step->join;
-    struct join *self = gm_heap_zalloc(op->heap, sizeof *self);
+    struct gm_join *self = gm_heap_zalloc(op->heap, sizeof *self);
     if (self == NULL)
         return GM_ETASK_MEMORY;
     op->self = self;
@@ -138,7 +95,7 @@ static int join_open(struct gm_op *op)
 
 static void join_close(struct gm_op *op)
 {
-    struct join *self = op->self;
+    struct gm_join *self = op->self;
     if (self == NULL)
         return;
     for (uint32_t i = 0; i < 2; i++) {
@@ -147,44 +104,49 @@ static void join_close(struct gm_op *op)
         gm_batch_fini(&self->sides[i].batch, op->heap);
     }
     gm_batch_fini(&self->result, op->heap);
+    gm_join_disk_close(op);
     gm_heap_free(op->heap, self, sizeof *self);
     op->self = NULL;
 }
 
 static int join_begin(struct gm_op *op, void **ret_state)
 {
-    struct join_state *state = gm_heap_zalloc(op->heap, sizeof *state);
+    struct gm_join_state *state = gm_heap_zalloc(op->heap, sizeof *state);
     if (state == NULL)
         return GM_ETASK_MEMORY;
-    gm_packed_init(&state->rows[LEFT], op->heap);
-    gm_packed_init(&state->rows[RIGHT], op->heap);
+    for (uint32_t i = 0; i < 2; i++) {
+        gm_packed_init(&state->rows[i], op->heap);
+        gm_holding_add(&state->holdings[i], op, state);
+    }
     *ret_state = state;
     return 0;
 }
 
 static void join_end(struct gm_op *op, void *opaque)
 {
-    struct join_state *state = opaque;
+    struct gm_join_state *state = opaque;
+    gm_join_disk_end(op, state);
     gm_packed_fini(&state->rows[LEFT]);
     gm_packed_fini(&state->rows[RIGHT]);
     if (state->has_table)
         gm_table_fini(&state->table);
-    gm_heap_free(op->heap, state->kept, state->kept_count * sizeof *state->kept);
+    gm_heap_free(op->heap, state->kept, state->kept_capacity * sizeof *state->kept);
     gm_heap_free(op->heap, state, sizeof *state);
 }
 
-static int refuse_memory(const struct gm_op *op)
+int gm_join_refuse_memory(const struct gm_op *op)
 {
     return gm_error_set(op->error, GM_ETASK_MEMORY,
                         "%s: step '%s': the rows to join do not fit this executor's share of the "
-                        "memory (%llu MiB): give more with --memory",
+                        "memory (%llu MiB), and it cannot be made on disk: give more with "
+                        "--memory",
                         op->step->where, op->step->name,
                         (unsigned long long)(op->heap->limit_bytes >> 20));
 }
 
 /* ---- rows of the result ---------------------------------------------------------------------- */
 
-static void fill(const struct join *self, const struct origin *origin, uint32_t side,
+static void fill(const struct gm_join *self, const struct origin *origin, uint32_t side,
                  uint32_t column, uint32_t count, struct gm_vector *out)
 {
     if (origin->batch != NULL)
@@ -196,8 +158,8 @@ static void fill(const struct join *self, const struct origin *origin, uint32_t 
 }
 
 /* The left key of rows that may have no left side; they have a right one then. */
-static void fill_either(const struct join *self, const struct origin origins[2],
-                        const struct result_column *column, uint32_t count, struct gm_vector *out)
+static void fill_either(const struct gm_join *self, const struct origin origins[2],
+                        const struct gm_join_column *column, uint32_t count, struct gm_vector *out)
 {
     const struct origin *left = &origins[LEFT], *right = &origins[RIGHT];
     if (left->batch != NULL || left->partners == NULL || right->batch == NULL) {
@@ -221,10 +183,10 @@ static void fill_either(const struct join *self, const struct origin origins[2],
 static void hand_on(const struct gm_op *op, const struct origin origins[2], uint32_t count,
                     struct gm_batch *out)
 {
-    struct join *self = op->self;
+    struct gm_join *self = op->self;
     struct gm_batch *result = &self->result;
     for (uint32_t c = 0; c < result->column_count && count > 0; c++) {
-        const struct result_column *column = &self->columns[c];
+        const struct gm_join_column *column = &self->columns[c];
         struct gm_vector *vector = &result->columns[c];
         if (column->side == EITHER)
             fill_either(self, origins, column, count, vector);
@@ -239,7 +201,7 @@ static void hand_on(const struct gm_op *op, const struct origin origins[2], uint
 
 /* ---- collecting ------------------------------------------------------------------------------ */
 
-static bool has_null_key(const struct side *side, const struct gm_batch *in, uint32_t row)
+static bool has_null_key(const struct gm_join_side *side, const struct gm_batch *in, uint32_t row)
 {
     for (uint32_t i = 0; i < side->keys.column_count; i++) {
         const struct gm_vector *vector = &in->columns[side->keys.columns[i]];
@@ -251,15 +213,23 @@ static bool has_null_key(const struct side *side, const struct gm_batch *in, uin
     return false;
 }
 
-static int keep(struct gm_op *op, struct join_state *state, const struct gm_batch *in,
-                uint32_t first, uint32_t count)
+static int keep(struct gm_op *op, struct gm_join_state *state, const struct gm_batch *in,
+                uint32_t end)
 {
-    struct join *self = op->self;
-    if (count == 0)
-        return 0;
-    if (gm_packed_add(&state->rows[in->input], &self->sides[in->input].layout, in, first, count,
-                      self->sizes) < 0)
-        return refuse_memory(op);
+    struct gm_join *self = op->self;
+    struct gm_packed *rows = &state->rows[in->input];
+    while (state->next_row < end) {
+        int rc = gm_packed_add(rows, &self->sides[in->input].layout, in, state->next_row,
+                               end - state->next_row, self->sizes);
+        if (rc == 0)
+            state->next_row = end;
+        if (rows->row_count > 0)
+            gm_holding_set(&state->holdings[in->input], rows->arena.held_bytes);
+        if (rc == GM_ETASK_MEMORY)
+            rc = gm_holding_ask_room(op);
+        if (rc != 0)
+            return rc == GM_ETASK_MEMORY ? gm_join_refuse_memory(op) : rc;
+    }
     return 0;
 }
 
@@ -267,21 +237,28 @@ static int keep(struct gm_op *op, struct join_state *state, const struct gm_batc
 static int join_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
                         struct gm_batch *out)
 {
-    struct join *self = op->self;
-    const struct side *side = &self->sides[in->input];
-    uint32_t first = 0, null_count = 0;
+    struct gm_join *self = op->self;
+    struct gm_join_state *state = opaque;
+    const struct gm_join_side *side = &self->sides[in->input];
+    uint32_t null_count = 0;
+    int rc = gm_holding_make_room(op);
+    if (rc != 0)
+        return rc == GM_ETASK_MEMORY ? gm_join_refuse_memory(op) : rc;
     for (uint32_t row = 0; side->nullable_keys && row < in->row_count; row++) {
         if (!has_null_key(side, in, row))
             continue;
-        int rc = keep(op, opaque, in, first, row - first);
-        if (rc < 0)
-            return rc;
-        first = row + 1;
         self->rows[null_count++] = row;
+        if (row < state->next_row) /* a call before this one was there */
+            continue;
+        rc = keep(op, state, in, row);
+        if (rc != 0)
+            return rc;
+        state->next_row = row + 1;
     }
-    int rc = keep(op, opaque, in, first, in->row_count - first);
-    if (rc < 0)
+    rc = keep(op, state, in, in->row_count);
+    if (rc != 0)
         return rc;
+    state->next_row = 0;
     if (null_count > 0 && side->keeps_all) {
         struct origin origins[2] = {0};
         origins[in->input] = (struct origin){.batch = in, .rows = self->rows};
@@ -292,17 +269,17 @@ static int join_process(struct gm_op *op, void *opaque, const struct gm_batch *i
 
 /* ---- joining --------------------------------------------------------------------------------- */
 
-static struct kept_row *first_of(const struct gm_slot *slot)
+static struct gm_join_row *first_of(const struct gm_slot *slot)
 {
-    return (struct kept_row *)(uintptr_t)slot->values[0];
+    return (struct gm_join_row *)(uintptr_t)slot->values[0];
 }
 
 /* The rows of the table's side that lie in its batch. */
-static int link_rows(struct gm_op *op, struct join_state *state, const uint8_t **rows,
+static int link_rows(struct gm_op *op, struct gm_join_state *state, const uint8_t **rows,
                      uint64_t *kept_count)
 {
-    struct join *self = op->self;
-    struct side *side = &self->sides[state->build];
+    struct gm_join *self = op->self;
+    struct gm_join_side *side = &self->sides[state->build];
     struct gm_key keys[GM_KEY_BLOCK];
     struct gm_slot *slots[GM_KEY_BLOCK];
     for (uint32_t first = 0; first < side->batch.row_count; first += GM_KEY_BLOCK) {
@@ -312,84 +289,117 @@ static int link_rows(struct gm_op *op, struct join_state *state, const uint8_t *
         int rc = gm_key_read(&side->keys, &side->batch, first, count, keys);
         if (rc == 0)
             rc = gm_table_block(&state->table, keys, count, slots, &new_slots);
+        if (rc == 0 && state->nested)
+            rc = gm_join_note_keys(op, state, keys, count);
         if (rc < 0)
             return rc;
         for (uint32_t i = 0; i < count; i++) {
-            struct kept_row *kept = &state->kept[(*kept_count)++];
-            *kept = (struct kept_row){.row = rows[first + i], .next = first_of(slots[i])};
+            struct gm_join_row *kept = &state->kept[(*kept_count)++];
+            *kept = (struct gm_join_row){.row = rows[first + i], .next = first_of(slots[i])};
             slots[i]->values[0] = (uint64_t)(uintptr_t)kept;
         }
     }
     return 0;
 }
 
-static int build(struct gm_op *op, struct join_state *state)
+/* Room for `count` rows of the table, and none in it. */
+static int make_table(struct gm_op *op, struct gm_join_state *state, uint64_t count)
 {
-    struct join *self = op->self;
-    struct gm_packed_cursor cursor = {0};
-    uint64_t kept_count = 0;
-    state->build = state->rows[LEFT].bytes < state->rows[RIGHT].bytes ? LEFT : RIGHT;
-    const struct gm_packed *packed = &state->rows[state->build];
-    struct side *side = &self->sides[state->build];
-    if (gm_table_init(&state->table, 1, op->heap) < 0)
-        return refuse_memory(op);
+    if (state->has_table)
+        gm_table_clear(&state->table);
+    else if (gm_table_init(&state->table, 1, op->heap) < 0)
+        return GM_ETASK_MEMORY;
     state->has_table = true;
-    if (packed->row_count > 0) {
-        state->kept = gm_heap_alloc(op->heap, packed->row_count * sizeof *state->kept);
-        if (state->kept == NULL)
-            return refuse_memory(op);
-        state->kept_count = packed->row_count;
-    }
-    for (;;) {
-        gm_packed_next(packed, &side->layout, &cursor, &side->batch, self->partners);
-        if (side->batch.row_count == 0)
-            break;
-        if (link_rows(op, state, self->partners, &kept_count) < 0)
-            return refuse_memory(op);
-    }
-    GM_CHECK(kept_count == packed->row_count);
+    if (count <= state->kept_capacity)
+        return 0;
+    gm_heap_free(op->heap, state->kept, state->kept_capacity * sizeof *state->kept);
+    state->kept_capacity = 0;
+    state->kept = gm_heap_alloc(op->heap, count * sizeof *state->kept);
+    if (state->kept == NULL)
+        return GM_ETASK_MEMORY;
+    state->kept_capacity = count;
     return 0;
 }
 
-/* Reads the next rows of the side that runs along the table, none at its end, and looks up their
- * keys. */
-static int next_batch(struct gm_op *op, struct join_state *state)
+int gm_join_build(struct gm_op *op, struct gm_join_state *state)
 {
-    struct join *self = op->self;
-    struct side *side = &self->sides[!state->build];
-    struct gm_key keys[GM_KEY_BLOCK];
-    gm_packed_next(&state->rows[!state->build], &side->layout, &state->cursor, &side->batch, NULL);
+    struct gm_join *self = op->self;
+    struct gm_packed_cursor cursor = {0};
+    uint64_t kept_count = 0;
+    const struct gm_packed *packed = &state->rows[state->build];
+    struct gm_join_side *side = &self->sides[state->build];
+    const uint64_t most = op->heap->limit_bytes - op->heap->limit_bytes / TABLE_RESERVE_SHARE;
+    int rc = make_table(op, state, packed->row_count);
+    while (rc == 0) {
+        gm_packed_next(packed, &side->layout, &cursor, &side->batch, self->partners);
+        if (side->batch.row_count == 0)
+            break;
+        rc = link_rows(op, state, self->partners, &kept_count);
+        /* Who can do with less leaves the others something. */
+        if (rc == 0 && op->spill != NULL && !state->on_disk && op->heap->used_bytes > most)
+            rc = GM_ETASK_MEMORY;
+    }
+    if (rc < 0)
+        return rc;
+    GM_CHECK(kept_count == packed->row_count);
+    self->sides[!state->build].batch.row_count = 0; /* of the section before */
     state->row = 0;
     state->partner = NULL;
+    state->cursor = (struct gm_packed_cursor){0};
+    state->position = 0;
+    state->phase = GM_JOIN_PROBE;
+    return 0;
+}
+
+/* Reads the next rows of the side that runs along the table and looks up their keys.  Returns 0,
+ * GM_AGAIN, GM_END or < 0. */
+static int next_batch(struct gm_op *op, struct gm_join_state *state)
+{
+    struct gm_join *self = op->self;
+    struct gm_join_side *side = &self->sides[!state->build];
+    struct gm_key keys[GM_KEY_BLOCK];
+    const struct gm_packed *rows = &state->rows[!state->build];
+    state->row = 0;
+    state->partner = NULL;
+    gm_packed_next(rows, &side->layout, &state->cursor, &side->batch, NULL);
+    if (side->batch.row_count == 0) {
+        int rc = state->feed != GM_JOIN_FEED_NONE ? gm_join_more(op, state) : GM_END;
+        if (rc != 0)
+            return rc == GM_ETASK_MEMORY ? gm_join_refuse_memory(op) : rc;
+        gm_packed_next(rows, &side->layout, &state->cursor, &side->batch, NULL);
+    }
     for (uint32_t first = 0; first < side->batch.row_count; first += GM_KEY_BLOCK) {
         const uint32_t left = side->batch.row_count - first;
         const uint32_t count = left < GM_KEY_BLOCK ? left : GM_KEY_BLOCK;
         if (gm_key_read(&side->keys, &side->batch, first, count, keys) < 0)
-            return refuse_memory(op);
+            return gm_join_refuse_memory(op);
         gm_table_find(&state->table, keys, count, self->slots + first);
+        if (state->nested)
+            gm_join_silence(op, state, keys, first, count);
     }
     return 0;
 }
 
 /* A row that is not joined with each of its partners: what it is to give is decided by whether it
  * has any.  Marks them as met.  True: it comes out alone. */
-static bool stands_alone(const struct gm_op *op, const struct join_state *state,
+static bool stands_alone(const struct gm_op *op, const struct gm_join_state *state,
                          struct gm_slot *slot)
 {
-    const struct join *self = op->self;
+    const struct gm_join *self = op->self;
     if (slot != NULL)
         slot->seen = 1;
-    if (!is_filter(op))
-        return self->sides[!state->build].keeps_all; /* it has no partner */
+    if (!is_filter(op)) /* it has no partner */
+        return self->sides[!state->build].keeps_all &&
+               !(state->nested && self->silent[state->row]);
     if (state->build == LEFT)
         return false;
     return (slot != NULL) == (op->step->join == GLEAM_JOIN_LEFT_SEMI);
 }
 
 /* Pairs of the batch's rows and their partners, as many as fit the result or are there. */
-static uint32_t make_pairs(const struct gm_op *op, struct join_state *state)
+static uint32_t make_pairs(const struct gm_op *op, struct gm_join_state *state)
 {
-    struct join *self = op->self;
+    struct gm_join *self = op->self;
     const uint32_t row_count = self->sides[!state->build].batch.row_count;
     const bool filter = is_filter(op);
     uint32_t count = 0;
@@ -402,7 +412,7 @@ static uint32_t make_pairs(const struct gm_op *op, struct join_state *state)
             continue;
         }
         slot->seen = 1;
-        struct kept_row *partner = state->partner != NULL ? state->partner : first_of(slot);
+        struct gm_join_row *partner = state->partner != NULL ? state->partner : first_of(slot);
         for (; partner != NULL && count < GM_BATCH_ROWS_MAX; partner = partner->next) {
             self->rows[count] = state->row;
             self->partners[count++] = partner->row;
@@ -414,19 +424,19 @@ static uint32_t make_pairs(const struct gm_op *op, struct join_state *state)
     return count;
 }
 
-static int probe(struct gm_op *op, struct join_state *state, struct gm_batch *out)
+static int probe(struct gm_op *op, struct gm_join_state *state, struct gm_batch *out)
 {
-    struct join *self = op->self;
-    struct side *side = &self->sides[!state->build];
+    struct gm_join *self = op->self;
+    struct gm_join_side *side = &self->sides[!state->build];
     struct origin origins[2] = {0};
     if (state->row == side->batch.row_count) {
         int rc = next_batch(op, state);
-        if (rc < 0)
-            return rc;
-        if (side->batch.row_count == 0) {
-            state->phase = PHASE_REST;
+        if (rc == GM_END) {
+            state->phase = GM_JOIN_REST;
             return GM_OP_HAVE_MORE;
         }
+        if (rc != 0)
+            return rc;
     }
     const uint32_t count = make_pairs(op, state);
     origins[state->build] = (struct origin){.partners = self->partners};
@@ -435,18 +445,23 @@ static int probe(struct gm_op *op, struct join_state *state, struct gm_batch *ou
     return GM_OP_HAVE_MORE;
 }
 
-/* Rows of the table: those that nobody met, or, of a semi join, those that somebody did. */
-static int rest(struct gm_op *op, struct join_state *state, struct gm_batch *out)
+/* The section is done. */
+static int end_section(struct gm_join_state *state)
 {
-    struct join *self = op->self;
+    state->phase = state->on_disk ? GM_JOIN_NEXT : GM_JOIN_DONE;
+    return state->on_disk ? GM_OP_HAVE_MORE : GM_OP_NEED_INPUT;
+}
+
+/* Rows of the table: those that nobody met, or, of a semi join, those that somebody did. */
+static int rest(struct gm_op *op, struct gm_join_state *state, struct gm_batch *out)
+{
+    struct gm_join *self = op->self;
     struct origin origins[2] = {0};
     uint32_t count = 0;
     const bool semi = op->step->join == GLEAM_JOIN_LEFT_SEMI && state->build == LEFT;
     const uint32_t wanted = semi ? 1 : 0;
-    if (!semi && !self->sides[state->build].keeps_all) {
-        state->phase = PHASE_DONE;
-        return GM_OP_NEED_INPUT;
-    }
+    if (!semi && !self->sides[state->build].keeps_all)
+        return end_section(state);
     while (count < GM_BATCH_ROWS_MAX) {
         if (state->partner == NULL) {
             const struct gm_slot *slot = gm_table_next(&state->table, &state->position);
@@ -460,27 +475,29 @@ static int rest(struct gm_op *op, struct join_state *state, struct gm_batch *out
     }
     origins[state->build] = (struct origin){.partners = self->partners};
     hand_on(op, origins, count, out);
-    if (count == GM_BATCH_ROWS_MAX)
-        return GM_OP_HAVE_MORE;
-    state->phase = PHASE_DONE;
-    return GM_OP_NEED_INPUT;
+    return count == GM_BATCH_ROWS_MAX ? GM_OP_HAVE_MORE : end_section(state);
 }
 
 static int join_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
 {
-    struct join *self = op->self;
-    struct join_state *state = opaque;
-    if (state->phase == PHASE_COLLECT) {
-        int rc = build(op, state);
-        if (rc < 0)
-            return rc;
-        self->sides[!state->build].batch.row_count = 0; /* of the partition before */
-        state->row = 0;
-        state->phase = PHASE_PROBE;
-    }
-    if (state->phase == PHASE_PROBE)
+    struct gm_join_state *state = opaque;
+    int rc = 0;
+    if (state->phase == GM_JOIN_COLLECT)
+        rc = gm_join_start(op, state);
+    else if (state->phase == GM_JOIN_NEXT)
+        rc = gm_join_next(op, state);
+    if (rc == GM_END)
+        state->phase = GM_JOIN_DONE;
+    else if (rc != 0)
+        return rc == GM_ETASK_MEMORY ? gm_join_refuse_memory(op) : rc;
+    switch (state->phase) {
+    case GM_JOIN_PROBE:
         return probe(op, state, out);
-    return state->phase == PHASE_REST ? rest(op, state, out) : GM_OP_NEED_INPUT;
+    case GM_JOIN_REST:
+        return rest(op, state, out);
+    default:
+        return GM_OP_NEED_INPUT;
+    }
 }
 
 const struct gm_op_ops gm_op_join = {
@@ -491,4 +508,5 @@ const struct gm_op_ops gm_op_join = {
     .end = join_end,
     .process = join_process,
     .finish = join_finish,
+    .give_back = gm_join_give_back,
 };

@@ -28,27 +28,30 @@ static int make_tables(struct gm_merge *merge, uint32_t count)
     return 0;
 }
 
-/* Beside the windows of a writer each run has one, and one to read ahead where there are so many:
- * waiting now and then for a block costs less than writing rows once more. */
-static uint32_t runs_at_once(const struct gm_spill *spill, uint32_t count)
+/* Beside the windows of a writer each run has one, and one to read ahead where there are so many
+ * that they become a run: waiting now and then for a block costs less than writing rows once more.
+ * `last` says that they do not. */
+static uint32_t runs_at_once(const struct gm_spill *spill, bool last)
 {
     const uint32_t windows = spill->windows_max > 8 ? spill->windows_max - 4 : 4;
-    const uint32_t most = count <= windows ? windows : windows / 2;
+    const uint32_t most = last ? windows : windows / 2;
     return most < GM_MERGE_RUNS_MAX ? most : GM_MERGE_RUNS_MAX;
 }
 
 int gm_merge_open(struct gm_merge *merge, const struct gm_sort_order *order,
                   const struct gm_spill *spill, struct gm_heap *heap, struct gm_spill_run *runs,
-                  uint32_t count, uint32_t *ret_opened)
+                  uint32_t count, uint32_t most, uint32_t *ret_opened)
 {
     int rc = 0;
     if (merge->readers == NULL) {
-        const uint32_t most = runs_at_once(spill, count);
+        const uint32_t last = runs_at_once(spill, true);
         uint32_t want = count;
+        most = most < last ? most : last;
         /* When they do not fit at once, so few that the next time the rest does. */
         if (count > most) {
+            const uint32_t at_once = runs_at_once(spill, false);
             want = count - most + 1;
-            want = want > most ? most : want < 2 ? 2 : want;
+            want = want > at_once ? at_once : want < 2 ? 2 : want;
         }
         *merge = (struct gm_merge){.order = order, .heap = heap};
         rc = make_tables(merge, want);
@@ -86,6 +89,14 @@ void gm_merge_close(struct gm_merge *merge)
         gm_run_reader_close(&merge->readers[i]);
     gm_heap_free(merge->heap, merge->readers, table_bytes(merge->capacity));
     *merge = (struct gm_merge){0};
+}
+
+bool gm_merge_give_ahead(struct gm_merge *merge)
+{
+    bool gave = false;
+    for (uint32_t i = 0; i < merge->count; i++)
+        gave = gm_run_reader_give_ahead(&merge->readers[i]) || gave;
+    return gave;
 }
 
 /* Takes the next row of run `index` as its head.  Returns 0 (also at its end), GM_AGAIN or < 0. */

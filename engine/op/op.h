@@ -36,6 +36,8 @@ enum {
 };
 
 struct gm_op;
+struct gm_holding; /* engine/op/holding.h */
+struct gm_holdings;
 struct gm_processes; /* shuffle/port/process.h */
 
 struct gm_op_ops {
@@ -64,6 +66,10 @@ struct gm_op_ops {
     /* The input of the partition has ended: fills `out` with what is left.  HAVE_MORE: call
      * again; GM_AGAIN: later; NEED_INPUT: that was all.  NULL when nothing is ever left. */
     int (*finish)(struct gm_op *op, void *state, struct gm_batch *out);
+    /* Writes all that a holding has to its runs and frees the memory, in between two calls of the
+     * other functions.  Returns 0; GM_AGAIN: goes on with the next call; or < 0.  NULL for an
+     * operator that has no holdings (engine/op/holding.h). */
+    int (*give_back)(struct gm_op *op, struct gm_holding *holding);
     /* True when no further input of the partition would change anything.  NULL: never. */
     bool (*satisfied)(const struct gm_op *op, const void *state);
 };
@@ -79,6 +85,7 @@ struct gm_op {
     uint64_t budget_bytes;                /* what its states may hold before they give back */
     const struct gm_spill *spill;         /* borrowed; NULL: nothing may go to disk */
     uint64_t spill_at_bytes;              /* the heap's used_bytes from which something should */
+    struct gm_holdings *holdings;         /* borrowed; the executor's; NULL without spill */
     uint64_t *spilled_bytes;              /* what went there is added to; NULL without spill */
     uint32_t chain_index;
     const struct gm_udf_shared *shared;   /* borrowed; what Lua and C functions of a flow share */

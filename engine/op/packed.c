@@ -1,6 +1,8 @@
 /* packed.c - blocks grow while the arena hands out memory without gaps. */
 #include "engine/op/packed.h"
 
+#include <string.h>
+
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/row/row.h"
@@ -40,6 +42,24 @@ static int reserve(struct gm_packed *packed)
     return 0;
 }
 
+/* For which there is room. */
+static void add_rows(struct gm_packed *packed, const uint8_t *rows, uint64_t bytes,
+                     uint64_t count)
+{
+    packed->row_count += count;
+    packed->bytes += bytes;
+    if (packed->block_count > 0) {
+        struct gm_packed_block *last = &packed->blocks[packed->block_count - 1];
+        if (last->data + last->bytes == rows) {
+            last->bytes += bytes;
+            last->row_count += count;
+            return;
+        }
+    }
+    packed->blocks[packed->block_count++] =
+        (struct gm_packed_block){.data = rows, .bytes = bytes, .row_count = count};
+}
+
 int gm_packed_add(struct gm_packed *packed, const struct gm_layout *layout,
                   const struct gm_batch *batch, uint32_t first, uint32_t count, uint32_t *sizes)
 {
@@ -54,19 +74,28 @@ int gm_packed_add(struct gm_packed *packed, const struct gm_layout *layout,
         return GM_ETASK_MEMORY;
     /* The encoder may write slack bytes behind the last row: the arena keeps them free. */
     gm_codec_encode(layout, batch, first, count, sizes, rows);
-    packed->row_count += count;
-    packed->bytes += bytes;
-    if (packed->block_count > 0) {
-        struct gm_packed_block *last = &packed->blocks[packed->block_count - 1];
-        if (last->data + last->bytes == rows) {
-            last->bytes += bytes;
-            last->row_count += count;
-            return 0;
-        }
-    }
-    packed->blocks[packed->block_count++] =
-        (struct gm_packed_block){.data = rows, .bytes = bytes, .row_count = count};
+    add_rows(packed, rows, bytes, count);
     return 0;
+}
+
+int gm_packed_put(struct gm_packed *packed, const uint8_t *row, uint64_t bytes)
+{
+    if (reserve(packed) < 0)
+        return GM_ETASK_MEMORY;
+    uint8_t *copy = gm_arena_alloc(&packed->arena, bytes);
+    if (copy == NULL)
+        return GM_ETASK_MEMORY;
+    memcpy(copy, row, bytes);
+    add_rows(packed, copy, bytes, 1);
+    return 0;
+}
+
+void gm_packed_clear(struct gm_packed *packed)
+{
+    gm_arena_reset(&packed->arena);
+    packed->block_count = 0;
+    packed->row_count = 0;
+    packed->bytes = 0;
 }
 
 void gm_packed_next(const struct gm_packed *packed, const struct gm_layout *layout,

@@ -41,6 +41,12 @@ void gm_packed_fini(struct gm_packed *packed);
 int gm_packed_add(struct gm_packed *packed, const struct gm_layout *layout,
                   const struct gm_batch *batch, uint32_t first, uint32_t count, uint32_t *sizes);
 
+/* Adds one row that is packed already.  Returns 0 or GM_ETASK_MEMORY. */
+int gm_packed_put(struct gm_packed *packed, const uint8_t *row, uint64_t bytes);
+
+/* Forgets the rows, and keeps a little memory for the next ones. */
+void gm_packed_clear(struct gm_packed *packed);
+
 /* Unpacks the next rows, at most GM_BATCH_ROWS_MAX, to a batch of their schema, whose bytes point
  * into `packed`; ret_rows (NULL: not wanted) gets where each one lies.  Without rows at the end. */
 void gm_packed_next(const struct gm_packed *packed, const struct gm_layout *layout,

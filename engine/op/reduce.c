@@ -1,7 +1,7 @@
 /* reduce.c - hash aggregation: the reduce of a partition, and the combining before an exchange.
  *
- * When the executor's memory is spent, the partition of the reduce that holds most is written to
- * disk as a run: its groups as rows in the order of their keys' hashes, so that a merge of all runs
+ * When the executor's memory is spent (holding.h), a partition of the reduce is written to disk as
+ * a run: its groups as rows in the order of their keys' hashes, so that a merge of all runs
  * brings the rows of one key together, and the last fold needs memory for a few thousand groups
  * only, whatever their number.
  *
@@ -13,8 +13,7 @@
 
 #include "engine/base/check.h"
 #include "engine/op/groups.h"
-#include "engine/op/op.h"
-#include "engine/op/run_set.h"
+#include "engine/op/holding.h"
 #include "engine/row/codec.h"
 
 /* Combining pays when a flush holds at most this share of the rows that went in. */
@@ -22,27 +21,26 @@
 #define COMBINE_KEEP_DENOMINATOR 4
 /* Rows that pass uncombined before the next try, per row of the flushed table. */
 #define COMBINE_PASS_FACTOR 16
-/* Memory is made by runs of a 12th of what may be used, unless this step holds a third of it. */
-#define RUN_SHARE 12
-#define HELD_SHARE 3
 /* Packed rows between table and run, and between merge and table; one larger row makes it grow. */
 #define SCRATCH_BYTES (256u << 10)
 /* Groups of merged rows before they are handed on. */
 #define MERGED_GROUPS 4096
 
 struct reduce {
-    struct gm_grouping grouping;
+    struct gm_grouping grouping; /* of the input */
+    /* Of the rows that it hands on: keys first, then what was folded.  NULL: those of the input are
+     * like that as well, or none has come back from disk. */
+    struct gm_grouping *again;
+    struct gm_op again_op;
+    struct gm_step again_step;
     struct gm_batch rows; /* arrays for what is handed on */
     /* spilling */
     struct gleam_order no_columns; /* runs are sorted by hash, which stands for the position */
     struct gm_sort_order by_hash;
-    bool may_spill;
     struct gm_batch merged; /* arrays for rows that come back; made when they do */
     struct gm_scratch scratch;
     uint32_t sizes[GM_BATCH_ROWS_MAX];
     uint64_t hashes[GM_BATCH_ROWS_MAX];
-    struct reduce_state *states;
-    uint64_t held_bytes; /* by their tables */
     struct reduce_state *spilling;
     uint32_t batch_count, batch_first; /* rows of its groups in `rows`: the first to be packed */
     uint32_t packed_count, packed_next; /* of them, in scratch, from batch_first on */
@@ -50,9 +48,8 @@ struct reduce {
 };
 
 struct reduce_state {
-    struct reduce_state *next, *previous; /* of the op's states */
-    uint32_t partition;
-    struct gm_run_set set;
+    struct gm_holding holding;
+    struct gm_grouping *grouping; /* how rows get into the groups */
     bool merge_opened; /* the last one */
     bool merge_ended;
     uint64_t last_hash; /* of the last merged row */
@@ -64,14 +61,9 @@ struct reduce_state {
     uint64_t pass_left; /* rows to let pass */
 };
 
-static uint64_t group_count(const struct reduce *self, const struct reduce_state *state)
+static uint64_t group_count(const struct reduce_state *state)
 {
-    return gm_groups_count(&state->groups, &self->grouping);
-}
-
-static uint64_t held_by(const struct reduce *self, const struct reduce_state *state)
-{
-    return gm_groups_bytes(&state->groups, &self->grouping);
+    return gm_groups_count(&state->groups, state->grouping);
 }
 
 /* True when what it hands on may come in again: the rows have the same columns, keys first. */
@@ -97,7 +89,6 @@ static int reduce_open(struct gm_op *op)
         return GM_ETASK_MEMORY;
     op->self = self;
     gm_sort_order_init(&self->by_hash, &op->step->schema, &self->no_columns);
-    self->may_spill = op->spill != NULL && takes_its_own_rows(op);
     int rc = gm_grouping_init(&self->grouping, op);
     if (rc < 0)
         return rc;
@@ -110,6 +101,9 @@ static void reduce_close(struct gm_op *op)
     if (self == NULL)
         return;
     gm_grouping_fini(&self->grouping);
+    if (self->again != NULL)
+        gm_grouping_fini(self->again);
+    gm_heap_free(op->heap, self->again, sizeof *self->again);
     gm_batch_fini(&self->rows, op->heap);
     gm_batch_fini(&self->merged, op->heap);
     gm_scratch_free(&self->scratch, op->heap);
@@ -123,17 +117,13 @@ static int reduce_begin(struct gm_op *op, void **ret_state)
     struct reduce_state *state = gm_heap_zalloc(op->heap, sizeof *state);
     if (state == NULL)
         return GM_ETASK_MEMORY;
-    int rc = gm_groups_init(&state->groups, &self->grouping);
+    state->grouping = &self->grouping;
+    int rc = gm_groups_init(&state->groups, state->grouping);
     if (rc < 0) {
         gm_heap_free(op->heap, state, sizeof *state);
         return rc;
     }
-    state->partition = op->partition;
-    state->next = self->states;
-    if (self->states != NULL)
-        self->states->previous = state;
-    self->states = state;
-    self->held_bytes += held_by(self, state);
+    gm_holding_add(&state->holding, op, state);
     *ret_state = state;
     return 0;
 }
@@ -144,15 +134,8 @@ static void reduce_end(struct gm_op *op, void *opaque)
     struct reduce_state *state = opaque;
     if (self->spilling == state)
         self->spilling = NULL;
-    if (state->previous != NULL)
-        state->previous->next = state->next;
-    else
-        self->states = state->next;
-    if (state->next != NULL)
-        state->next->previous = state->previous;
-    self->held_bytes -= held_by(self, state);
-    gm_run_set_fini(&state->set, op);
-    gm_groups_fini(&state->groups, &self->grouping);
+    gm_holding_remove(&state->holding);
+    gm_groups_fini(&state->groups, state->grouping);
     gm_heap_free(op->heap, state, sizeof *state);
 }
 
@@ -167,30 +150,25 @@ static int refuse_memory(const struct gm_op *op, int rc)
                         (unsigned long long)(op->heap->limit_bytes >> 20));
 }
 
-static struct reduce_state *largest(const struct reduce *self);
-
-/* Folds rows from state->next_row on, until the batch ends or the table passes budget_bytes.
- * Returns 0 at the end of the batch, GM_AGAIN at the budget, or < 0. */
+/* Folds rows from state->next_row on, until the batch ends or the groups pass budget_bytes.
+ * Returns 0 at the end of the batch; GM_AGAIN at the budget; GM_ETASK_MEMORY without an error set:
+ * there is no room for another block, and what is in the groups is whole; or < 0. */
 static int fold_batch(struct gm_op *op, struct reduce_state *state, const struct gm_batch *in,
                       uint64_t budget_bytes)
 {
-    struct reduce *self = op->self;
+    struct gm_groups *groups = &state->groups;
+    struct gm_grouping *grouping = state->grouping;
     struct gm_group_places places;
     while (state->next_row < in->row_count) {
-        const uint32_t count = gm_groups_chunk(&state->groups, &self->grouping,
-                                               in->row_count - state->next_row);
+        const uint32_t count = gm_groups_chunk(groups, grouping, in->row_count - state->next_row);
         /* Slots stay when the table is emptied: had they outgrown the budget, every block would
          * be a flush from then on. */
-        if (group_count(self, state) > 0 &&
-            gm_groups_bytes_with(&state->groups, &self->grouping, count) > budget_bytes)
+        if (group_count(state) > 0 && gm_groups_bytes_with(groups, grouping, count) > budget_bytes)
             return GM_AGAIN;
-        int rc = gm_groups_find(&state->groups, &self->grouping, in, state->next_row, count,
-                                &places);
-        /* Nothing of this block is in the table yet: who can make room goes on. */
-        if (rc == GM_ETASK_MEMORY && budget_bytes < UINT64_MAX && largest(self) != NULL)
-            return GM_AGAIN;
-        if (rc == 0)
-            rc = gm_groups_fold(&state->groups, &self->grouping, in, &places);
+        int rc = gm_groups_find(groups, grouping, in, state->next_row, count, &places);
+        if (rc < 0)
+            return rc;
+        rc = gm_groups_fold(groups, grouping, in, &places);
         if (rc < 0)
             return refuse_memory(op, rc);
         state->next_row += places.count;
@@ -211,7 +189,7 @@ static void lend(const struct gm_batch *rows, uint32_t row_count, struct gm_batc
  * GM_BATCH_ROWS_MAX at the end. */
 static uint32_t next_groups(struct reduce *self, struct reduce_state *state)
 {
-    return gm_groups_next(&state->groups, &self->grouping, &state->position, &self->rows,
+    return gm_groups_next(&state->groups, state->grouping, &state->position, &self->rows,
                           self->hashes);
 }
 
@@ -271,37 +249,34 @@ static int pack_groups(struct gm_op *op)
 static void begin_spilling(struct gm_op *op, struct reduce_state *state)
 {
     struct reduce *self = op->self;
-    gm_groups_sort(&state->groups, &self->grouping);
+    gm_groups_sort(&state->groups, state->grouping);
     state->position = 0;
     self->spilling = state;
     self->batch_count = self->batch_first = 0;
     self->packed_count = self->packed_next = 0;
 }
 
-/* An empty table takes the place of the one whose groups were written. */
-static int empty_table(struct gm_op *op, struct reduce_state *state)
+/* Empty groups take the place of those that were written. */
+static int empty_groups(struct reduce_state *state, struct gm_grouping *grouping)
 {
-    struct reduce *self = op->self;
-    self->held_bytes -= held_by(self, state);
-    gm_groups_fini(&state->groups, &self->grouping);
+    gm_holding_set(&state->holding, 0);
+    gm_groups_fini(&state->groups, state->grouping);
     state->position = 0;
-    const int rc = gm_groups_init(&state->groups, &self->grouping);
-    self->held_bytes += rc == 0 ? held_by(self, state) : 0;
-    return rc;
+    state->grouping = grouping;
+    return gm_groups_init(&state->groups, grouping);
 }
 
-/* Goes on with the run under way, if any.  Returns 0, GM_AGAIN or < 0. */
-static int spill(struct gm_op *op)
+static int reduce_give_back(struct gm_op *op, struct gm_holding *holding)
 {
     struct reduce *self = op->self;
-    struct reduce_state *state = self->spilling;
-    if (state == NULL)
-        return 0;
+    struct reduce_state *state = holding->state;
+    if (self->spilling != state)
+        begin_spilling(op, state);
     for (;;) {
         for (; self->packed_next < self->packed_count; self->packed_next++) {
             const uint32_t size = self->sizes[self->packed_next];
             const uint8_t *row = self->scratch.data + self->packed_offset + GM_SORT_POSITION_BYTES;
-            int rc = gm_run_set_put(&state->set, op, state->partition, row,
+            int rc = gm_run_set_put(&holding->set, op, holding->partition, row,
                                     size - GM_SORT_POSITION_BYTES);
             if (rc != 0)
                 return rc;
@@ -320,58 +295,50 @@ static int spill(struct gm_op *op)
             return rc;
     }
     self->spilling = NULL;
-    int rc = gm_run_set_end_run(&state->set, op);
-    return rc < 0 ? rc : empty_table(op, state);
-}
-
-static struct reduce_state *largest(const struct reduce *self)
-{
-    struct reduce_state *best = NULL;
-    for (struct reduce_state *state = self->states; state != NULL; state = state->next)
-        if (group_count(self, state) > 0 && !state->handing_on &&
-            (best == NULL || held_by(self, state) > held_by(self, best)))
-            best = state;
-    return best;
-}
-
-static bool should_spill(const struct gm_op *op, const struct reduce_state *candidate)
-{
-    const struct reduce *self = op->self;
-    return candidate != NULL &&
-           (held_by(self, candidate) >= op->spill_at_bytes / RUN_SHARE ||
-            self->held_bytes >= op->spill_at_bytes / HELD_SHARE);
+    int rc = gm_run_set_end_run(&holding->set, op);
+    return rc < 0 ? rc : empty_groups(state, state->grouping);
 }
 
 static int reduce_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
                           struct gm_batch *out)
 {
-    struct reduce *self = op->self;
     struct reduce_state *state = opaque;
     (void)out;
-    for (;;) {
-        int rc = spill(op);
-        if (rc != 0)
-            return refuse_memory(op, rc);
-        struct reduce_state *candidate = NULL;
-        if (self->may_spill && op->heap->used_bytes >= op->spill_at_bytes) {
-            candidate = largest(self);
-            if (should_spill(op, candidate)) {
-                begin_spilling(op, candidate);
-                continue;
-            }
-        }
-        const uint64_t before = held_by(self, state);
-        /* With a disk the table may say that there is no room, and keep what it has. */
-        rc = fold_batch(op, state, in, self->may_spill ? UINT64_MAX - 1 : UINT64_MAX);
-        self->held_bytes += held_by(self, state) - before;
-        if (rc == GM_AGAIN) {
-            begin_spilling(op, largest(self));
-            continue;
-        }
-        if (rc == 0)
+    int rc = gm_holding_make_room(op);
+    while (rc == 0) {
+        rc = fold_batch(op, state, in, UINT64_MAX);
+        if (group_count(state) > 0)
+            gm_holding_set(&state->holding, gm_groups_bytes(&state->groups, state->grouping));
+        if (rc == 0) {
             state->next_row = 0;
-        return rc < 0 ? rc : GM_OP_NEED_INPUT;
+            return GM_OP_NEED_INPUT;
+        }
+        if (rc == GM_ETASK_MEMORY && op->error->code == 0)
+            rc = gm_holding_ask_room(op);
     }
+    return refuse_memory(op, rc);
+}
+
+/* How rows from disk become groups: they are rows of the result. */
+static int regroup(struct gm_op *op, struct gm_grouping **ret_grouping)
+{
+    struct reduce *self = op->self;
+    *ret_grouping = self->again != NULL ? self->again : &self->grouping;
+    if (self->again != NULL || takes_its_own_rows(op))
+        return 0;
+    self->again_step = *op->step;
+    self->again_op = *op;
+    self->again_op.step = &self->again_step;
+    self->again_op.input_schema = &op->step->schema;
+    if (op->step->reduce == GM_REDUCE_COUNT)
+        self->again_step.reduce = GM_REDUCE_SUM_I64;
+    for (uint32_t i = 0; i < op->step->order.count; i++)
+        self->again_step.order.columns[i].column = i + 1;
+    self->again = gm_heap_zalloc(op->heap, sizeof *self->again);
+    if (self->again == NULL)
+        return GM_ETASK_MEMORY;
+    *ret_grouping = self->again;
+    return gm_grouping_init(self->again, &self->again_op);
 }
 
 /* Merged rows, up to a batch, into the table.  Stops where a key ends once there are many groups.
@@ -385,13 +352,13 @@ static int fold_merged(struct gm_op *op, struct reduce_state *state)
     bool full = false;
     int rc = 0;
     while (count < GM_BATCH_ROWS_MAX) {
-        struct gm_run_set *set = &state->set;
+        struct gm_run_set *set = &state->holding.set;
         rc = gm_run_set_row(set);
         if (rc != 0)
             break;
         const uint64_t hash = gm_sort_position(set->row);
         /* Rows of one key have one hash, and come one behind the other. */
-        full = group_count(self, state) + count >= MERGED_GROUPS && hash != state->last_hash;
+        full = group_count(state) + count >= MERGED_GROUPS && hash != state->last_hash;
         if (count == 0)
             rc = reserve_scratch(op, set->row_bytes);
         if (rc < 0 || full || set->row_bytes > self->scratch.bytes - GM_BYTES_SLACK - used)
@@ -410,9 +377,7 @@ static int fold_merged(struct gm_op *op, struct reduce_state *state)
         return GM_ETASK_MEMORY;
     gm_codec_decode_rows(&self->by_hash.layout, rows, count, &self->merged);
     state->next_row = 0;
-    const uint64_t before = held_by(self, state);
     const int folded = fold_batch(op, state, &self->merged, UINT64_MAX);
-    self->held_bytes += held_by(self, state) - before;
     if (folded < 0)
         return folded;
     return full || state->merge_ended ? 0 : GM_OP_HAVE_MORE;
@@ -422,29 +387,23 @@ static int fold_merged(struct gm_op *op, struct reduce_state *state)
 static int open_merge(struct gm_op *op, struct reduce_state *state)
 {
     struct reduce *self = op->self;
-    for (;;) {
-        int rc = spill(op);
-        if (rc != 0 || state->merge_opened)
-            return rc;
-        if (group_count(self, state) > 0) {
-            begin_spilling(op, state);
-            continue;
-        }
-        rc = gm_run_set_open(&state->set, op, &self->by_hash, state->partition);
-        if (rc == GM_ETASK_MEMORY && largest(self) != NULL) {
-            begin_spilling(op, largest(self)); /* other partitions make room */
-            continue;
-        }
-        state->merge_opened = rc == 0;
-        if (rc == 0)
-            gm_groups_expect_sorted(&state->groups, &self->grouping);
+    struct gm_grouping *grouping;
+    if (state->merge_opened)
+        return 0;
+    int rc = gm_holding_merge(&state->holding, &self->by_hash);
+    if (rc == 0)
+        rc = regroup(op, &grouping);
+    if (rc == 0)
+        rc = empty_groups(state, grouping);
+    if (rc != 0)
         return rc;
-    }
+    gm_groups_expect_sorted(&state->groups, grouping);
+    state->merge_opened = true;
+    return 0;
 }
 
 static int finish_merged(struct gm_op *op, struct reduce_state *state, struct gm_batch *out)
 {
-    struct reduce *self = op->self;
     int rc = open_merge(op, state);
     while (rc == 0 && !state->handing_on) {
         rc = fold_merged(op, state);
@@ -462,22 +421,18 @@ static int finish_merged(struct gm_op *op, struct reduce_state *state, struct gm
     if (state->merge_ended)
         return GM_OP_NEED_INPUT;
     state->handing_on = false;
-    const uint64_t before = held_by(self, state);
-    gm_groups_clear(&state->groups, &self->grouping);
-    self->held_bytes -= before - held_by(self, state);
+    gm_groups_clear(&state->groups, state->grouping);
     return GM_OP_HAVE_MORE;
 }
 
 static int reduce_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
 {
-    struct reduce *self = op->self;
     struct reduce_state *state = opaque;
-    if (state->set.count > 0 || state->merge_opened || self->spilling == state ||
-        state->set.merging)
+    if (state->merge_opened || gm_holding_has_runs(&state->holding))
         return finish_merged(op, state, out);
+    gm_holding_pin(&state->holding);
     state->handing_on = true;
-    int rc = spill(op);
-    return rc != 0 ? refuse_memory(op, rc) : hand_on(op, state, out);
+    return hand_on(op, state, out);
 }
 
 /* ---- the combiner -------------------------------------------------------------------------- */
@@ -506,12 +461,12 @@ static int pass_on(struct gm_op *op, struct reduce_state *state, const struct gm
     return GM_OP_NEED_INPUT;
 }
 
-static void end_flush(const struct reduce *self, struct reduce_state *state)
+static void end_flush(struct reduce_state *state)
 {
-    if (group_count(self, state) >
+    if (group_count(state) >
         state->rows_in / COMBINE_KEEP_DENOMINATOR * COMBINE_KEEP_NUMERATOR)
-        state->pass_left = group_count(self, state) * COMBINE_PASS_FACTOR;
-    gm_groups_clear(&state->groups, &self->grouping);
+        state->pass_left = group_count(state) * COMBINE_PASS_FACTOR;
+    gm_groups_clear(&state->groups, state->grouping);
     state->rows_in = 0;
     state->handing_on = false;
 }
@@ -525,11 +480,19 @@ static int combine_process(struct gm_op *op, void *opaque, const struct gm_batch
         /* The rows point into the table: it is emptied when they have been taken. */
         if (out->row_count > 0)
             return GM_OP_HAVE_MORE;
-        end_flush(op->self, state);
+        end_flush(state);
     }
     if (state->next_row == 0 && state->pass_left > 0)
         return pass_on(op, state, in, out);
     int rc = fold_batch(op, state, in, op->budget_bytes);
+    /* Who has rows makes room by handing them on, who has none asks others. */
+    if (rc == GM_ETASK_MEMORY && op->error->code == 0) {
+        rc = group_count(state) > 0 ? GM_AGAIN : gm_holding_ask_room(op);
+        if (rc == 0)
+            return GM_OP_HAVE_MORE;
+        if (rc != GM_AGAIN || group_count(state) == 0)
+            return refuse_memory(op, rc);
+    }
     if (rc == GM_AGAIN) {
         state->handing_on = true;
         state->position = 0;
@@ -559,6 +522,7 @@ const struct gm_op_ops gm_op_reduce = {
     .end = reduce_end,
     .process = reduce_process,
     .finish = reduce_finish,
+    .give_back = reduce_give_back,
 };
 
 const struct gm_op_ops gm_op_combine = {

@@ -42,8 +42,18 @@ static void copy_part(struct gm_run_writer *writer, uint64_t begin, const void *
 int gm_run_put(struct gm_run_writer *writer, const void *head, uint32_t head_bytes,
                const void *data, uint32_t bytes)
 {
+    const struct gm_run_part parts[] = {{.data = head, .bytes = head_bytes},
+                                        {.data = data, .bytes = bytes}};
+    return gm_run_put_parts(writer, parts, 2);
+}
+
+int gm_run_put_parts(struct gm_run_writer *writer, const struct gm_run_part *parts,
+                     uint32_t part_count)
+{
     const uint32_t room = writer->spill->room_bytes;
-    const uint32_t length = head_bytes + bytes;
+    uint32_t length = 0;
+    for (uint32_t i = 0; i < part_count; i++)
+        length += parts[i].bytes;
     const uint64_t total = (uint64_t)LENGTH_BYTES + length;
     GM_DCHECK(length > 0);
     for (;;) {
@@ -60,8 +70,9 @@ int gm_run_put(struct gm_run_writer *writer, const void *head, uint32_t head_byt
             writer->window->bytes = 0;
         }
         copy_part(writer, 0, &length, LENGTH_BYTES);
-        copy_part(writer, LENGTH_BYTES, head, head_bytes);
-        copy_part(writer, (uint64_t)LENGTH_BYTES + head_bytes, data, bytes);
+        uint64_t begin = LENGTH_BYTES;
+        for (uint32_t i = 0; i < part_count; begin += parts[i++].bytes)
+            copy_part(writer, begin, parts[i].data, parts[i].bytes);
         if (writer->done == total)
             break;
         int rc = flush(writer);
@@ -133,7 +144,8 @@ static int read_ahead(struct gm_run_reader *reader)
 static int next_block(struct gm_run_reader *reader)
 {
     const struct gm_spill *spill = reader->spill;
-    spill->ops->drop(spill->self, &reader->run, reader->index + 1);
+    if (!reader->keeps)
+        spill->ops->drop(spill->self, &reader->run, reader->index + 1);
     reader->index++;
     reader->offset = 0;
     reader->ready = false;
@@ -232,6 +244,36 @@ int gm_run_next(struct gm_run_reader *reader, const uint8_t **ret_record, uint32
     }
     *ret_bytes = reader->joined_length;
     return join(reader, ret_record);
+}
+
+bool gm_run_reader_give_ahead(struct gm_run_reader *reader)
+{
+    if (reader->ahead == NULL)
+        return false;
+    reader->spill->ops->give(reader->spill->self, reader->ahead);
+    reader->ahead = NULL;
+    return true;
+}
+
+void gm_run_reader_keep(struct gm_run_reader *reader)
+{
+    GM_CHECK(reader->run.first == 0);
+    reader->keeps = true;
+}
+
+int gm_run_reader_rewind(struct gm_run_reader *reader)
+{
+    const struct gm_spill *spill = reader->spill;
+    GM_CHECK(reader->keeps && reader->joined_length == 0);
+    (void)gm_run_reader_give_ahead(reader);
+    if (reader->index == 0) { /* its first block is there, or on its way */
+        reader->offset = 0;
+        return 0;
+    }
+    reader->index = 0;
+    reader->offset = 0;
+    reader->ready = false;
+    return spill->ops->read(spill->self, &reader->run, 0, reader->window);
 }
 
 void gm_run_reader_close(struct gm_run_reader *reader)

@@ -27,6 +27,13 @@ void gm_run_writer_init(struct gm_run_writer *writer, const struct gm_spill *spi
  * with the same; or < 0. */
 int gm_run_put(struct gm_run_writer *writer, const void *head, uint32_t head_bytes,
                const void *data, uint32_t bytes);
+/* The same for a record of several parts, one behind the other. */
+struct gm_run_part {
+    const void *data;
+    uint32_t bytes;
+};
+int gm_run_put_parts(struct gm_run_writer *writer, const struct gm_run_part *parts,
+                     uint32_t part_count);
 /* Writes what is left, and hands over the run.  Returns 0 or < 0. */
 int gm_run_writer_end(struct gm_run_writer *writer, struct gm_spill_run *ret_run);
 /* Gives up a run that is half written. */
@@ -41,6 +48,7 @@ struct gm_run_reader {
     uint32_t index;
     uint32_t offset;
     bool ready;
+    bool keeps; /* blocks are not dropped: it may begin anew */
     uint8_t *joined; /* a large record */
     uint64_t joined_capacity;
     uint64_t joined_bytes; /* so far; 0: none is under way */
@@ -61,6 +69,12 @@ int gm_run_reader_open(struct gm_run_reader *reader, const struct gm_spill *spil
 /* The next record, lent until the next call, with GM_BYTES_SLACK readable behind it.  Returns 0,
  * GM_AGAIN, GM_END, GM_ETASK_MEMORY (a large record has no room) or < 0. */
 int gm_run_next(struct gm_run_reader *reader, const uint8_t **ret_record, uint32_t *ret_bytes);
+/* Gives back the window of the block ahead.  False: there was none. */
+bool gm_run_reader_give_ahead(struct gm_run_reader *reader);
+/* Its blocks stay from now on; nothing was read yet. */
+void gm_run_reader_keep(struct gm_run_reader *reader);
+/* A reader that keeps its blocks begins anew.  Returns 0 or < 0. */
+int gm_run_reader_rewind(struct gm_run_reader *reader);
 /* Gives back windows, and what is left of the run.  Accepts a zeroed one. */
 void gm_run_reader_close(struct gm_run_reader *reader);
 

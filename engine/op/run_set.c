@@ -17,13 +17,25 @@ void gm_run_set_fini(struct gm_run_set *set, struct gm_op *op)
     *set = (struct gm_run_set){0};
 }
 
-int gm_run_set_put(struct gm_run_set *set, struct gm_op *op, uint32_t partition,
-                   const uint8_t *row, uint64_t row_bytes)
+static void begin_run(struct gm_run_set *set, struct gm_op *op, uint32_t partition)
 {
     if (!set->writing)
         gm_run_writer_init(&set->writer, op->spill, partition);
     set->writing = true;
+}
+
+int gm_run_set_put(struct gm_run_set *set, struct gm_op *op, uint32_t partition,
+                   const uint8_t *row, uint64_t row_bytes)
+{
+    begin_run(set, op, partition);
     return gm_merge_put(&set->writer, row, row_bytes);
+}
+
+int gm_run_set_put_parts(struct gm_run_set *set, struct gm_op *op, uint32_t partition,
+                         const struct gm_run_part *parts, uint32_t part_count)
+{
+    begin_run(set, op, partition);
+    return gm_run_put_parts(&set->writer, parts, part_count);
 }
 
 static int add_run(struct gm_run_set *set, struct gm_op *op, struct gm_spill_run *run)
@@ -83,27 +95,62 @@ static int write_merged(struct gm_run_set *set, struct gm_op *op, uint32_t parti
     return gm_run_set_end_run(set, op);
 }
 
+/* Opens as many runs as can be merged at once, so that `most` are left at last. */
+static int open_some(struct gm_run_set *set, struct gm_op *op, const struct gm_sort_order *order,
+                     uint32_t most)
+{
+    uint32_t opened = 0;
+    GM_CHECK(!set->writing && set->count > 0);
+    int rc = gm_merge_open(&set->merge, order, op->spill, op->heap, set->runs, set->count, most,
+                           &opened);
+    if (rc != 0)
+        return rc;
+    set->merging = true;
+    set->count -= opened;
+    memmove(set->runs, set->runs + opened, set->count * sizeof *set->runs);
+    set->merge_is_last = set->count == 0;
+    return 0;
+}
+
 int gm_run_set_open(struct gm_run_set *set, struct gm_op *op, const struct gm_sort_order *order,
                     uint32_t partition)
 {
+    int rc = 0;
+    while (rc == 0 && !(set->merging && set->merge_is_last))
+        rc = set->merging ? write_merged(set, op, partition)
+                          : open_some(set, op, order, UINT32_MAX);
+    return rc;
+}
+
+int gm_run_set_shrink(struct gm_run_set *set, struct gm_op *op, const struct gm_sort_order *order,
+                      uint32_t partition, uint32_t most)
+{
+    int rc = 0;
+    while (rc == 0 && (set->merging || set->count > most))
+        rc = set->merging ? write_merged(set, op, partition) : open_some(set, op, order, most);
+    return rc;
+}
+
+int gm_run_set_scan(struct gm_run_set *set, struct gm_op *op, const struct gm_sort_order *order)
+{
+    GM_CHECK(!set->writing);
     for (;;) {
-        if (set->merging && set->merge_is_last)
-            return 0;
         if (set->merging) {
-            int rc = write_merged(set, op, partition);
-            if (rc != 0)
+            const int rc = gm_run_set_row(set);
+            if (rc != GM_END)
                 return rc;
+            gm_merge_close(&set->merge);
+            set->merging = false;
         }
+        if (set->count == 0)
+            return GM_END;
         uint32_t opened = 0;
-        GM_CHECK(!set->writing && set->count > 0);
-        int rc = gm_merge_open(&set->merge, order, op->spill, op->heap, set->runs, set->count,
-                               &opened);
+        const int rc = gm_merge_open(&set->merge, order, op->spill, op->heap,
+                                     &set->runs[set->count - 1], 1, 1, &opened);
         if (rc != 0)
             return rc;
         set->merging = true;
-        set->count -= opened;
-        memmove(set->runs, set->runs + opened, set->count * sizeof *set->runs);
-        set->merge_is_last = set->count == 0;
+        set->count--;
     }
 }
 

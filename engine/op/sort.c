@@ -1,15 +1,14 @@
 /* sort.c - sorts each partition: in memory, and in runs on disk when memory is spent.
  *
  * Rows lie packed in the partition's arena, each with its position before it: (input partition,
- * arrival), which makes the order total and the sort stable.  When the executor's memory is spent,
- * the partition of this step that holds most is sorted and written as one run.  At the end the runs
- * are merged, some of them first into one when there are more than windows.
+ * arrival), which makes the order total and the sort stable.  When the executor's memory is spent
+ * (holding.h), a partition is sorted and written as one run.  At the end the runs are merged, some
+ * of them first into one when there are more than windows.
  */
 #include <string.h>
 
 #include "engine/base/check.h"
-#include "engine/op/op.h"
-#include "engine/op/run_set.h"
+#include "engine/op/holding.h"
 #include "engine/row/arena.h"
 #include "engine/row/codec.h"
 
@@ -24,23 +23,19 @@
  * cache. */
 #define LINES_MAX 4
 #define CACHE_LINE_BYTES 64 /* that a prefetch brings */
-/* Memory is made by runs of a 12th of what may be used, unless this step holds a third of it. */
-#define RUN_SHARE 12
-#define HELD_SHARE 3
 
 struct state {
-    struct state *next, *previous; /* of the op's states */
-    uint32_t partition;
+    struct gm_holding holding;
     struct gm_arena rows;
     struct gm_sort_entry *entries;
     uint64_t count;
     uint64_t capacity;
     uint64_t arrivals;
     uint64_t handed_on;
+    uint64_t written; /* rows of the run under way */
     uint32_t row_lines; /* cache lines that most rows touch */
     bool sorted;
-    bool handing_on; /* its rows are looked at: they stay */
-    struct gm_run_set set;
+    bool handing_on;
 };
 
 struct sort {
@@ -49,10 +44,6 @@ struct sort {
     uint32_t sizes[GM_BATCH_ROWS_MAX];
     uint64_t prefixes[GM_BATCH_ROWS_MAX];
     struct gm_scratch scratch;
-    struct state *states;
-    uint64_t held_bytes; /* by all of them */
-    struct state *writing; /* its rows become a run */
-    uint64_t written;      /* so many of them */
 };
 
 static int refuse_memory(const struct gm_op *op)
@@ -94,51 +85,33 @@ static void sort_close(struct gm_op *op)
 
 static int sort_begin(struct gm_op *op, void **ret_state)
 {
-    struct sort *self = op->self;
     struct state *state = gm_heap_zalloc(op->heap, sizeof *state);
     if (state == NULL)
         return GM_ETASK_MEMORY;
     gm_arena_init(&state->rows, op->heap);
     gm_arena_expect_much(&state->rows);
-    state->next = self->states;
-    if (self->states != NULL)
-        self->states->previous = state;
-    self->states = state;
-    state->partition = op->partition;
+    gm_holding_add(&state->holding, op, state);
     *ret_state = state;
     return 0;
 }
 
-static uint64_t held_bytes(const struct state *state)
-{
-    return state->rows.held_bytes + state->capacity * sizeof *state->entries;
-}
-
 static void free_rows(struct gm_op *op, struct state *state)
 {
-    struct sort *self = op->self;
-    self->held_bytes -= held_bytes(state);
+    gm_holding_set(&state->holding, 0);
     gm_arena_fini(&state->rows);
     gm_heap_free(op->heap, state->entries, state->capacity * sizeof *state->entries);
     state->entries = NULL;
     state->count = 0;
     state->capacity = 0;
+    state->written = 0;
+    state->sorted = false;
 }
 
 static void sort_end(struct gm_op *op, void *opaque)
 {
-    struct sort *self = op->self;
     struct state *state = opaque;
-    if (self->writing == state)
-        self->writing = NULL;
-    gm_run_set_fini(&state->set, op);
     free_rows(op, state);
-    if (state->previous != NULL)
-        state->previous->next = state->next;
-    else
-        self->states = state->next;
-    if (state->next != NULL)
-        state->next->previous = state->previous;
+    gm_holding_remove(&state->holding);
     gm_heap_free(op->heap, state, sizeof *state);
 }
 
@@ -198,10 +171,10 @@ static int pack_rows(struct gm_op *op, struct state *state, const struct gm_batc
 
 static int keep_rows(struct gm_op *op, struct state *state, const struct gm_batch *in)
 {
-    struct sort *self = op->self;
-    const uint64_t before = held_bytes(state);
     const int rc = pack_rows(op, state, in);
-    self->held_bytes += held_bytes(state) - before;
+    if (state->count > 0)
+        gm_holding_set(&state->holding,
+                       state->rows.held_bytes + state->capacity * sizeof *state->entries);
     return rc;
 }
 
@@ -214,79 +187,37 @@ static void sort_rows(struct sort *self, struct state *state)
     state->sorted = true;
 }
 
-/* Goes on with the run under way, if any.  Returns 0, GM_AGAIN or < 0. */
-static int write_run(struct gm_op *op)
+static int sort_give_back(struct gm_op *op, struct gm_holding *holding)
 {
     struct sort *self = op->self;
-    struct state *state = self->writing;
-    if (state == NULL)
-        return 0;
+    struct state *state = holding->state;
     sort_rows(self, state);
-    for (; self->written < state->count; self->written++) {
-        if (self->written + PREFETCH_ROWS < state->count)
-            __builtin_prefetch(state->entries[self->written + PREFETCH_ROWS].row);
-        const uint8_t *row = state->entries[self->written].row;
-        int rc = gm_run_set_put(&state->set, op, state->partition, row,
+    for (; state->written < state->count; state->written++) {
+        if (state->written + PREFETCH_ROWS < state->count)
+            __builtin_prefetch(state->entries[state->written + PREFETCH_ROWS].row);
+        const uint8_t *row = state->entries[state->written].row;
+        int rc = gm_run_set_put(&holding->set, op, holding->partition, row,
                                 gm_row_bytes(&self->order.layout, row));
         if (rc != 0)
             return rc;
     }
     free_rows(op, state);
-    state->sorted = false;
-    self->writing = NULL;
-    return gm_run_set_end_run(&state->set, op);
-}
-
-static void begin_run(struct gm_op *op, struct state *state)
-{
-    struct sort *self = op->self;
-    self->writing = state;
-    self->written = 0;
-}
-
-/* The partition with most rows in memory. */
-static struct state *largest(const struct sort *self)
-{
-    struct state *best = NULL;
-    for (struct state *state = self->states; state != NULL; state = state->next)
-        if (state->count > 0 && !state->handing_on &&
-            (best == NULL || held_bytes(state) > held_bytes(best)))
-            best = state;
-    return best;
-}
-
-static bool is_spent(const struct gm_op *op)
-{
-    return op->spill != NULL && op->heap->used_bytes >= op->spill_at_bytes;
-}
-
-static bool is_worth(const struct gm_op *op, const struct state *state)
-{
-    const struct sort *self = op->self;
-    return held_bytes(state) >= op->spill_at_bytes / RUN_SHARE ||
-           self->held_bytes >= op->spill_at_bytes / HELD_SHARE;
+    return gm_run_set_end_run(&holding->set, op);
 }
 
 static int sort_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
                         struct gm_batch *out)
 {
-    struct sort *self = op->self;
     (void)out;
-    for (;;) {
-        int rc = write_run(op);
-        if (rc != 0)
-            return pass(op, rc);
-        struct state *candidate = is_spent(op) ? largest(self) : NULL;
-        if (candidate == NULL || !is_worth(op, candidate)) {
-            rc = keep_rows(op, opaque, in);
-            if (rc == 0)
-                return GM_OP_NEED_INPUT;
-            candidate = op->spill != NULL ? largest(self) : NULL;
-            if (rc != GM_ETASK_MEMORY || candidate == NULL)
-                return pass(op, rc);
-        }
-        begin_run(op, candidate);
+    int rc = gm_holding_make_room(op);
+    while (rc == 0) {
+        rc = keep_rows(op, opaque, in);
+        if (rc == 0)
+            return GM_OP_NEED_INPUT;
+        if (rc == GM_ETASK_MEMORY)
+            rc = gm_holding_ask_room(op);
     }
+    return pass(op, rc);
 }
 
 /* ---- handing on ------------------------------------------------------------------------------ */
@@ -343,7 +274,7 @@ static int hand_on_merged(struct gm_op *op, struct state *state, struct gm_batch
     uint32_t count = 0;
     int rc = 0;
     while (count < GM_BATCH_ROWS_MAX) {
-        struct gm_run_set *set = &state->set;
+        struct gm_run_set *set = &state->holding.set;
         rc = gm_run_set_row(set);
         if (rc == 0 && count == 0)
             rc = reserve_scratch(op, set->row_bytes);
@@ -360,41 +291,23 @@ static int hand_on_merged(struct gm_op *op, struct state *state, struct gm_batch
     return rc == GM_END ? GM_OP_NEED_INPUT : GM_OP_HAVE_MORE;
 }
 
-/* Opens the last merge of a partition that has runs.  Returns 0, GM_AGAIN or < 0. */
-static int open_merge(struct gm_op *op, struct state *state)
-{
-    struct sort *self = op->self;
-    for (;;) {
-        int rc = write_run(op);
-        if (rc != 0)
-            return rc;
-        if (state->count > 0) {
-            begin_run(op, state);
-            continue;
-        }
-        rc = gm_run_set_open(&state->set, op, &self->order, state->partition);
-        if (rc != GM_ETASK_MEMORY || largest(self) == NULL)
-            return rc;
-        begin_run(op, largest(self)); /* other partitions make room */
-    }
-}
-
 static int sort_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
 {
     struct sort *self = op->self;
     struct state *state = opaque;
+    struct gm_holding *holding = &state->holding;
     if (!state->handing_on) {
-        const bool has_runs = state->set.count > 0 || state->set.merging || self->writing == state;
-        int rc = has_runs ? open_merge(op, state) : write_run(op);
+        int rc = gm_holding_has_runs(holding) ? gm_holding_merge(holding, &self->order) : 0;
         if (rc != 0)
             return pass(op, rc);
         state->handing_on = true;
+        gm_holding_pin(holding);
         state->row_lines = row_lines(state);
-        if (!state->set.merging)
+        if (!holding->set.merging)
             sort_rows(self, state);
     }
-    return pass(op, state->set.merging ? hand_on_merged(op, state, out)
-                                       : hand_on_rows(op, state, out));
+    return pass(op, holding->set.merging ? hand_on_merged(op, state, out)
+                                         : hand_on_rows(op, state, out));
 }
 
 const struct gm_op_ops gm_op_sort = {
@@ -405,4 +318,5 @@ const struct gm_op_ops gm_op_sort = {
     .end = sort_end,
     .process = sort_process,
     .finish = sort_finish,
+    .give_back = sort_give_back,
 };

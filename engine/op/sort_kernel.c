@@ -372,7 +372,7 @@ static void sort_group(const struct gm_sort_order *order, struct gm_sort_entry *
 {
     sort_prefixes(entries, count, 56);
     if (piece.column == order->order->count)
-        return; /* positions differ */
+        return; /* positions are the last piece */
     uint64_t begin = 0;
     while (begin < count) {
         uint64_t end = begin + 1;
@@ -387,7 +387,6 @@ static void sort_group(const struct gm_sort_order *order, struct gm_sort_entry *
 void gm_sort_entries(const struct gm_sort_order *order, struct gm_sort_entry *entries,
                      uint64_t count)
 {
-    GM_CHECK(order->order->count > 0);
     if (count > 1)
         sort_group(order, entries, count, (struct piece){0});
 }

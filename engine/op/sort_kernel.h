@@ -53,7 +53,8 @@ int gm_sort_compare_keys(const struct gm_sort_order *order, const struct gm_sort
 bool gm_sort_before(const struct gm_sort_order *order, const struct gm_sort_entry *a,
                     const struct gm_sort_entry *b);
 
-/* Sorts by (key, position).  Prefixes are those of gm_sort_prefix before; nobody's after. */
+/* Sorts by (key, position); where the order has no columns by the prefix alone.  Prefixes are
+ * those of gm_sort_prefix before; nobody's after. */
 void gm_sort_entries(const struct gm_sort_order *order, struct gm_sort_entry *entries,
                      uint64_t count);
 

@@ -63,13 +63,21 @@ void gm_arena_reset(struct gm_arena *arena)
     use_chunk(arena, newest);
 }
 
+/* What a chunk takes from the heap, which puts slack behind every block: a power of two, which the
+ * allocator does not round up to the next size. */
+static size_t whole_bytes(const struct gm_arena_chunk *chunk)
+{
+    return chunk->bytes + GM_BYTES_SLACK;
+}
+
 uint8_t *gm_arena_alloc_slow(struct gm_arena *arena, size_t bytes)
 {
     size_t chunk_bytes = CHUNK_BYTES_MIN;
-    if (arena->chunks != NULL && arena->chunks->bytes <= arena->chunk_bytes_max / 2)
-        chunk_bytes = arena->chunks->bytes * 2;
+    if (arena->chunks != NULL && whole_bytes(arena->chunks) <= arena->chunk_bytes_max / 2)
+        chunk_bytes = whole_bytes(arena->chunks) * 2;
     else if (arena->chunks != NULL)
         chunk_bytes = arena->chunk_bytes_max;
+    chunk_bytes -= GM_BYTES_SLACK;
     const size_t need = bytes + sizeof(struct gm_arena_chunk) + GM_BYTES_SLACK;
     if (chunk_bytes < need)
         chunk_bytes = need;

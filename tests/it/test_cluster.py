@@ -209,6 +209,16 @@ class Failures(cluster.ClusterCase):
                       'gleam.New():TextFile("/no/such"):Printlnf("%v"):Run()'], "/no/such")
         self.assert_next_job_runs()
 
+    def test_what_a_cluster_cannot_do_is_said(self):
+        self.start_cluster(agents=1)
+        for flow, words in (
+                ('local f = gleam.New() f:Ints(1, 4):Cache():Printlnf("%v"):Run()', "cached dataset"),
+                ('gleam.New():TextFile("-"):Printlnf("%s"):Run()', "descriptor of the driver")):
+            self.run_bad([*self.gleam_run(), "-e", flow], words)
+        for option in (["--cores", "1"], ["--in-process"], ["--hugepages", "off"]):
+            self.run_bad([*self.gleam_run(*option), "-e", ENDLESS], option[0], "--executors")
+        self.assert_next_job_runs()
+
     def test_what_a_step_prints_is_in_the_log(self):
         self.start_cluster()
         flow = ('gleam.New():Ints(1, 3):Map(function(n) io.stderr:write("row ", n, "\\n") return n end)'

@@ -102,6 +102,41 @@ class Spill(lib.Case):
         reduce = [step for step in stats["steps"] if step["step_kind"] == "reduce"]
         self.assertGreater(sum(step["spilled_bytes"] for step in reduce), 0)
 
+    def spilled(self, stats, kind):
+        return sum(step["spilled_bytes"] for step in stats["steps"] if step["step_kind"] == kind)
+
+    def test_lines_once_of_many_times_the_memory(self):
+        random_lines(self.input, LINES, LINES // 2)
+        stats = self.run_flow("distinct", "--memory", MEMORY)
+        self.assertEqual(sorted(self.result()), sorted(set(self.lines())))
+        self.assertGreater(self.spilled(stats, "distinct"), 0)
+
+    def test_lists_of_many_times_the_memory(self):
+        """Each key with the lines that begin with it; a list's length stands for it."""
+        random_lines(self.input, LINES, LINES // 3)
+        stats = self.run_flow("group", "--memory", MEMORY)
+        counts = Counter(line[:10] for line in self.lines())
+        self.assertEqual(sorted(self.result()),
+                         sorted(b"%s\t%d" % (key, counts[key]) for key in counts))
+        self.assertGreater(self.spilled(stats, "group"), 0)
+
+    def test_counts_of_a_column_that_does_not_lead(self):
+        random_lines(self.input, LINES, LINES // 2)
+        stats = self.run_flow("local_count", "--memory", MEMORY, "--executors", "1")
+        counts = Counter(line[:10] for line in self.lines())
+        self.assertEqual(sorted(self.result()),
+                         sorted(b"%s\t%d" % (key, counts[key]) for key in counts))
+        self.assertGreater(self.spilled(stats, "reduce"), 0)
+
+    def test_join_of_many_times_the_memory(self):
+        """Both sides do not fit; then one key has lines enough to fill the memory on one side."""
+        random_lines(self.input, LINES, LINES // 2)
+        stats = self.run_flow("join", "--memory", MEMORY)
+        counts = Counter(line[:10] for line in self.lines())
+        self.assertEqual(Counter(line[:10] for line in self.result()),
+                         Counter({key: counts[key] ** 2 for key in counts}))
+        self.assertGreater(self.spilled(stats, "join"), 0)
+
     def test_without_io_uring(self):
         random_lines(self.input, MORE_THAN_MEMORY)
         self.extra = {"GLEAM_IO_URING": "off"}
@@ -197,7 +232,7 @@ class Spill(lib.Case):
         lib.needs(group is not None, "a memory cgroup cannot be made here")
         try:
             random_lines(self.input, driver.scaled(7000000))
-            for flow in ("sort", "count"):
+            for flow in ("sort", "count", "distinct", "group", "join"):
                 command = [SPILL, flow, self.input, self.output, "--memory", MEMORY, "--cores",
                            "1", "--executors", "2", "--hugepages", "off", "--stats", self.stats]
                 self.run_ok(["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', group] + command,
@@ -205,6 +240,7 @@ class Spill(lib.Case):
                 with open(self.stats) as file:
                     self.assertGreater(json.load(file)["spilled_bytes"], 0)
                 self.assertEqual(oom_kills(group), 0)
+                print("# %s: peak of %d KiB in the group" % (flow, peak_bytes(group) >> 10))
         finally:
             remove_group(group)
 
@@ -234,13 +270,16 @@ def make_group(limit_bytes):
     name = "gleam-test-%d" % os.getpid()
     for root, limit in (("/sys/fs/cgroup", "memory.max"),
                         ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")):
+        # Elsewhere a directory is no group: nothing would limit anything there.
+        if not os.path.exists(os.path.join(root, "cgroup.procs")):
+            continue
         path = os.path.join(root, name)
         try:
             os.mkdir(path)
         except OSError:
             continue
         try:
-            with open(os.path.join(path, limit), "w") as file:
+            with open(os.path.join(path, limit), "r+") as file:
                 file.write(str(limit_bytes))
             return path
         except OSError:
@@ -254,6 +293,16 @@ def oom_kills(group):
             with open(os.path.join(group, name)) as file:
                 return int(re.search(r"^oom_kill (\d+)", file.read(), re.M).group(1))
         except (OSError, AttributeError):
+            continue
+    return 0
+
+
+def peak_bytes(group):
+    for name in ("memory.peak", "memory.max_usage_in_bytes"):
+        try:
+            with open(os.path.join(group, name)) as file:
+                return int(file.read())
+        except OSError:
             continue
     return 0
 

@@ -96,6 +96,8 @@ COVERED_BY = {
     "engine/flow/flow_csv.c": "tests/unit/flow/test_plan_csv.c",
     "engine/flow/flow_write.c": "tests/unit/flow/test_plan_write.c",
     "engine/flow/plan.c": "tests/unit/flow/test_planner.c",
+    "engine/flow/flow_cache.c": "tests/unit/flow/test_plan_cache.c",
+    "engine/flow/plan_flows.c": "tests/unit/flow/test_plan_cache.c",
     "engine/flow/plan_dot.c": "tests/unit/flow/test_plan_view.c",
     "engine/flow/plan_svg.c": "tests/unit/flow/test_plan_view.c",
     "engine/op/accumulate.c": "tests/unit/op/test_reduce.c",

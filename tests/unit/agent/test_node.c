@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/node/cache.h"
+#include "agent/node/programs.h"
 #include "agent/node/logs.h"
 
 static char folder[] = "/tmp/gleam-node-XXXXXX";
@@ -109,13 +109,13 @@ static void programs_are_kept_by_hash_and_the_unused_go(void **state)
     struct gm_error error = {0};
     char path[GM_PATH_BYTES_MAX], text[8] = "";
     const struct gm_artifact first = artifact(1);
-    assert_int_equal(gm_cache_open(folder, &error), 0);
-    assert_int_equal(gm_cache_open(folder, &error), 0);
-    assert_false(gm_cache_find(folder, &first, path, sizeof path));
-    assert_int_equal(gm_cache_put(folder, first.hash, "code", 4, &error), 0);
-    assert_int_equal(gm_cache_put(folder, first.hash, "code", 4, &error), 0);
+    assert_int_equal(gm_programs_open(folder, &error), 0);
+    assert_int_equal(gm_programs_open(folder, &error), 0);
+    assert_false(gm_programs_find(folder, &first, path, sizeof path));
+    assert_int_equal(gm_programs_put(folder, first.hash, "code", 4, &error), 0);
+    assert_int_equal(gm_programs_put(folder, first.hash, "code", 4, &error), 0);
     for (int again = 0; again < 2; again++) {
-        assert_true(gm_cache_find(folder, &first, path, sizeof path));
+        assert_true(gm_programs_find(folder, &first, path, sizeof path));
         assert_non_null(strstr(path, "/program"));
         assert_int_equal(access(path, X_OK), 0);
     }
@@ -123,12 +123,12 @@ static void programs_are_kept_by_hash_and_the_unused_go(void **state)
     assert_int_equal(read(fd, text, sizeof text), 4);
     close(fd);
     assert_string_equal(text, "code");
-    for (uint32_t i = 2; i < GM_CACHE_FILES_MAX + 20; i++) {
+    for (uint32_t i = 2; i < GM_PROGRAMS_MAX + 20; i++) {
         const struct gm_artifact one = artifact(i);
-        assert_int_equal(gm_cache_put(folder, one.hash, "x", 1, &error), 0);
-        assert_true(gm_cache_find(folder, &first, path, sizeof path)); /* it is used */
+        assert_int_equal(gm_programs_put(folder, one.hash, "x", 1, &error), 0);
+        assert_true(gm_programs_find(folder, &first, path, sizeof path)); /* it is used */
     }
-    assert_int_equal(entries_in("artifacts"), GM_CACHE_FILES_MAX);
+    assert_int_equal(entries_in("artifacts"), GM_PROGRAMS_MAX);
 }
 
 static void logs_are_kept_and_the_oldest_go(void **state)

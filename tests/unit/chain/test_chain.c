@@ -7,6 +7,7 @@
  * tidy: one world for all cases.
  */
 #include "engine/chain/chain.h"
+#include "engine/op/holding.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -252,6 +253,7 @@ struct under_test {
     _Atomic uint32_t chain_shown, step_shown;
     struct spill_rig spill_rig; /* disk NULL: nothing goes there */
     struct gm_spill spill;
+    struct gm_holdings holdings;
 };
 
 static struct gm_meter_clock test_clock; /* of the chains that are opened; zeroed: none */
@@ -276,6 +278,7 @@ static int open_chain(struct under_test *test, const struct gm_chain_plan *plan,
                                        .budget_bytes = budget_bytes,
                                        .spill = test->spill_rig.disk != NULL ? &test->spill : NULL,
                                        .spill_at_bytes = 1, /* whenever there is something */
+                                       .holdings = &test->holdings,
                                        .chain_shown = &test->chain_shown,
                                        .step_shown = &test->step_shown,
                                        .clock = test_clock};

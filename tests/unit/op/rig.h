@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
-#include "engine/op/op.h"
+#include "engine/op/holding.h"
 #include "engine/row/row.h"
 #include "tests/unit/row/random_rows.h"
 
@@ -207,6 +207,7 @@ struct rig {
     void (*spill_close)(struct rig *rig);
     void *spill_rig;
     struct gm_spill spill;
+    struct gm_holdings holdings;
     uint64_t spill_at_bytes;
     uint64_t spilled_bytes;
 };
@@ -217,6 +218,7 @@ static inline int rig_open(struct rig *rig, uint64_t limit_bytes, uint64_t budge
     assert_int_equal(gm_heap_init(&rig->heap, limit_bytes), 0);
     rig->error = (struct gm_error){0};
     rig->state = NULL;
+    rig->holdings = (struct gm_holdings){0};
     rig->op = (struct gm_op){.ops = gm_op_find(rig->step.kind),
                              .step = &rig->step,
                              .input_schema = &rig->input,
@@ -227,6 +229,7 @@ static inline int rig_open(struct rig *rig, uint64_t limit_bytes, uint64_t budge
                              .input_count = rig->input_count,
                              .shared = rig->shared.lua_init != NULL ? &rig->shared : NULL,
                              .counters = &rig->counters,
+                             .holdings = &rig->holdings,
                              .spilled_bytes = &rig->spilled_bytes};
     if (rig->spill_open != NULL) {
         rig->spill_open(rig);
@@ -247,6 +250,8 @@ static inline void rig_close(struct rig *rig)
     if (rig->spill_close != NULL)
         rig->spill_close(rig);
     assert_int_equal(rig->heap.used_bytes, 0);
+    assert_null(rig->holdings.first);
+    assert_int_equal(rig->holdings.bytes, 0);
     gm_heap_fini(&rig->heap);
 }
 

@@ -1,5 +1,5 @@
-/* cache.c - a folder per hash, in it the data and a link of each name that it goes by. */
-#include "agent/node/cache.h"
+/* programs.c - a folder per hash, in it the data and a link of each name that it goes by. */
+#include "agent/node/programs.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +17,7 @@ static int make_folder(const char *path)
     return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-int gm_cache_open(const char *directory, struct gm_error *error)
+int gm_programs_open(const char *directory, struct gm_error *error)
 {
     char path[GM_PATH_BYTES_MAX];
     if (snprintf(path, sizeof path, "%s/artifacts", directory) >= (int)sizeof path - 160)
@@ -66,7 +66,7 @@ static void prune(const char *directory)
     }
     if (folder != NULL)
         closedir(folder);
-    if (count >= GM_CACHE_FILES_MAX)
+    if (count >= GM_PROGRAMS_MAX)
         remove_folder(oldest);
 }
 
@@ -86,7 +86,7 @@ static int write_file(const char *path, const void *data, size_t bytes)
     return rc;
 }
 
-int gm_cache_put(const char *directory, const char *hash, const void *data, size_t bytes,
+int gm_programs_put(const char *directory, const char *hash, const void *data, size_t bytes,
                  struct gm_error *error)
 {
     char folder[GM_PATH_BYTES_MAX], path[GM_PATH_BYTES_MAX], fresh[GM_PATH_BYTES_MAX];
@@ -108,7 +108,7 @@ int gm_cache_put(const char *directory, const char *hash, const void *data, size
     return gm_error_set(error, rc, "cannot keep a program in %s: %s", folder, gm_error_name(rc));
 }
 
-bool gm_cache_find(const char *directory, const struct gm_artifact *artifact, char *ret_path,
+bool gm_programs_find(const char *directory, const struct gm_artifact *artifact, char *ret_path,
                    size_t path_bytes)
 {
     char data[GM_PATH_BYTES_MAX], folder[GM_PATH_BYTES_MAX];
