@@ -37,6 +37,7 @@
 #define BODY_NS UINT64_C(10000000000)
 #define BODY_MIB_NS UINT64_C(1000000000)
 #define TICK_MS 500
+#define LAST_ANSWERS_MS 1000
 
 struct connection {
     int fd;
@@ -64,6 +65,7 @@ struct gm_http_server {
     struct gm_nonces *nonces;
     struct undecided undecided[UNDECIDED_MAX];
     uint32_t undecided_count;
+    _Atomic uint32_t open_requests; /* of which the answer has not been sent */
 };
 
 /* One request on its way. */
@@ -285,6 +287,7 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *from, const
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(from, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
         request->begun = true;
+        atomic_fetch_add(&server->open_requests, 1);
         request->connection = info != NULL ? info->socket_context : NULL;
         if (request->connection == NULL)
             return MHD_NO;
@@ -323,12 +326,14 @@ static void *on_target(void *self, const char *target, struct MHD_Connection *fr
 static void on_completed(void *self, struct MHD_Connection *from, void **state,
                          enum MHD_RequestTerminationCode code)
 {
+    struct gm_http_server *server = self;
     struct request *request = *state;
-    (void)self;
     (void)from;
     (void)code;
     if (request == NULL)
         return;
+    if (request->begun)
+        atomic_fetch_sub(&server->open_requests, 1);
     free(request->target);
     free(request->body);
     free(request);
@@ -532,7 +537,7 @@ int gm_http_server_start(const struct gm_http_server_spec *spec,
                 MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_POLL | MHD_USE_ERROR_LOG,
             0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL,
             MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-            on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+            on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
             MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
             MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES, MHD_OPTION_END);
@@ -557,5 +562,8 @@ void gm_http_server_stop(struct gm_http_server *server)
     const uint64_t one = 1;
     GM_CHECK(write(server->stop, &one, sizeof one) == sizeof one);
     pthread_join(server->thread, NULL);
+    /* Answers that are on their way still get there. */
+    for (int i = 0; i < LAST_ANSWERS_MS / 10 && atomic_load(&server->open_requests) > 0; i++)
+        poll(NULL, 0, 10);
     destroy(server);
 }
