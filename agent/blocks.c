@@ -41,7 +41,7 @@ struct claimed {
 struct gm_blocks {
     const struct gm_source *source;
     struct gm_disk disk;
-    _Atomic uint64_t *claim;
+    struct gm_claims claims;
     struct gm_heap *heap;
     struct gm_error *error;
     gm_blocks_arrived_fn *arrived;
@@ -65,7 +65,7 @@ struct gm_blocks {
 };
 
 int gm_blocks_create(const struct gm_source *source, const struct gm_disk *disk,
-                     _Atomic uint64_t *claim, struct gm_heap *heap, struct gm_error *error,
+                     const struct gm_claims *claims, struct gm_heap *heap, struct gm_error *error,
                      gm_blocks_arrived_fn *arrived, void *arrived_self,
                      struct gm_blocks **ret_blocks)
 {
@@ -74,7 +74,7 @@ int gm_blocks_create(const struct gm_source *source, const struct gm_disk *disk,
         return GM_ETASK_MEMORY;
     blocks->source = source;
     blocks->disk = *disk;
-    blocks->claim = claim;
+    blocks->claims = *claims;
     blocks->heap = heap;
     blocks->error = error;
     blocks->arrived = arrived;
@@ -255,8 +255,7 @@ static bool claim_next(struct gm_blocks *blocks)
             blocks->claimed[(blocks->issue_claim - 1) % CLAIMED_MAX].issued = true;
         if (blocks->claims_over || blocks->issue_claim - blocks->use_claim == CLAIMED_MAX)
             return false;
-        const uint64_t partition =
-            atomic_fetch_add_explicit(blocks->claim, 1, memory_order_relaxed);
+        const uint64_t partition = gm_claims_take(&blocks->claims);
         if (partition >= blocks->source->partition_count) {
             blocks->claims_over = true;
             return false;

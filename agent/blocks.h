@@ -16,6 +16,7 @@
 #include "engine/base/error.h"
 #include "engine/base/heap.h"
 #include "engine/flow/plan.h"
+#include "shuffle/claims.h"
 #include "shuffle/port/disk.h"
 
 #define GM_BLOCKS_COUNT 8
@@ -41,9 +42,9 @@ struct gm_block {
 /* Told of every byte of a segment once, when it arrives. */
 typedef void gm_blocks_arrived_fn(void *self, uint32_t segment, const uint8_t *data, size_t bytes);
 
-/* Borrows all but error's text; arrived may be NULL.  Returns 0 or GM_ETASK_MEMORY. */
+/* Borrows all but claims and error's text; arrived may be NULL.  Returns 0 or GM_ETASK_MEMORY. */
 int gm_blocks_create(const struct gm_source *source, const struct gm_disk *disk,
-                     _Atomic uint64_t *claim, struct gm_heap *heap, struct gm_error *error,
+                     const struct gm_claims *claims, struct gm_heap *heap, struct gm_error *error,
                      gm_blocks_arrived_fn *arrived, void *arrived_self,
                      struct gm_blocks **ret_blocks);
 /* The disk's reads into its blocks must be over: destroy the disk first. */

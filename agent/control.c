@@ -106,6 +106,8 @@ static void write_counts(struct gm_writer *writer, const struct gm_executor_coun
     gm_writer_u64(writer, counts->spilled_bytes);
     gm_writer_u64(writer, counts->spilled_payload_bytes);
     gm_writer_u64(writer, counts->spill_buffered_count);
+    gm_writer_u64(writer, counts->cached_memory_bytes);
+    gm_writer_u64(writer, counts->cached_disk_bytes);
     gm_writer_u64(writer, counts->commands.commands_count);
     gm_writer_u64(writer, counts->commands.written_bytes);
     gm_writer_u64(writer, counts->commands.read_bytes);
@@ -147,6 +149,8 @@ static void read_counts(struct gm_cursor *cursor, const struct gm_plan *plan,
     counts->spilled_bytes += gm_cursor_u64(cursor);
     counts->spilled_payload_bytes += gm_cursor_u64(cursor);
     counts->spill_buffered_count += gm_cursor_u64(cursor);
+    counts->cached_memory_bytes += gm_cursor_u64(cursor);
+    counts->cached_disk_bytes += gm_cursor_u64(cursor);
     counts->commands.commands_count += gm_cursor_u64(cursor);
     counts->commands.written_bytes += gm_cursor_u64(cursor);
     counts->commands.read_bytes += gm_cursor_u64(cursor);

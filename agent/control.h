@@ -20,10 +20,10 @@
  * cast and the step itself, a combine and a reduce, a local top and a top. */
 #define GM_CONTROL_STEPS_MAX (4 * GM_STEPS_MAX)
 
-/* An outcome: magic, code and text; 8 numbers of the executor, its counters, 4 per chain, 2 per
+/* An outcome: magic, code and text; 10 numbers of the executor, its counters, 4 per chain, 2 per
  * step and 4 per exchange, and 3 per position (the steps, and 2 per chain), each 8 bytes.  There
  * are as many chains as exchanges at most. */
-_Static_assert(4 + 8 + 4 + GM_ERROR_BYTES_MAX + 8 * 8 + 4 +
+_Static_assert(4 + 8 + 4 + GM_ERROR_BYTES_MAX + 10 * 8 + 4 +
                        GM_COUNTERS_MAX * (4 + GM_COUNTER_NAME_BYTES_MAX + 8) +
                        GM_EXCHANGES_MAX * 4 * 8 + GM_CONTROL_STEPS_MAX * 2 * 8 +
                        GM_EXCHANGES_MAX * 4 * 8 +
@@ -33,6 +33,7 @@ _Static_assert(4 + 8 + 4 + GM_ERROR_BYTES_MAX + 8 * 8 + 4 +
 
 struct gm_job_message {
     uint64_t memory_bytes;
+    uint64_t least_bytes; /* of these, what is not lent to other executors */
     uint64_t spin_ns;
     uint64_t plan_bytes;
     uint64_t analyze; /* 1: calls are timed */

@@ -96,13 +96,13 @@ int gm_csv_source_create(const struct gm_csv_source_spec *spec, struct gm_csv_so
     for (uint32_t i = 0; i < raw.field_count; i++)
         raw.fields[i].kind = GLEAM_BYTES;
     const bool chain = self->csv->parity == GM_CSV_PARITY_CHAIN;
+    const struct gm_claims claims = gm_claims_of(spec->region, spec->claim);
     int rc = gm_batch_init(&self->raw, &raw, spec->heap);
     if (rc == 0)
         rc = gm_batch_init(&self->typed, &spec->source->schema, spec->heap);
     if (rc == 0)
-        rc = gm_blocks_create(spec->source, spec->disk, gm_region_claim(spec->region, spec->claim),
-                              spec->heap, spec->error, chain ? count_quotes : NULL, self,
-                              &self->blocks);
+        rc = gm_blocks_create(spec->source, spec->disk, &claims, spec->heap, spec->error,
+                              chain ? count_quotes : NULL, self, &self->blocks);
     if (rc < 0) {
         gm_csv_source_destroy(self);
         return rc;

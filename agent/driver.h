@@ -1,4 +1,5 @@
-/* driver.h - gleam_run with its plan and report, for the `gleam` command. */
+/* driver.h - gleam_run with its plan and report, for the `gleam` command, and what rounds.c is made
+ * of. */
 #ifndef GM_AGENT_DRIVER_H
 #define GM_AGENT_DRIVER_H
 
@@ -8,6 +9,17 @@
  * gm_executor_counts_fini on them, whatever it returns.  Both come in zeroed. */
 int gm_driver_run(struct gleam_flow *flow, struct gm_plan *ret_plan,
                   struct gm_job_report *ret_report);
+
+/* Runs flows at the same time.  tells: with the summary at the end.  Returns an exit status, with
+ * the reason in the flows. */
+int gm_driver_run_parts(const struct gm_plan_part *parts, uint32_t part_count, bool tells);
+
+/* Makes sure that a cached dataset is there.  Returns an exit status, with the reason in its
+ * flow. */
+int gm_driver_fill(struct gleam_dataset *node);
+
+/* A line on standard error. */
+void gm_driver_say(const char *text);
 
 /* Whether gleam_run prints the plan instead of running it: --plan without --analyze. */
 bool gm_driver_shows_plan(void);

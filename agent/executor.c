@@ -8,7 +8,9 @@
 #include "agent/csv_source.h"
 #include "agent/exchange_sink.h"
 #include "agent/file_sink.h"
+#include "agent/lending.h"
 #include "agent/listen_disk.h"
+#include "agent/needs.h"
 #include "agent/placed_sink.h"
 #include "agent/range_sink.h"
 #include "agent/sources.h"
@@ -47,8 +49,9 @@ struct runner {
     struct gm_listen_disk *listener;
     struct gm_value_source *values;
     struct gm_exchange_source *exchange;
-    struct gm_receiver **receivers; /* one per input */
-    uint32_t receiver_count;
+    struct gm_exchange_input *inputs; /* one per input */
+    uint32_t input_count;
+    struct gm_cache_sink *kept;
     struct gm_exchange_sink *sink;
     struct gm_file_sink *files;
     struct gm_placed_sink *placed;
@@ -57,6 +60,11 @@ struct runner {
     struct gm_range_sink *ranges;
     struct gm_sender *samples_out;
     struct gm_receiver *samples_in;
+};
+
+struct scope {
+    struct gm_udf_shared shared;
+    struct gm_blob broadcasts[GM_BROADCASTS_MAX];
 };
 
 struct gm_executor {
@@ -73,19 +81,11 @@ struct gm_executor {
     struct gm_holdings holdings; /* of all steps: the largest one goes to disk first */
     struct gm_processes processes; /* ops NULL: the plan runs no commands */
     uint64_t busy_ns;
-    struct gm_udf_shared shared;
-    struct gm_blob broadcasts[GM_BROADCASTS_MAX];
+    struct scope *scopes; /* of the plan */
+    struct gm_lending lending; /* heap NULL: executors lend each other nothing */
+    uint64_t spill_at_bytes;   /* that the chains know */
     struct gm_counters counters;
 };
-
-/* The work of a command per partition ends with the partition, and may begin there (sort). */
-static bool waits_for_commands(const struct gm_chain_plan *chain)
-{
-    for (uint32_t s = 0; s < chain->step_count; s++)
-        if (chain->steps[s].kind == GM_STEP_PIPE)
-            return true;
-    return false;
-}
 
 static int open_disk(struct gm_executor *executor, struct runner *runner,
                      const struct gm_source *source)
@@ -140,12 +140,12 @@ static int open_csv(struct gm_executor *executor, struct runner *runner,
 static int open_text(struct gm_executor *executor, struct runner *runner,
                      const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
 {
+    const struct gm_claims claims = gm_claims_of(executor->spec.region, chain->claim);
     int rc = open_disk(executor, runner, &chain->source);
     if (rc == 0)
-        rc = gm_reader_create(&chain->source, &runner->files_disk,
-                              gm_region_claim(executor->spec.region, chain->claim),
-                              &executor->heap, &executor->error, &runner->reader);
-    if (rc == 0 && waits_for_commands(chain))
+        rc = gm_reader_create(&chain->source, &runner->files_disk, &claims, &executor->heap,
+                              &executor->error, &runner->reader);
+    if (rc == 0 && gm_needs_partition_ends(chain))
         gm_reader_claim_singly(runner->reader);
     if (rc == 0)
         rc = gm_text_source_create(&chain->source, runner->reader, &executor->heap, &runner->text);
@@ -154,25 +154,35 @@ static int open_text(struct gm_executor *executor, struct runner *runner,
     return rc;
 }
 
+static int open_input(struct gm_executor *executor, const struct gm_input *plan,
+                      struct gm_exchange_input *input)
+{
+    const struct gm_executor_spec *spec = &executor->spec;
+    if (plan->cached_id != 0)
+        return gm_cache_reader_create(spec->cache, plan->cached_id, &executor->heap,
+                                      &executor->error, &input->reader);
+    const struct gm_exchange_plan *exchange = &spec->plan->exchanges[plan->exchange];
+    int rc = gm_receiver_create(spec->region, (uint16_t)plan->exchange, spec->participant,
+                                exchange->partition_count, &executor->network, &executor->heap,
+                                &input->receiver);
+    if (rc == 0 && exchange->ordered)
+        gm_receiver_set_ordered(input->receiver);
+    return rc;
+}
+
 static int open_exchange(struct gm_executor *executor, struct runner *runner,
                          const struct gm_chain_plan *chain, struct gm_chain_source *ret_port)
 {
     const uint32_t count = chain->source.input_count;
     int rc = 0;
-    runner->receivers = gm_heap_zalloc(&executor->heap, count * sizeof(struct gm_receiver *));
-    if (runner->receivers == NULL)
+    runner->inputs = gm_heap_zalloc(&executor->heap, count * sizeof *runner->inputs);
+    if (runner->inputs == NULL)
         return GM_ETASK_MEMORY;
-    runner->receiver_count = count;
-    for (uint32_t i = 0; i < count && rc == 0; i++) {
-        const uint32_t index = chain->source.inputs[i].exchange;
-        rc = gm_receiver_create(executor->spec.region, (uint16_t)index, executor->spec.participant,
-                                executor->spec.plan->exchanges[index].partition_count,
-                                &executor->network, &executor->heap, &runner->receivers[i]);
-        if (rc == 0 && executor->spec.plan->exchanges[index].ordered)
-            gm_receiver_set_ordered(runner->receivers[i]);
-    }
+    runner->input_count = count;
+    for (uint32_t i = 0; i < count && rc == 0; i++)
+        rc = open_input(executor, &chain->source.inputs[i], &runner->inputs[i]);
     if (rc == 0)
-        rc = gm_exchange_source_create(&chain->source, runner->receivers, &executor->heap,
+        rc = gm_exchange_source_create(&chain->source, runner->inputs, &executor->heap,
                                        &executor->error, &runner->exchange);
     if (rc == 0)
         *ret_port = gm_exchange_source_port(runner->exchange);
@@ -188,9 +198,8 @@ static int open_source(struct gm_executor *executor, struct runner *runner,
         return open_csv(executor, runner, chain, ret_port);
     if (chain->source.kind == GM_SOURCE_EXCHANGE)
         return open_exchange(executor, runner, chain, ret_port);
-    int rc = gm_value_source_create(&chain->source,
-                                    gm_region_claim(executor->spec.region, chain->claim),
-                                    &executor->heap, &runner->values);
+    const struct gm_claims claims = gm_claims_of(executor->spec.region, chain->claim);
+    int rc = gm_value_source_create(&chain->source, &claims, &executor->heap, &runner->values);
     if (rc == 0)
         *ret_port = gm_value_source_port(runner->values);
     return rc;
@@ -199,17 +208,6 @@ static int open_source(struct gm_executor *executor, struct runner *runner,
 static uint64_t read_clock(void *self)
 {
     return gm_clock_now_ns(self);
-}
-
-/* Steps that can give back what they hold; at least 1. */
-static uint32_t combiner_count(const struct gm_plan *plan)
-{
-    uint32_t count = 0;
-    for (uint32_t c = 0; c < plan->chain_count; c++)
-        for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
-            count += plan->chains[c].steps[s].kind == GM_STEP_COMBINE ||
-                     plan->chains[c].steps[s].kind == GM_STEP_PARTIAL_DISTINCT;
-    return count > 0 ? count : 1;
 }
 
 /* A shared counter of a chain whose partitions are claimed, or NULL. */
@@ -221,20 +219,10 @@ static _Atomic uint64_t *claim_of(const struct gm_executor *executor,
                : gm_region_claim(executor->spec.region, counter);
 }
 
-static bool runs_commands(const struct gm_plan *plan)
-{
-    for (uint32_t c = 0; c < plan->chain_count; c++)
-        for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
-            if (plan->chains[c].steps[s].kind == GM_STEP_PIPE ||
-                plan->chains[c].steps[s].kind == GM_STEP_PIPE_ARGS)
-                return true;
-    return false;
-}
-
 static int open_processes(struct gm_executor *executor)
 {
     const struct gm_executor_ports *ports = &executor->spec.ports;
-    if (!runs_commands(executor->spec.plan))
+    if (!gm_needs_processes(executor->spec.plan))
         return 0;
     if (ports->processes_open == NULL)
         return gm_error_set(&executor->error, -ENOTSUP, "this executor cannot run commands");
@@ -245,24 +233,12 @@ static int open_processes(struct gm_executor *executor)
     return 0;
 }
 
-static bool has_lua(const struct gm_plan *plan)
-{
-    for (uint32_t c = 0; c < plan->chain_count; c++)
-        for (uint32_t s = 0; s < plan->chains[c].step_count; s++) {
-            const struct gm_step *step = &plan->chains[c].steps[s];
-            const bool folds = step->kind == GM_STEP_COMBINE || step->kind == GM_STEP_REDUCE;
-            if (step->kind == GM_STEP_LUA || (folds && step->reduce == GM_REDUCE_LUA))
-                return true;
-        }
-    return false;
-}
-
 static uint64_t spill_at_bytes(const struct gm_executor *executor)
 {
     const uint64_t memory_bytes = executor->spec.memory_bytes;
     if (executor->spec.spill_at_bytes > 0)
         return executor->spec.spill_at_bytes;
-    return memory_bytes - memory_bytes / (has_lua(executor->spec.plan) ? LUA_RESERVE_SHARE
+    return memory_bytes - memory_bytes / (gm_needs_lua(executor->spec.plan) ? LUA_RESERVE_SHARE
                                                                        : SPILL_RESERVE_SHARE);
 }
 
@@ -271,27 +247,13 @@ static const struct gm_spill *spill_of(const struct gm_executor *executor)
     return executor->spill_store != NULL ? &executor->spill : NULL;
 }
 
-/* The sort behind a range exchange. */
-static const struct gm_step *sort_behind(const struct gm_plan *plan, uint32_t exchange)
-{
-    for (uint32_t c = 0; c < plan->chain_count; c++) {
-        const struct gm_chain_plan *chain = &plan->chains[c];
-        if (chain->source.kind == GM_SOURCE_EXCHANGE && chain->source.input_count == 1 &&
-            chain->source.inputs[0].exchange == exchange)
-            for (uint32_t s = 0; s < chain->step_count && s < 2; s++)
-                if (chain->steps[s].kind == GM_STEP_SORT)
-                    return &chain->steps[s];
-    }
-    return NULL;
-}
-
 static int open_ranges(struct gm_executor *executor, struct runner *runner, uint32_t index,
                        struct gm_chain_sink *ret_port)
 {
     const struct gm_executor_spec *spec = &executor->spec;
     const struct gm_exchange_plan *exchange = &spec->plan->exchanges[index];
     const uint32_t executor_count = spec->region->spec.executor_count;
-    const struct gm_step *step = sort_behind(spec->plan, index);
+    const struct gm_step *step = gm_needs_sort_behind(spec->plan, index);
     if (step == NULL || exchange->partition_count != executor_count)
         return gm_error_set(&executor->error, GM_EPEER_PROTOCOL,
                             "the plan's exchange %u makes no sense", index);
@@ -334,6 +296,17 @@ static int open_sink(struct gm_executor *executor, struct runner *runner,
         return rc;
     if (exchange->kind == GM_EXCHANGE_RANGE)
         return open_ranges(executor, runner, index, ret_port);
+    if (exchange->cached_id != 0) {
+        if (executor->spec.cache == NULL)
+            return GM_EPEER_PROTOCOL;
+        rc = gm_cache_sink_create(executor->spec.cache, exchange,
+                                  gm_plan_input_schema(chain, chain->step_count),
+                                  chain->source.partition_count, runner->sender, &executor->heap,
+                                  &executor->error, &runner->kept);
+        if (rc == 0)
+            *ret_port = gm_cache_sink_port(runner->kept);
+        return rc;
+    }
     if (exchange->parts != NULL) {
         rc = gm_file_sink_create(exchange->parts, chain->source.partition_count, runner->sender,
                                  &executor->heap, &executor->error, &runner->files);
@@ -371,8 +344,8 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
         .chain_index = index,
         .heap = &executor->heap,
         .error = &executor->error,
-        .budget_bytes = executor->spec.memory_bytes / COMBINE_SHARE / combiner_count(plan),
-        .shared = &executor->shared,
+        .budget_bytes = executor->spec.memory_bytes / COMBINE_SHARE / gm_needs_combiners(plan),
+        .shared = &executor->scopes[chain->scope].shared,
         .counters = &executor->counters,
         .claim = claim_of(executor, chain, chain->claim),
         .found = claim_of(executor, chain, plan->chain_count + chain->claim),
@@ -396,25 +369,26 @@ static int open_runner(struct gm_executor *executor, uint32_t index)
     return gm_chain_create(&spec, &runner->chain);
 }
 
-static void share(struct gm_executor *executor)
+/* What the functions of each flow may ask for. */
+static int share(struct gm_executor *executor)
 {
     const struct gm_plan *plan = executor->spec.plan;
-    for (uint32_t i = 0; i < plan->broadcast_count; i++)
-        executor->broadcasts[i] = (struct gm_blob){.data = plan->broadcasts[i].data,
-                                                   .bytes = plan->broadcasts[i].bytes};
-    executor->shared =
-        (struct gm_udf_shared){.lua_init = plan->lua_init != NULL ? plan->lua_init : "",
-                               .broadcasts = executor->broadcasts,
-                               .broadcast_count = plan->broadcast_count};
-}
-
-static bool may_spill(const struct gm_plan *plan)
-{
-    for (uint32_t c = 0; c < plan->chain_count; c++)
-        for (uint32_t s = 0; s < plan->chains[c].step_count; s++)
-            if (gm_op_find(plan->chains[c].steps[s].kind)->give_back != NULL)
-                return true;
-    return false;
+    executor->scopes =
+        gm_heap_zalloc(&executor->heap, (plan->scope_count + 1) * sizeof *executor->scopes);
+    if (executor->scopes == NULL)
+        return GM_ETASK_MEMORY;
+    for (uint32_t s = 0; s < plan->scope_count; s++) {
+        const struct gm_plan_scope *from = &plan->scopes[s];
+        struct scope *scope = &executor->scopes[s];
+        for (uint32_t i = 0; i < from->broadcast_count; i++)
+            scope->broadcasts[i] = (struct gm_blob){.data = from->broadcasts[i].data,
+                                                    .bytes = from->broadcasts[i].bytes};
+        scope->shared =
+            (struct gm_udf_shared){.lua_init = from->lua_init != NULL ? from->lua_init : "",
+                                   .broadcasts = scope->broadcasts,
+                                   .broadcast_count = from->broadcast_count};
+    }
+    return 0;
 }
 
 /* The disk queue; no file is made before something is written. */
@@ -422,7 +396,8 @@ static int open_spill(struct gm_executor *executor)
 {
     const struct gm_executor_spec *spec = &executor->spec;
     const struct gm_executor_ports *ports = &spec->ports;
-    if (ports->spill_open == NULL || spec->spill_directory_count == 0 || !may_spill(spec->plan))
+    if (ports->spill_open == NULL || spec->spill_directory_count == 0 ||
+        !gm_needs_spill(spec->plan))
         return 0;
     const uint32_t windows = gm_spill_windows(spec->memory_bytes);
     int rc = ports->spill_open(ports->self, &executor->heap, windows, &executor->spill_disk);
@@ -463,8 +438,9 @@ static void close_spill(struct gm_executor *executor)
 static int open_all(struct gm_executor *executor)
 {
     const struct gm_executor_spec *spec = &executor->spec;
-    share(executor);
-    int rc = gm_link_create(spec->region, spec->participant, &spec->ports.bell, &executor->heap,
+    int rc = share(executor);
+    if (rc == 0)
+        rc = gm_link_create(spec->region, spec->participant, &spec->ports.bell, &executor->heap,
                             &executor->link);
     if (rc == 0)
         rc = open_spill(executor);
@@ -491,11 +467,21 @@ int gm_executor_create(const struct gm_executor_spec *spec, struct gm_executor *
         return gm_error_set(error, -ENOMEM, "no memory for an executor");
     executor->spec = *spec;
     executor->ledger = gm_region_ledger(spec->region, spec->participant);
-    int rc = gm_heap_init(&executor->heap, spec->memory_bytes);
+    const bool lends = spec->least_bytes > 0 && spec->least_bytes < spec->memory_bytes;
+    int rc = gm_heap_init(&executor->heap, lends ? spec->least_bytes : spec->memory_bytes);
     if (rc < 0) {
         free(executor);
         return gm_error_set(error, rc, "no memory for an executor's heap");
     }
+    executor->spill_at_bytes = spill_at_bytes(executor);
+    if (lends) {
+        const uint32_t pool = GM_CLAIMS_PER_CHAIN * spec->plan->chain_count;
+        gm_lending_init(&executor->lending, gm_region_claim(spec->region, pool),
+                        gm_region_claim(spec->region, pool + 1), &executor->heap,
+                        spec->memory_bytes, spec->memory_bytes - spill_at_bytes(executor));
+    }
+    if (spec->cache != NULL && !lends)
+        gm_cache_attach(spec->cache, &executor->heap, spill_at_bytes(executor));
     executor->heap.published = &executor->ledger->heap_bytes;
     executor->heap.published_peak = &executor->ledger->heap_peak_bytes;
     rc = open_all(executor);
@@ -517,6 +503,7 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
     gm_chain_destroy(runner->chain);
     gm_exchange_sink_destroy(runner->sink);
     gm_file_sink_destroy(runner->files);
+    gm_cache_sink_destroy(runner->kept);
     gm_placed_sink_destroy(runner->placed);
     gm_range_sink_destroy(runner->ranges);
     gm_sender_destroy(runner->samples_out);
@@ -533,10 +520,11 @@ static void close_runner(struct gm_executor *executor, struct runner *runner)
     gm_csv_source_destroy(runner->csv);
     gm_value_source_destroy(runner->values);
     gm_exchange_source_destroy(runner->exchange);
-    for (uint32_t i = 0; i < runner->receiver_count; i++)
-        gm_receiver_destroy(runner->receivers[i]);
-    gm_heap_free(&executor->heap, runner->receivers,
-                 runner->receiver_count * sizeof(struct gm_receiver *));
+    for (uint32_t i = 0; i < runner->input_count; i++) {
+        gm_receiver_destroy(runner->inputs[i].receiver);
+        gm_cache_reader_destroy(runner->inputs[i].reader);
+    }
+    gm_heap_free(&executor->heap, runner->inputs, runner->input_count * sizeof *runner->inputs);
 }
 
 void gm_executor_destroy(struct gm_executor *executor)
@@ -553,6 +541,11 @@ void gm_executor_destroy(struct gm_executor *executor)
     if (executor->processes.ops != NULL)
         executor->spec.ports.processes_close(executor->spec.ports.self, &executor->processes);
     gm_link_destroy(executor->link);
+    gm_heap_free(&executor->heap, executor->scopes,
+                 (executor->spec.plan->scope_count + 1) * sizeof *executor->scopes);
+    if (executor->spec.cache != NULL)
+        gm_cache_detach(executor->spec.cache);
+    gm_lending_end(&executor->lending);
     GM_CHECK(executor->heap.used_bytes == 0);
     gm_heap_fini(&executor->heap);
     free(executor);
@@ -597,10 +590,28 @@ static bool yields(const struct gm_executor *executor, uint32_t chain)
     return other != NULL && !other->done && other->progressed;
 }
 
+/* Tells the steps from when on they spill, as far as that has changed. */
+static void settle_memory(struct gm_executor *executor)
+{
+    if (executor->lending.heap == NULL)
+        return;
+    const uint64_t bytes = gm_lending_settle(&executor->lending);
+    for (uint32_t i = 0; i < executor->spec.plan->chain_count && bytes != executor->spill_at_bytes;
+         i++) {
+        gm_chain_set_spill_at(executor->runners[i].chain, bytes);
+        if (executor->runners[i].ranges != NULL)
+            gm_range_sink_set_spill_at(executor->runners[i].ranges, bytes);
+    }
+    executor->spill_at_bytes = bytes;
+}
+
 int gm_executor_step(struct gm_executor *executor)
 {
     bool progressed = false, all_done = true;
+    settle_memory(executor);
     if (executor->spill_store != NULL && gm_spill_store_poll(executor->spill_store) < 0)
+        return executor->error.code;
+    if (executor->spec.cache != NULL && gm_cache_poll(executor->spec.cache, &executor->error) < 0)
         return executor->error.code;
     for (uint32_t i = executor->spec.plan->chain_count; i-- > 0;) {
         struct runner *runner = &executor->runners[i];
@@ -637,7 +648,7 @@ static bool has_commands(const struct gm_executor *executor)
  * comes later rings the bell.  Returns what the try gave. */
 static int sleep_on_bell(struct gm_executor *executor)
 {
-    int extra[GM_EXCHANGES_MAX + 1];
+    int extra[GM_EXCHANGES_MAX + 3];
     uint32_t extra_count = 0;
     const struct gm_processes *processes = &executor->processes;
     const bool has_processes = has_commands(executor);
@@ -659,6 +670,10 @@ static int sleep_on_bell(struct gm_executor *executor)
         }
         if (executor->spill_store != NULL && gm_spill_store_waits(executor->spill_store))
             extra[extra_count++] = executor->spill_disk.ops->descriptor(executor->spill_disk.self);
+        const int cache_disk =
+            executor->spec.cache != NULL ? gm_cache_descriptor(executor->spec.cache) : -1;
+        if (cache_disk >= 0)
+            extra[extra_count++] = cache_disk;
         if (has_processes)
             extra[extra_count++] = processes->ops->descriptor(processes->self);
         const struct gm_bell *bell = &executor->spec.ports.bell;
@@ -730,6 +745,13 @@ void gm_executor_counts_add(const struct gm_executor *executor, struct gm_execut
         gm_spill_store_counts(executor->spill_store, &spilled);
         counts->spilled_bytes += spilled.written_bytes;
         counts->spilled_payload_bytes += spilled.payload_bytes;
+    }
+    if (executor->spec.cache != NULL) {
+        struct gm_cache_counts kept;
+        gm_cache_counts(executor->spec.cache, &kept);
+        counts->spilled_bytes += kept.written_bytes;
+        counts->cached_memory_bytes += kept.memory_bytes;
+        counts->cached_disk_bytes += kept.disk_bytes;
     }
     if (executor->processes.ops != NULL) {
         struct gm_process_counts commands;

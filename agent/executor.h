@@ -10,6 +10,7 @@
 #define GM_AGENT_EXECUTOR_H
 
 #include "agent/analysis.h"
+#include "agent/cache.h"
 #include "engine/base/error.h"
 #include "engine/base/heap.h"
 #include "engine/flow/plan.h"
@@ -48,7 +49,8 @@ struct gm_executor_spec {
     const struct gm_region *region; /* borrowed view of this executor's own */
     const struct gm_plan *plan;     /* borrowed */
     uint16_t participant;
-    uint64_t memory_bytes; /* of the heap */
+    uint64_t memory_bytes; /* of the heap: an even share */
+    uint64_t least_bytes;  /* of it, what is not lent; 0 or all of it: nothing is, nor borrowed */
     uint64_t spin_ns;      /* of empty looks before it sleeps */
     const char *const *spill_directories; /* borrowed */
     uint32_t spill_directory_count;
@@ -56,6 +58,7 @@ struct gm_executor_spec {
     struct gm_executor_ports ports;
     const _Atomic bool *cancel; /* looked at now and then; NULL: never */
     bool analyze;               /* times every call and counts bytes */
+    struct gm_cache *cache;     /* borrowed, begun for the plan; NULL: the plan keeps nothing */
 };
 
 /* Returns 0 (ret_executor set) or < 0 with error. */
@@ -100,11 +103,15 @@ struct gm_executor_counts {
     struct gm_analysis analysis;
     struct gm_process_counts commands;    /* of pipe steps */
     uint64_t *exchange_spilled_bytes;     /* by their senders; in the same block */
+    uint64_t cached_memory_bytes, cached_disk_bytes; /* of datasets that are kept */
 };
 
 /* Allocates the tables by malloc for the plan's size, zeroed.  Returns 0 or -ENOMEM. */
 int gm_executor_counts_init(struct gm_executor_counts *counts, const struct gm_plan *plan);
 void gm_executor_counts_fini(struct gm_executor_counts *counts); /* accepts a zeroed one */
+/* Adds what another struct of the same plan has. */
+void gm_executor_counts_merge(struct gm_executor_counts *total,
+                              const struct gm_executor_counts *one, const struct gm_plan *plan);
 /* Adds this executor's numbers to an initialised struct. */
 void gm_executor_counts_add(const struct gm_executor *executor, struct gm_executor_counts *counts);
 

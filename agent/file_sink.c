@@ -9,12 +9,11 @@
 #include <unistd.h>
 
 #include "agent/file_buffer.h"
+#include "agent/teller.h"
 #include "engine/base/check.h"
 
 /* A process may have 1024 descriptors by default, and there are other sinks. */
 #define OPEN_MAX 64
-/* Rows for the driver at a time: 24 bytes each. */
-#define TOLD_MAX 64
 
 struct part {
     uint64_t rows;
@@ -29,7 +28,6 @@ struct open_file {
 
 struct gm_file_sink {
     const struct gm_parts_plan *plan;
-    struct gm_sender *sender;
     struct gm_heap *heap;
     struct gm_error *error;
     struct part *parts; /* bytes UINT64_MAX: no file yet */
@@ -38,17 +36,29 @@ struct gm_file_sink {
     uint64_t pushes;
     struct gm_file_buffer buffer; /* what the file pushed to last has still to get */
     struct open_file *buffering;
-    /* finish: parts below next are told, but for the packed rows that are not taken */
     bool closed;
-    uint32_t next;
-    uint32_t packed, taken;
-    int64_t rows[TOLD_MAX][3];
-    uint32_t sizes[TOLD_MAX];
+    uint32_t next; /* finish: parts below it are told, or about to be */
+    struct gm_teller teller;
 };
 
 void gm_part_name(uint32_t part, const char *suffix, char *name, size_t name_bytes)
 {
     snprintf(name, name_bytes, "part-%05u%s", part, suffix);
+}
+
+/* The next part that the driver is told of. */
+static bool next_told(void *opaque, int64_t row[3])
+{
+    struct gm_file_sink *sink = opaque;
+    while (sink->next < sink->part_count && sink->parts[sink->next].bytes == UINT64_MAX)
+        sink->next++;
+    if (sink->next == sink->part_count)
+        return false;
+    row[0] = sink->next;
+    row[1] = (int64_t)sink->parts[sink->next].rows;
+    row[2] = (int64_t)sink->parts[sink->next].bytes;
+    sink->next++;
+    return true;
 }
 
 int gm_file_sink_create(const struct gm_parts_plan *parts, uint32_t partition_count,
@@ -59,7 +69,7 @@ int gm_file_sink_create(const struct gm_parts_plan *parts, uint32_t partition_co
     if (sink == NULL)
         return GM_ETASK_MEMORY;
     sink->plan = parts;
-    sink->sender = sender;
+    sink->teller = (struct gm_teller){.next = next_told, .self = sink, .sender = sender};
     sink->heap = heap;
     sink->error = error;
     sink->part_count = partition_count;
@@ -187,22 +197,6 @@ static int sink_push(void *opaque, const struct gm_batch *batch, uint32_t partit
     return rc;
 }
 
-/* The next rows for the driver. */
-static void pack(struct gm_file_sink *sink)
-{
-    sink->packed = 0;
-    sink->taken = 0;
-    for (; sink->next < sink->part_count && sink->packed < TOLD_MAX; sink->next++) {
-        const struct part *part = &sink->parts[sink->next];
-        if (part->bytes == UINT64_MAX)
-            continue;
-        sink->rows[sink->packed][0] = sink->next;
-        sink->rows[sink->packed][1] = (int64_t)part->rows;
-        sink->rows[sink->packed][2] = (int64_t)part->bytes;
-        sink->sizes[sink->packed++] = sizeof sink->rows[0];
-    }
-}
-
 static int sink_finish(void *opaque)
 {
     struct gm_file_sink *sink = opaque;
@@ -212,17 +206,7 @@ static int sink_finish(void *opaque)
             return rc;
     }
     sink->closed = true;
-    for (;;) {
-        if (sink->taken == sink->packed) {
-            pack(sink);
-            if (sink->packed == 0)
-                return gm_sender_finish(sink->sender);
-        }
-        const int rc = gm_sender_rows(sink->sender, (const uint8_t *)sink->rows, sink->sizes, NULL,
-                                      sink->packed, 0, &sink->taken);
-        if (rc != 0)
-            return rc;
-    }
+    return gm_teller_finish(&sink->teller);
 }
 
 struct gm_chain_sink gm_file_sink_port(struct gm_file_sink *sink)

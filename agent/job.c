@@ -43,7 +43,13 @@ struct drain {
 };
 
 struct job {
-    struct gleam_flow *flow;
+    const struct gm_plan_part *parts;
+    uint32_t part_count;
+    uint32_t failed; /* of the parts; part_count: all of them */
+    struct gm_output *outputs[GM_EXCHANGES_MAX];
+    uint32_t output_part[GM_EXCHANGES_MAX];
+    uint32_t output_count;
+    struct gm_output fill; /* what the executors tell of a dataset that they keep */
     const struct gm_options *options;
     struct gm_session *session;
     struct gm_plan *plan;
@@ -120,11 +126,13 @@ static int open_outputs(struct job *job)
         const uint16_t self = (uint16_t)job->region.spec.executor_count;
         int rc;
         do /* a FIFO is waited for until it has a reader */
-            rc = gm_output_writer_create(&job->flow->outputs[exchange->output], &exchange->schema,
+            rc = gm_output_writer_create(job->outputs[exchange->output], &exchange->schema,
                                          &job->heap, job->error, &drain->writer);
         while (rc == -EINTR && stop_signal == 0);
-        if (rc < 0)
+        if (rc < 0) {
+            job->failed = job->output_part[exchange->output];
             return rc;
+        }
         gm_output_writer_watch(drain->writer, &stop_signal);
         if (exchange->parts != NULL)
             snprintf(exchange->parts->directory, sizeof exchange->parts->directory, "%s",
@@ -167,7 +175,13 @@ static int make_region(struct job *job, struct gm_memory_split *ret_split)
         return rc;
     spec.attempt = (uint32_t)gm_random_next(&random);
     spec.secret = gm_random_next(&random);
-    return gm_region_create(&spec, job->options->pages, &job->region, job->error);
+    rc = gm_region_create(&spec, job->options->pages, &job->region, job->error);
+    if (rc == 0) /* what executors lend each other */
+        atomic_store_explicit(
+            gm_region_claim(&job->region, GM_CLAIMS_PER_CHAIN * job->plan->chain_count),
+            spec.executor_count * (ret_split->heap_bytes - ret_split->least_bytes),
+            memory_order_relaxed);
+    return rc;
 }
 
 static int open_driver(struct job *job, const struct gm_memory_split *split)
@@ -203,12 +217,97 @@ static void clear_up(const struct job *job)
 
 static void close_driver(struct job *job)
 {
-    for (uint32_t i = 0; i < job->flow->output_count; i++) {
+    for (uint32_t i = 0; i < job->output_count; i++) {
         gm_receiver_destroy(job->drains[i].receiver);
         gm_output_writer_destroy(job->drains[i].writer);
     }
     gm_link_destroy(job->link);
     gm_heap_fini(&job->heap);
+}
+
+/* ---- several flows, and datasets to keep ----------------------------------------------------- */
+
+/* A partition that an executor keeps: its number, rows and bytes. */
+static int note_kept(void *argument, const struct gleam_value *row, uint32_t column_count)
+{
+    struct gm_cached *cached = argument;
+    (void)column_count;
+    cached->rows += (uint64_t)row[1].i64;
+    cached->bytes += (uint64_t)row[2].i64;
+    return 0;
+}
+
+static void list_outputs(struct job *job)
+{
+    for (uint32_t i = 0; i < job->part_count; i++) {
+        const struct gm_plan_part *part = &job->parts[i];
+        if (part->fill != NULL) {
+            part->fill->cached->rows = part->fill->cached->bytes = 0;
+            job->fill = (struct gm_output){.kind = GM_OUTPUT_ROW,
+                                           .function = note_kept,
+                                           .argument = part->fill->cached};
+            job->outputs[job->output_count++] = &job->fill;
+            continue;
+        }
+        for (uint32_t o = part->first_output; o < part->flow->output_count; o++) {
+            GM_CHECK(job->output_count < GM_EXCHANGES_MAX); /* each has an exchange */
+            job->output_part[job->output_count] = i;
+            job->outputs[job->output_count++] = &part->flow->outputs[o];
+        }
+    }
+}
+
+static int list_kept(const struct gm_session *session, struct gm_plan *plan)
+{
+    plan->kept = calloc(session->kept_count + 1, sizeof *plan->kept);
+    if (plan->kept == NULL)
+        return -ENOMEM;
+    memcpy(plan->kept, session->kept, session->kept_count * sizeof *plan->kept);
+    plan->kept_count = session->kept_count;
+    return 0;
+}
+
+static int note_filled(struct job *job)
+{
+    for (uint32_t i = 0; i < job->part_count; i++) {
+        const struct gm_plan_part *part = &job->parts[i];
+        if (part->fill == NULL)
+            continue;
+        if (gm_session_keep(job->session, part->fill_id) < 0)
+            return gm_error_set(job->error, GM_EJOB_FLOW,
+                                "%s: step '%s': more than %u cached datasets at a time: take some "
+                                "back with gleam_uncache",
+                                part->fill->where, part->fill->name, GM_CACHED_MAX);
+        part->fill->cached->id = part->fill_id;
+    }
+    return 0;
+}
+
+/* Which flow's step an executor was at when it failed. */
+static void find_failed(struct job *job)
+{
+    const uint32_t index = job->session->failed_executor;
+    if (index >= job->region.spec.executor_count)
+        return;
+    const struct gm_ledger_entry *ledger = gm_region_ledger(&job->region, index);
+    const uint32_t chain = atomic_load_explicit(&ledger->chain, memory_order_relaxed);
+    if (chain < job->plan->chain_count)
+        job->failed = job->plan->chains[chain].scope;
+}
+
+/* The failed flow has the error; the others are told whose it is. */
+static void tell_flows(const struct job *job, int rc)
+{
+    for (uint32_t i = 0; i < job->part_count; i++) {
+        struct gm_error *error = &job->parts[i].flow->error;
+        *error = (struct gm_error){0};
+        if (rc >= 0 || i == job->failed || job->failed >= job->part_count)
+            *error = *job->error;
+        else
+            gm_error_set(error, job->error->code,
+                         "not done, because flow '%s' beside it failed: %s",
+                         job->parts[job->failed].flow->name, job->error->text);
+    }
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */
@@ -240,13 +339,15 @@ static int drain_one(struct job *job, struct drain *drain)
 static int drain_all(struct job *job, bool *ret_progressed, bool *ret_ended)
 {
     *ret_ended = true;
-    for (uint32_t i = 0; i < job->flow->output_count; i++) {
+    for (uint32_t i = 0; i < job->output_count; i++) {
         struct drain *drain = &job->drains[i];
         if (drain->ended)
             continue;
         int rc = drain_one(job, drain);
-        if (rc < 0)
+        if (rc < 0) {
+            job->failed = job->output_part[i];
             return rc;
+        }
         *ret_progressed = *ret_progressed || rc != GM_AGAIN;
         drain->ended = rc == GM_END;
         *ret_ended = *ret_ended && drain->ended;
@@ -257,7 +358,7 @@ static int drain_all(struct job *job, bool *ret_progressed, bool *ret_ended)
 /* Nobody reads any output any more: the rest of the work would be for nothing. */
 static bool nobody_reads(const struct job *job)
 {
-    for (uint32_t i = 0; i < job->flow->output_count; i++)
+    for (uint32_t i = 0; i < job->output_count; i++)
         if (!gm_output_writer_closed(job->drains[i].writer))
             return false;
     return true;
@@ -327,8 +428,10 @@ static int run_loop(struct job *job, struct gm_executor_counts *counts)
             return GM_END;
         if (!executors_done) {
             rc = gm_session_collect(job->session, &job->region, job->plan, counts, job->error);
-            if (rc < 0)
+            if (rc < 0) {
+                find_failed(job);
                 return rc;
+            }
             executors_done = rc == 0;
             progressed = progressed || executors_done;
         }
@@ -376,13 +479,19 @@ static int check_placed(struct job *job)
 static int finish_outputs(struct job *job)
 {
     int rc = check_placed(job);
-    for (uint32_t i = 0; i < job->flow->output_count && rc == 0; i++)
+    for (uint32_t i = 0; i < job->output_count && rc == 0; i++) {
+        job->failed = job->output_part[i];
         rc = gm_output_writer_finish(job->drains[i].writer, job->error);
+    }
     /* The last moment at which nothing has appeared yet. */
     if (rc == 0 && stop_signal != 0)
         rc = -EINTR;
-    for (uint32_t i = 0; i < job->flow->output_count && rc == 0; i++)
+    for (uint32_t i = 0; i < job->output_count && rc == 0; i++) {
+        job->failed = job->output_part[i];
         rc = gm_output_writer_commit(job->drains[i].writer, job->error);
+    }
+    if (rc == 0 || rc == -EINTR)
+        job->failed = job->part_count;
     return rc;
 }
 
@@ -390,7 +499,7 @@ static int finish_outputs(struct job *job)
 static int leave_outputs(struct job *job)
 {
     int rc = 0;
-    for (uint32_t i = 0; i < job->flow->output_count && rc == 0; i++)
+    for (uint32_t i = 0; i < job->output_count && rc == 0; i++)
         rc = gm_output_writer_leave(job->drains[i].writer, job->error);
     return rc < 0 ? rc : GM_END;
 }
@@ -411,7 +520,8 @@ static void fill_report(struct job *job, struct gm_job_report *report)
             atomic_load_explicit(&ledger->heap_peak_bytes, memory_order_relaxed);
         report->heap_peak_bytes += report->executor_peak_bytes[i];
     }
-    for (uint32_t i = 0; i < job->flow->output_count; i++)
+    report->heap_peak_bytes += report->counts.cached_memory_bytes;
+    for (uint32_t i = 0; i < job->output_count; i++)
         if (job->drains[i].writer != NULL) /* a target that could not be opened */
             report->output_bytes += gm_output_writer_bytes(job->drains[i].writer);
 }
@@ -422,6 +532,7 @@ static int run_attempt(struct job *job, const struct gm_memory_split *split,
 {
     const struct gm_job_message message = {
         .memory_bytes = split->heap_bytes,
+        .least_bytes = split->least_bytes,
         .spill = job->options->spill,
         /* Executors that share a core must not spin away each other's time. */
         .spin_ns = job->options->executor_count > job->options->core_count ? 0 : GM_SPIN_NS,
@@ -453,6 +564,8 @@ static int run_attempt(struct job *job, const struct gm_memory_split *split,
     if (rc == GM_EJOB_CANCELLED)
         report->stop_signal = stop_signal;
     fill_report(job, report);
+    if (rc == 0)
+        rc = note_filled(job);
     return rc;
 }
 
@@ -479,15 +592,43 @@ static int arm_deadline(struct job *job, uint64_t begin_ns, struct gm_deadline *
                            note_deadline, job->error);
 }
 
-int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
-               struct gm_session *session, struct gm_plan *ret_plan,
-               struct gm_job_report *ret_report)
+/* Plans, makes the region and starts who is not there.  Returns 0 or < 0. */
+static int prepare(struct job *job, struct gm_memory_split *ret_split)
 {
-    struct job job = {.flow = flow,
+    uint32_t failed = job->part_count;
+    int rc = gm_planner_make_parts(job->parts, job->part_count, job->options->executor_count,
+                                   gm_files_list, job->plan, &failed);
+    if (rc < 0) {
+        job->failed = failed;
+        if (job->error->code == 0)
+            *job->error = job->parts[failed].flow->error;
+        return rc;
+    }
+    list_outputs(job);
+    rc = list_kept(job->session, job->plan);
+    if (rc < 0)
+        return gm_error_set(job->error, rc, "no memory for the plan");
+    rc = make_region(job, ret_split);
+    if (rc == 0) {
+        rc = gm_session_start(job->session, job->options, job->error);
+        if (rc < 0)
+            gm_region_leave(&job->region);
+    }
+    return rc;
+}
+
+int gm_job_run(const struct gm_plan_part *parts, uint32_t part_count,
+               const struct gm_options *options, struct gm_session *session,
+               struct gm_plan *ret_plan, struct gm_job_report *ret_report)
+{
+    struct gm_error error = {0};
+    struct job job = {.parts = parts,
+                      .part_count = part_count,
+                      .failed = part_count,
                       .options = options,
                       .session = session,
                       .plan = ret_plan,
-                      .error = &flow->error,
+                      .error = &error,
                       .clock = gm_clock_system()};
     struct gm_memory_split split;
     struct sigaction before[WATCHED_SIGNALS];
@@ -496,16 +637,13 @@ int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
     const uint64_t begin_ns = gm_clock_now_ns(&job.clock);
     *ret_report = (struct gm_job_report){.memory_bytes = options->memory_bytes};
 
-    int rc = gm_planner_make(flow, options->executor_count, gm_files_list, ret_plan);
-    if (rc < 0)
+    int rc = prepare(&job, &split);
+    if (rc < 0) {
+        tell_flows(&job, rc);
+        ret_report->elapsed_ns = gm_clock_now_ns(&job.clock) - begin_ns;
         return rc;
-    rc = make_region(&job, &split);
-    if (rc < 0)
-        return rc;
-    rc = gm_session_start(session, options, job.error);
-    if (rc < 0)
-        goto leave_region;
-
+    }
+    session->failed_executor = UINT32_MAX;
     gm_progress_init(&job.progress, ret_plan, options->quiet, begin_ns);
     watch_signals(before, session->bells[session->executor_count]);
     rc = arm_deadline(&job, begin_ns, &deadline);
@@ -525,8 +663,7 @@ int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
         rc = 0;
     }
     late_signal = rc == 0 && stop_signal != GM_DEADLINE_SIGNAL ? stop_signal : 0;
-
-leave_region:
+    tell_flows(&job, rc);
     gm_region_leave(&job.region);
     ret_report->elapsed_ns = gm_clock_now_ns(&job.clock) - begin_ns;
     /* It came when there was nothing left to stop: the program itself is to have it. */

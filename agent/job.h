@@ -1,4 +1,4 @@
-/* job.h - one run of one flow: plan, region, executors, outputs, outcome.
+/* job.h - one run of one flow, or of several at once: plan, region, executors, outputs, outcome.
  *
  * Threads: the driver's.
  */
@@ -8,6 +8,7 @@
 #include "agent/options.h"
 #include "agent/session.h"
 #include "engine/flow/flow.h"
+#include "engine/flow/planner.h"
 
 /* Exit status of a job that --timeout ended, as of timeout(1). */
 #define GM_STATUS_TIMED_OUT 124
@@ -25,22 +26,28 @@ struct gm_job_report {
     struct gm_executor_counts counts; /* all executors; the caller calls gm_executor_counts_fini */
     int stop_signal; /* that ended it; 0: none */
     bool timed_out;  /* --timeout ended it */
+    /* Jobs that filled cached datasets for this one. */
+    struct {
+        uint32_t jobs_count;
+        uint64_t elapsed_ns, input_rows, input_bytes, spilled_bytes;
+    } before;
     bool cut_short;  /* nobody read any more: it ended well, and its counters say little */
     uint64_t executor_busy_ns[GM_EXECUTORS_MAX];
     uint64_t executor_peak_bytes[GM_EXECUTORS_MAX];
 };
 
-/* Runs the flow.  Returns 0 or < 0 with the flow's error set; the plan is left in *ret_plan for
- * telling (the caller calls gm_plan_fini), also after a failure. */
-int gm_job_run(struct gleam_flow *flow, const struct gm_options *options,
-               struct gm_session *session, struct gm_plan *ret_plan,
-               struct gm_job_report *ret_report);
+/* Runs the flows at the same time.  Returns 0 or < 0 with the error of every flow set; the plan is
+ * left in *ret_plan for telling (the caller calls gm_plan_fini), also after a failure. */
+int gm_job_run(const struct gm_plan_part *parts, uint32_t part_count,
+               const struct gm_options *options, struct gm_session *session,
+               struct gm_plan *ret_plan, struct gm_job_report *ret_report);
 
 /* The smallest --memory for a plan, and how it is divided.  frame_bytes is as large as fits. */
 struct gm_memory_split {
     uint64_t region_bytes;
     uint64_t process_bytes; /* programs, libraries and stacks, outside the heaps */
     uint64_t heap_bytes;    /* of each executor */
+    uint64_t least_bytes;   /* of that, what is not lent to others */
     uint64_t driver_bytes;  /* of the driver's heap: what it needs, for its rows pass through */
     uint32_t frame_bytes;
 };

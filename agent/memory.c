@@ -4,6 +4,9 @@
 
 #include "agent/job.h"
 #include "agent/blocks.h"
+#include "agent/lending.h"
+#include "agent/needs.h"
+#include "agent/cache.h"
 #include "agent/reader.h"
 #include "agent/unpack_disk.h"
 #include "engine/base/text.h"
@@ -25,6 +28,8 @@
 #define OUTPUT_BYTES (512u << 10)
 /* The driver's heap, which holds one row per executor at worst, may be this part of all heaps. */
 #define DRIVER_SHARE 8
+/* Beside kept rows: windows to the disk. */
+#define CACHE_BYTES (3u << 20)
 #define HUGE_PAGE_BYTES (2u << 20)
 /* Frames that a source has on their way per exchange beyond one open one per destination. */
 #define QUOTA_EXTRA 6
@@ -46,7 +51,7 @@ static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint3
 {
     spec->executor_count = executor_count;
     spec->exchange_count = plan->exchange_count;
-    spec->claim_count = GM_CLAIMS_PER_CHAIN * plan->chain_count;
+    spec->claim_count = GM_CLAIMS_PER_CHAIN * plan->chain_count + GM_LENDING_CLAIMS;
     spec->word_count = gm_plan_word_count(plan);
     spec->frame_bytes = frame_bytes;
     for (uint32_t i = 0; i < plan->exchange_count; i++) {
@@ -95,6 +100,14 @@ static uint64_t meeting_bytes(const struct gm_chain_plan *chain)
     return bytes + (chain->step_count > 0 ? batch_bytes(&chain->steps[0].schema) : 0);
 }
 
+static bool keeps_rows(const struct gm_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->exchange_count; i++)
+        if (plan->exchanges[i].cached_id != 0)
+            return true;
+    return plan->kept_count > 0;
+}
+
 /* The least that a heap needs, be it an executor's or the driver's. */
 static uint64_t least_heap(const struct gm_plan *plan, uint32_t executor_count)
 {
@@ -119,7 +132,21 @@ static uint64_t least_heap(const struct gm_plan *plan, uint32_t executor_count)
         if (to_driver && outputs++ > 0)
             driver += OUTPUT_BYTES;
     }
+    /* What is kept may have half of it. */
+    if (keeps_rows(plan))
+        executor = GM_CACHE_SHARE * executor + CACHE_BYTES;
     return executor > driver ? executor : driver;
+}
+
+/* What an executor has whatever the others do.  What is kept between jobs has limits of its own:
+ * then all have the same. */
+static uint64_t least_share(const struct gm_plan *plan, uint32_t executor_count, uint64_t even)
+{
+    const uint64_t share = gm_needs_lua(plan) ? even / 4 * 3 : even / 2;
+    const uint64_t least = least_heap(plan, executor_count);
+    if (executor_count == 1 || keeps_rows(plan))
+        return even;
+    return share > least ? share : least;
 }
 
 /* Bytes of the region as it is mapped: in whole huge pages, unless they are switched off. */
@@ -192,6 +219,7 @@ int gm_job_divide(const struct gm_plan *plan, const struct gm_options *options,
         .region_bytes = region,
         .process_bytes = processes,
         .heap_bytes = (heaps - driver) / executors,
+        .least_bytes = least_share(plan, executors, (heaps - driver) / executors),
         .driver_bytes = driver,
         .frame_bytes = frame,
     };

@@ -105,6 +105,11 @@ void gm_range_sink_destroy(struct gm_range_sink *sink)
     gm_heap_free(sink->spec.heap, sink, sizeof *sink);
 }
 
+void gm_range_sink_set_spill_at(struct gm_range_sink *sink, uint64_t bytes)
+{
+    sink->queue.spill_at_bytes = bytes;
+}
+
 uint64_t gm_range_sink_spilled_bytes(const struct gm_range_sink *sink)
 {
     return sink->queue.spilled_bytes;

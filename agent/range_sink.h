@@ -37,6 +37,8 @@ struct gm_range_sink_spec {
 int gm_range_sink_create(const struct gm_range_sink_spec *spec, struct gm_range_sink **ret_sink);
 void gm_range_sink_destroy(struct gm_range_sink *sink); /* NULL is allowed */
 struct gm_chain_sink gm_range_sink_port(struct gm_range_sink *sink);
+/* Another spill_at_bytes from now on. */
+void gm_range_sink_set_spill_at(struct gm_range_sink *sink, uint64_t bytes);
 /* Bytes that it has written to disk. */
 uint64_t gm_range_sink_spilled_bytes(const struct gm_range_sink *sink);
 

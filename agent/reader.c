@@ -48,7 +48,7 @@ struct block {
 struct gm_reader {
     const struct gm_source *source;
     struct gm_disk disk;
-    _Atomic uint64_t *claim;
+    struct gm_claims claims;
     struct gm_heap *heap;
     struct gm_error *error;
     uint64_t bytes;
@@ -104,7 +104,7 @@ static uint32_t first_segment(const struct gm_reader *reader, uint32_t partition
 }
 
 int gm_reader_create(const struct gm_source *source, const struct gm_disk *disk,
-                     _Atomic uint64_t *claim, struct gm_heap *heap, struct gm_error *error,
+                     const struct gm_claims *claims, struct gm_heap *heap, struct gm_error *error,
                      struct gm_reader **ret_reader)
 {
     struct gm_reader *reader = gm_heap_zalloc(heap, sizeof *reader);
@@ -112,7 +112,7 @@ int gm_reader_create(const struct gm_source *source, const struct gm_disk *disk,
         return GM_ETASK_MEMORY;
     reader->source = source;
     reader->disk = *disk;
-    reader->claim = claim;
+    reader->claims = *claims;
     reader->claimed_max = CLAIMED_MAX;
     reader->heap = heap;
     reader->error = error;
@@ -267,8 +267,7 @@ static bool claim_next(struct gm_reader *reader)
     while (reader->issue_segment == reader->issue_segment_end) {
         if (reader->claims_over || reader->issue_claim - reader->use_claim == reader->claimed_max)
             return false;
-        const uint64_t partition =
-            atomic_fetch_add_explicit(reader->claim, 1, memory_order_relaxed);
+        const uint64_t partition = gm_claims_take(&reader->claims);
         if (partition >= reader->source->partition_count) {
             reader->claims_over = true;
             return false;

@@ -20,6 +20,7 @@
 #include "engine/base/heap.h"
 #include "engine/base/limits.h"
 #include "engine/flow/plan.h"
+#include "shuffle/claims.h"
 #include "shuffle/port/disk.h"
 
 /* 256 KiB is read in about 20 us from the page cache and stays in a 1 MiB L2; four in flight keep a
@@ -31,9 +32,9 @@
 
 struct gm_reader;
 
-/* Borrows all but error's text.  Returns 0 or GM_ETASK_MEMORY. */
+/* Borrows all but claims and error's text.  Returns 0 or GM_ETASK_MEMORY. */
 int gm_reader_create(const struct gm_source *source, const struct gm_disk *disk,
-                     _Atomic uint64_t *claim, struct gm_heap *heap, struct gm_error *error,
+                     const struct gm_claims *claims, struct gm_heap *heap, struct gm_error *error,
                      struct gm_reader **ret_reader);
 /* The disk's reads into its blocks must be over: destroy the disk first. */
 void gm_reader_destroy(struct gm_reader *reader); /* NULL is allowed */

@@ -134,6 +134,35 @@ static bool same_session(const struct gm_session *session, const struct gm_optio
     return true;
 }
 
+void gm_session_look(struct gm_session *session, const struct gm_options *options)
+{
+    if (session->executor_count > 0 && !same_session(session, options))
+        gm_session_stop(session);
+}
+
+bool gm_session_keeps(const struct gm_session *session, uint64_t id)
+{
+    for (uint32_t i = 0; i < session->kept_count; i++)
+        if (session->kept[i] == id)
+            return true;
+    return false;
+}
+
+int gm_session_keep(struct gm_session *session, uint64_t id)
+{
+    if (session->kept_count == GM_CACHED_MAX)
+        return GM_EJOB_FLOW;
+    session->kept[session->kept_count++] = id;
+    return 0;
+}
+
+void gm_session_forget(struct gm_session *session, uint64_t id)
+{
+    for (uint32_t i = 0; i < session->kept_count; i++)
+        if (session->kept[i] == id)
+            session->kept[i--] = session->kept[--session->kept_count];
+}
+
 int gm_session_start(struct gm_session *session, const struct gm_options *options,
                      struct gm_error *error)
 {
@@ -152,6 +181,12 @@ int gm_session_start(struct gm_session *session, const struct gm_options *option
             .socket = -1, .core = options->cores[i % options->core_count]};
         if (rc == 0 && !session->in_process)
             rc = start_process(session, i, error);
+        if (rc == 0 && session->in_process) {
+            rc = gm_trampoline_cache((uint16_t)i, session->executor_count, false,
+                                     &session->executors[i].cache);
+            if (rc < 0)
+                gm_error_set(error, rc, "no memory for executor %u", i);
+        }
     }
     if (rc < 0)
         gm_session_stop(session);
@@ -225,8 +260,8 @@ static void *run_thread(void *opaque)
     CPU_SET(executor->core, &core);
     pthread_setaffinity_np(pthread_self(), sizeof core, &core);
     gm_trampoline_run(&thread->region, thread->plan, &thread->job, thread->participant,
-                      session->bells, &session->cancel, &executor->thread_counts,
-                      &executor->thread_error);
+                      session->bells, &session->cancel, executor->cache,
+                      &executor->thread_counts, &executor->thread_error);
     gm_region_leave(&thread->region);
     free(thread);
     atomic_store_explicit(&executor->thread_done, true, memory_order_release);
@@ -281,39 +316,6 @@ int gm_session_send(struct gm_session *session, const struct gm_region *region,
 
 /* ---- outcomes -------------------------------------------------------------------------------- */
 
-static void counts_merge(struct gm_executor_counts *total, const struct gm_executor_counts *one,
-                         const struct gm_plan *plan)
-{
-    total->disk_refusal = one->disk_refusal != 0 ? one->disk_refusal : total->disk_refusal;
-    total->busy_ns += one->busy_ns;
-    total->counters_lost = gm_counters_merge(&total->counters, &one->counters) < 0 ||
-                           one->counters_lost || total->counters_lost;
-    total->heap_peak_bytes += one->heap_peak_bytes;
-    total->spilled_bytes += one->spilled_bytes;
-    total->spilled_payload_bytes += one->spilled_payload_bytes;
-    total->spill_buffered_count += one->spill_buffered_count;
-    total->commands.commands_count += one->commands.commands_count;
-    total->commands.written_bytes += one->commands.written_bytes;
-    total->commands.read_bytes += one->commands.read_bytes;
-    for (uint32_t i = 0; i < plan->chain_count; i++) {
-        total->chains[i].source_rows += one->chains[i].source_rows;
-        total->chains[i].source_words += one->chains[i].source_words;
-        total->chains[i].source_bytes += one->chains[i].source_bytes;
-        total->chains[i].bad_rows += one->chains[i].bad_rows;
-        for (uint32_t s = 0; s < plan->chains[i].step_count; s++) {
-            total->chains[i].step_rows[s] += one->chains[i].step_rows[s];
-            total->chains[i].step_spilled_bytes[s] += one->chains[i].step_spilled_bytes[s];
-        }
-    }
-    for (uint32_t i = 0; i < plan->exchange_count; i++) {
-        total->exchanges[i].rows_count += one->exchanges[i].rows_count;
-        total->exchanges[i].payload_bytes += one->exchanges[i].payload_bytes;
-        total->exchanges[i].frames_count += one->exchanges[i].frames_count;
-        total->exchange_spilled_bytes[i] += one->exchange_spilled_bytes[i];
-    }
-    gm_analysis_merge(&total->analysis, &one->analysis);
-}
-
 static int collect_thread(struct gm_session_executor *executor, const struct gm_plan *plan,
                           struct gm_executor_counts *counts, struct gm_error *ret_outcome)
 {
@@ -323,7 +325,7 @@ static int collect_thread(struct gm_session_executor *executor, const struct gm_
     executor->has_thread = false;
     *ret_outcome = executor->thread_error;
     if (ret_outcome->code == 0)
-        counts_merge(counts, &executor->thread_counts, plan);
+        gm_executor_counts_merge(counts, &executor->thread_counts, plan);
     gm_executor_counts_fini(&executor->thread_counts);
     return 0;
 }
@@ -391,6 +393,7 @@ static int refuse_dead(struct gm_session *session, const struct gm_region *regio
 {
     struct gm_session_executor *executor = &session->executors[index];
     char place[256], cause[128];
+    session->failed_executor = index;
     describe_place(region, plan, index, place, sizeof place);
     end_dead(executor, cause, sizeof cause);
     return gm_error_set(error, GM_EPEER_DIED,
@@ -421,6 +424,7 @@ static int collect_one(struct gm_session *session, const struct gm_region *regio
     if (rc < 0)
         return gm_error_set(error, rc, "executor %u sent a message that makes no sense", index);
     executor->finished = true;
+    session->failed_executor = outcome.code != 0 ? index : UINT32_MAX;
     if (outcome.code != 0)
         return gm_error_set(error, outcome.code, "%s (executor %u)", outcome.text, index);
     return 0;
@@ -520,6 +524,9 @@ bool gm_session_stop(struct gm_session *session)
             else
                 stopped = false;
         }
+        if (stopped) /* else a thread may still use it, and the program ends */
+            gm_cache_destroy(executor->cache);
+        executor->cache = NULL;
         executor->pid = 0;
         executor->socket = -1;
         executor->has_thread = false;
@@ -527,5 +534,6 @@ bool gm_session_stop(struct gm_session *session)
     if (session->executor_count > 0)
         gm_eventfd_bell_close(session->executor_count + 1, session->bells);
     session->executor_count = 0;
+    session->kept_count = 0;
     return stopped;
 }

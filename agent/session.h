@@ -26,6 +26,7 @@ struct gm_session_executor {
     _Atomic bool thread_done;
     struct gm_error thread_error;
     struct gm_executor_counts thread_counts;
+    struct gm_cache *cache; /* a process has its own */
 };
 
 struct gm_session {
@@ -35,11 +36,26 @@ struct gm_session {
     uint64_t looked_ns; /* when executors were last looked at, also those that say nothing */
     int bells[GM_PARTICIPANTS_MAX]; /* eventfds; the driver's is the last */
     _Atomic bool cancel;            /* threads look at it */
+    uint32_t failed_executor;       /* that told of the last failure; UINT32_MAX: none did */
+    /* Cached datasets that executors keep, by number; none when they have ended. */
+    uint64_t kept[GM_CACHED_MAX];
+    uint32_t kept_count;
+    uint64_t last_id;
 };
 
 /* Makes sure that executors for these options run.  Returns 0 or < 0 with error. */
 int gm_session_start(struct gm_session *session, const struct gm_options *options,
                      struct gm_error *error);
+
+/* Ends executors that are not those that the options ask for, or not all alive: what they kept is
+ * gone then, and nobody plans with it. */
+void gm_session_look(struct gm_session *session, const struct gm_options *options);
+
+bool gm_session_keeps(const struct gm_session *session, uint64_t id);
+/* A dataset that a job has just filled.  Returns 0 or GM_EJOB_FLOW: there are too many. */
+int gm_session_keep(struct gm_session *session, uint64_t id);
+/* Its memory comes back with the next job, or the end. */
+void gm_session_forget(struct gm_session *session, uint64_t id);
 
 struct gm_region;
 

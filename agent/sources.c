@@ -182,7 +182,7 @@ uint64_t gm_text_source_lines(const struct gm_text_source *source)
 
 struct gm_value_source {
     const struct gm_source *source;
-    _Atomic uint64_t *claim;
+    struct gm_claims claims;
     struct gm_heap *heap;
     struct gm_batch batch;
     bool claimed;
@@ -190,14 +190,14 @@ struct gm_value_source {
     uint64_t next, end; /* values of the claimed partition, counted from 0 */
 };
 
-int gm_value_source_create(const struct gm_source *source, _Atomic uint64_t *claim,
+int gm_value_source_create(const struct gm_source *source, const struct gm_claims *claims,
                            struct gm_heap *heap, struct gm_value_source **ret_source)
 {
     struct gm_value_source *self = gm_heap_zalloc(heap, sizeof *self);
     if (self == NULL)
         return GM_ETASK_MEMORY;
     self->source = source;
-    self->claim = claim;
+    self->claims = *claims;
     self->heap = heap;
     int rc = gm_batch_init(&self->batch, &source->schema, heap);
     if (rc < 0) {
@@ -219,7 +219,7 @@ void gm_value_source_destroy(struct gm_value_source *source)
 static bool claim_values(struct gm_value_source *self)
 {
     const struct gm_source *source = self->source;
-    const uint64_t partition = atomic_fetch_add_explicit(self->claim, 1, memory_order_relaxed);
+    const uint64_t partition = gm_claims_take(&self->claims);
     if (partition >= source->partition_count)
         return false;
     uint64_t total = source->string_count;
@@ -274,7 +274,7 @@ struct gm_chain_source gm_value_source_port(struct gm_value_source *source)
 
 /* The rows of one of the exchanges. */
 struct exchange_input {
-    struct gm_receiver *receiver;
+    struct gm_exchange_input from;
     struct gm_layout layout;
     struct gm_batch batch;
     struct gm_run run;
@@ -299,8 +299,9 @@ static size_t exchange_source_bytes(uint32_t input_count)
     return sizeof(struct gm_exchange_source) + input_count * sizeof(struct exchange_input);
 }
 
-int gm_exchange_source_create(const struct gm_source *source, struct gm_receiver **receivers,
-                              struct gm_heap *heap, struct gm_error *error,
+int gm_exchange_source_create(const struct gm_source *source,
+                              const struct gm_exchange_input *inputs, struct gm_heap *heap,
+                              struct gm_error *error,
                               struct gm_exchange_source **ret_source)
 {
     struct gm_exchange_source *self =
@@ -313,7 +314,7 @@ int gm_exchange_source_create(const struct gm_source *source, struct gm_receiver
     int rc = 0;
     for (uint32_t i = 0; i < source->input_count && rc == 0; i++) {
         struct exchange_input *input = &self->inputs[i];
-        input->receiver = receivers[i];
+        input->from = inputs[i];
         gm_layout_init(&input->layout, &source->inputs[i].schema);
         rc = gm_batch_init(&input->batch, &source->inputs[i].schema, heap);
         input->batch.input = i;
@@ -335,16 +336,24 @@ void gm_exchange_source_destroy(struct gm_exchange_source *source)
     gm_heap_free(source->heap, source, exchange_source_bytes(source->input_count));
 }
 
-static int next_run(const struct gm_exchange_source *self, struct exchange_input *input)
+static int take_run(const struct gm_exchange_source *self, struct exchange_input *input)
 {
-    int rc = gm_receiver_next(input->receiver, &input->run);
+    if (input->from.reader != NULL)
+        return gm_cache_reader_next(input->from.reader, &input->run);
+    int rc = gm_receiver_next(input->from.receiver, &input->run);
     if (rc == GM_ETASK_MEMORY)
         return gm_error_set(self->error, rc,
                             "a row that came through an exchange does not fit this executor's "
                             "share of the memory: give more with --memory");
     if (rc < 0)
         return gm_error_set(self->error, rc, "a frame was refused: %s",
-                            gm_receiver_why(input->receiver));
+                            gm_receiver_why(input->from.receiver));
+    return rc;
+}
+
+static int next_run(const struct gm_exchange_source *self, struct exchange_input *input)
+{
+    const int rc = take_run(self, input);
     input->cursor = input->run.rows;
     input->left_bytes = input->run.bytes;
     input->left_rows = rc == 0 ? input->run.row_count : 0;

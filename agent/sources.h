@@ -5,8 +5,10 @@
 #ifndef GM_AGENT_SOURCES_H
 #define GM_AGENT_SOURCES_H
 
+#include "agent/cache.h"
 #include "agent/reader.h"
 #include "engine/chain/chain.h"
+#include "shuffle/claims.h"
 #include "shuffle/exchange.h"
 
 struct gm_text_source;
@@ -21,15 +23,22 @@ struct gm_chain_source gm_text_source_port(struct gm_text_source *source);
 uint64_t gm_text_source_lines(const struct gm_text_source *source); /* so far */
 
 /* Strings or ints of the plan; partitions are claimed. */
-int gm_value_source_create(const struct gm_source *source, _Atomic uint64_t *claim,
+int gm_value_source_create(const struct gm_source *source, const struct gm_claims *claims,
                            struct gm_heap *heap, struct gm_value_source **ret_source);
 void gm_value_source_destroy(struct gm_value_source *source);
 struct gm_chain_source gm_value_source_port(struct gm_value_source *source);
 
-/* Rows of the source's exchanges, as they come; a batch says which input it came by.  Borrows the
- * receivers, one per input; their reasons go to error. */
-int gm_exchange_source_create(const struct gm_source *source, struct gm_receiver **receivers,
-                              struct gm_heap *heap, struct gm_error *error,
+/* Where one input of a source comes from: the one or the other. */
+struct gm_exchange_input {
+    struct gm_receiver *receiver;
+    struct gm_cache_reader *reader; /* of a cached dataset */
+};
+
+/* Rows of the source's exchanges and cached datasets, as they come; a batch says which input it
+ * came by.  Borrows what is in inputs, one for each of the source's; their reasons go to error. */
+int gm_exchange_source_create(const struct gm_source *source,
+                              const struct gm_exchange_input *inputs, struct gm_heap *heap,
+                              struct gm_error *error,
                               struct gm_exchange_source **ret_source);
 void gm_exchange_source_destroy(struct gm_exchange_source *source);
 struct gm_chain_source gm_exchange_source_port(struct gm_exchange_source *source);

@@ -117,12 +117,18 @@ static void print_report(FILE *file, const struct gm_plan *plan,
             ",\n  \"spill_files_buffered_count\": %" PRIu64 ",\n  \"memory_limit_bytes\": %" PRIu64
             ",\n  \"peak_memory_bytes\": %" PRIu64 ",\n  \"region_bytes\": %" PRIu64
             ",\n  \"region_pages\": \"%s\",\n  \"frame_bytes\": %u,\n  \"disk_backend\": \"%s\"",
-            report->elapsed_ns, input_bytes, bad_rows, ring_bytes, report->output_bytes,
-            report->counts.spilled_bytes, report->counts.spilled_payload_bytes,
-            report->counts.spill_buffered_count, report->memory_bytes,
-            report->heap_peak_bytes + report->region_bytes,
+            report->elapsed_ns + report->before.elapsed_ns,
+            input_bytes + report->before.input_bytes, bad_rows, ring_bytes, report->output_bytes,
+            report->counts.spilled_bytes + report->before.spilled_bytes,
+            report->counts.spilled_payload_bytes, report->counts.spill_buffered_count,
+            report->memory_bytes, report->heap_peak_bytes + report->region_bytes,
             report->region_bytes, pages[report->region_pages], report->frame_bytes,
             report->counts.disk_refusal == 0 ? "io_uring" : "pread");
+    fprintf(file,
+            ",\n  \"cached_memory_bytes\": %" PRIu64 ",\n  \"cached_disk_bytes\": %" PRIu64
+            ",\n  \"cache_jobs_count\": %u",
+            report->counts.cached_memory_bytes, report->counts.cached_disk_bytes,
+            report->before.jobs_count);
     print_counters(file, &report->counts);
     fprintf(file,
             ",\n  \"commands_count\": %" PRIu64 ",\n  \"commands_written_bytes\": %" PRIu64

@@ -37,7 +37,8 @@ static void format_rows(uint64_t rows, char *text, size_t text_bytes)
 
 void gm_summary_print(const struct gm_plan *plan, const struct gm_job_report *report, FILE *file)
 {
-    uint64_t rows_in = 0, bytes_in = 0, moved = 0, frames = 0;
+    uint64_t rows_in = report->before.input_rows, bytes_in = report->before.input_bytes;
+    uint64_t moved = 0, frames = 0;
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         if (plan->chains[c].source.kind == GM_SOURCE_EXCHANGE)
             continue;
@@ -54,9 +55,10 @@ void gm_summary_print(const struct gm_plan *plan, const struct gm_job_report *re
     gm_text_format_size(bytes_in, in, sizeof in);
     format_rows(gm_summary_rows_out(plan, &report->counts), out_rows, sizeof out_rows);
     gm_text_format_size(report->output_bytes, out, sizeof out);
-    gm_readable_time(report->elapsed_ns, time, sizeof time);
+    gm_readable_time(report->elapsed_ns + report->before.elapsed_ns, time, sizeof time);
     gm_text_format_size(moved, through, sizeof through);
-    gm_text_format_size(report->counts.spilled_bytes, spilled, sizeof spilled);
+    gm_text_format_size(report->counts.spilled_bytes + report->before.spilled_bytes, spilled,
+                        sizeof spilled);
     gm_text_format_size(report->heap_peak_bytes + report->region_bytes, peak, sizeof peak);
     gm_text_format_size(report->memory_bytes, limit, sizeof limit);
     /* Not behind "gleam: ", which stands before what is wrong. */

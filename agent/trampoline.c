@@ -111,6 +111,35 @@ static void spill_close(void *self, struct gm_spill_disk *disk)
     gm_spill_file_disk_destroy(disk->self);
 }
 
+/* Of what is kept, and outlives jobs: a ring of io_uring belongs to the thread that made it, and
+ * in-process each job has threads of its own. */
+static int cache_spill_open(void *self, struct gm_heap *heap, uint32_t depth,
+                            struct gm_spill_disk *ret_disk)
+{
+    struct gm_spill_file_disk *disk;
+    (void)self;
+    int rc = gm_spill_file_disk_create(depth, GM_FILE_BACKEND_PREAD, heap, &disk);
+    if (rc == 0)
+        *ret_disk = gm_spill_file_disk_port(disk);
+    return rc;
+}
+
+static void cache_spill_close(void *self, struct gm_spill_disk *disk)
+{
+    (void)self;
+    gm_spill_file_disk_destroy(disk->self);
+}
+
+int gm_trampoline_cache(uint16_t participant, uint32_t executor_count, bool one_thread,
+                        struct gm_cache **ret_cache)
+{
+    const struct gm_cache_spec spec = {.participant = participant,
+                                       .executor_count = executor_count,
+                                       .spill_open = one_thread ? spill_open : cache_spill_open,
+                                       .spill_close = cache_spill_close};
+    return gm_cache_create(&spec, ret_cache);
+}
+
 /* What the driver may run on: commands of steps get all of it.  An executor's process notes it
  * before it pins itself; a thread of the driver asks for the driver's own. */
 static cpu_set_t driver_cores;
@@ -137,17 +166,21 @@ static void processes_close(void *self, struct gm_processes *processes)
 
 void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *plan,
                        const struct gm_job_message *job, uint16_t participant, const int *bells,
-                       const _Atomic bool *cancel, struct gm_executor_counts *counts,
-                       struct gm_error *error)
+                       const _Atomic bool *cancel, struct gm_cache *cache,
+                       struct gm_executor_counts *counts, struct gm_error *error)
 {
+    if (gm_cache_begin(cache, plan, job->memory_bytes, &job->spill, error) < 0)
+        return;
     struct gm_eventfd_bell bell;
-    gm_eventfd_bell_init(&bell, bells, region->spec.executor_count + 1, participant);
+    gm_eventfd_bell_init(&bell, bells, gm_region_seat_count(&region->spec),
+                         (uint16_t)gm_region_seat(&region->spec, participant));
     const char *directories[GM_SPILL_DIRECTORIES_MAX];
     const struct gm_executor_spec spec = {
         .region = region,
         .plan = plan,
         .participant = participant,
         .memory_bytes = job->memory_bytes,
+        .least_bytes = job->least_bytes,
         .spin_ns = job->spin_ns,
         .spill_directories = directories,
         .spill_directory_count = gm_spill_paths_list(&job->spill, directories),
@@ -162,6 +195,7 @@ void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *pla
                   .processes_close = processes_close},
         .cancel = cancel,
         .analyze = job->analyze != 0,
+        .cache = cache,
     };
     struct gm_executor *executor;
     int rc = gm_executor_create(&spec, &executor, error);
@@ -191,7 +225,7 @@ static int map_plan(int fd, uint64_t bytes, struct gm_plan *ret_plan, struct gm_
 }
 
 static void run_job(const struct parameters *parameters, const struct gm_job_message *job,
-                    int region_fd, int plan_fd)
+                    int region_fd, int plan_fd, struct gm_cache *cache)
 {
     struct gm_error error = {0};
     struct gm_region region;
@@ -204,7 +238,7 @@ static void run_job(const struct parameters *parameters, const struct gm_job_mes
             rc = gm_executor_counts_init(&counts, &plan);
             if (rc == 0)
                 gm_trampoline_run(&region, &plan, job, (uint16_t)parameters->participant,
-                                  parameters->bells, NULL, &counts, &error);
+                                  parameters->bells, NULL, cache, &counts, &error);
             else
                 gm_error_set(&error, rc, "no memory for counters");
             gm_region_leave(&region);
@@ -291,13 +325,17 @@ void gm_trampoline(void)
     }
     unsetenv(GM_TRAMPOLINE_VARIABLE);
     become_executor(&parameters);
+    struct gm_cache *cache;
+    if (gm_trampoline_cache((uint16_t)parameters.participant, parameters.bell_count - 1,
+                            true, &cache) < 0)
+        _exit(1);
     for (;;) {
         struct gm_job_message job;
         int region_fd, plan_fd;
         int rc = gm_control_receive_job(parameters.control, &job, &region_fd, &plan_fd);
         if (rc != 0)
             _exit(rc == GM_END ? 0 : 1);
-        run_job(&parameters, &job, region_fd, plan_fd);
+        run_job(&parameters, &job, region_fd, plan_fd, cache);
         close(region_fd);
         close(plan_fd);
     }

@@ -6,6 +6,7 @@
 #ifndef GM_AGENT_TRAMPOLINE_H
 #define GM_AGENT_TRAMPOLINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/control.h"
@@ -25,7 +26,12 @@ void gm_trampoline(void);
  * when all went well, adds to counts. */
 void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *plan,
                        const struct gm_job_message *job, uint16_t participant, const int *bells,
-                       const _Atomic bool *cancel, struct gm_executor_counts *counts,
-                       struct gm_error *error);
+                       const _Atomic bool *cancel, struct gm_cache *cache,
+                       struct gm_executor_counts *counts, struct gm_error *error);
+
+/* What participant `participant` keeps between jobs, which are all run by one thread, or not.
+ * Returns 0 or -ENOMEM. */
+int gm_trampoline_cache(uint16_t participant, uint32_t executor_count, bool one_thread,
+                        struct gm_cache **ret_cache);
 
 #endif

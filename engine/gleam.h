@@ -24,7 +24,7 @@
  *
  * tidy: one header is what a person's program includes, however long it gets.
  * Readers:   a dataset may be read by several steps.  What leads to it is then done once for each
- *            of them.
+ *            of them, unless it is cached (gleam_cache).
  */
 #ifndef GLEAM_H
 #define GLEAM_H
@@ -708,6 +708,44 @@ struct gleam_dataset *gleam_pipe_as_args_with(struct gleam_dataset *dataset, con
 struct gleam_dataset *gleam_pipe_raw(struct gleam_dataset *dataset, const char *step,
                                      const char *code, const struct gleam_pipe_options *options);
 
+/* ---- kept datasets, rounds, several flows ------------------------------------------------------
+ *
+ * A cached dataset is computed once, by a job of its own before the first run that needs it, and
+ * kept by the executors: it may be read by any number of steps and by any number of runs, until it
+ * is uncached, its flow is freed, or the program ends.  Partitions, their order and the order of
+ * their rows stay; rows that are spread by keys are not spread again by the same.  In memory it
+ * takes at most half of the executors' share of --memory; the largest partitions go to disk when
+ * that is spent.  When executors were ended (an error, another number of --cores) the next run
+ * computes it again. */
+struct gleam_dataset *gleam_cache(struct gleam_dataset *dataset, const char *step);
+/* The same, all of it on disk. */
+struct gleam_dataset *gleam_on_disk(struct gleam_dataset *dataset, const char *step);
+/* Gives its memory and room on disk back when the next run begins, which computes it again if it
+ * needs it.  What is no cached dataset is a mistake; NULL is allowed. */
+void gleam_uncache(struct gleam_dataset *dataset);
+
+/* Rounds: a dataset is computed, kept, and given to `round`, which builds the next one from it and
+ * returns that; and so on, rounds_max times at most, or until `until` (may be NULL) returns
+ * anything but 0.  That one gets the rows of the round that has just ended and those of the one
+ * before, both cached, and may look at them with gleam_each_row.  Runs at once: the result is the
+ * cached dataset of the last round, or NULL after a failure, of which gleam_run tells.  What a
+ * round builds lives as long as the round: other cached datasets may be used in it, outputs not.
+ * `number` counts from 1.  With --plan nothing runs, and one round is shown. */
+typedef struct gleam_dataset *gleam_round_fn(void *argument, struct gleam_dataset *rows,
+                                             uint32_t number);
+typedef int gleam_until_fn(void *argument, struct gleam_dataset *now,
+                           struct gleam_dataset *before, uint32_t number);
+struct gleam_dataset *gleam_iterate(struct gleam_dataset *dataset, const char *step,
+                                    uint32_t rounds_max, gleam_round_fn *round,
+                                    gleam_until_fn *until, void *argument);
+/* The same in pieces, for a loop of one's own: begin computes and keeps the dataset; compute
+ * computes and keeps what a round has built; end makes that the rows of `rounds`, and frees the
+ * round and the rows before.  NULL after a failure, which NULL arguments pass on. */
+struct gleam_dataset *gleam_rounds_begin(struct gleam_dataset *dataset, const char *step);
+struct gleam_dataset *gleam_rounds_compute(struct gleam_dataset *rounds,
+                                           struct gleam_dataset *next);
+void gleam_rounds_end(struct gleam_dataset *rounds, struct gleam_dataset *computed);
+
 /* ---- outputs: each ends a dataset ------------------------------------------------------------ */
 
 /* One formatted text per row.  %s bytes, %d i64, %f f64 (with flags, width and precision as in C),
@@ -776,10 +814,20 @@ void gleam_output_row(struct gleam_dataset *dataset, gleam_row_fn *function, voi
  * gleam_flow_error.  A flow runs once or more often; the executors stay warm between runs of one
  * program. */
 int gleam_run(struct gleam_flow *flow);
+/* Runs several flows at the same time, on the same executors, in the same memory: as one job, which
+ * succeeds or fails as a whole.  Returns as gleam_run, but prints no reason: gleam_flow_error of
+ * the flow whose fault it is tells it, that of the others names that flow. */
+int gleam_run_all(struct gleam_flow *const *flows, size_t count);
+/* Runs what leads to this dataset, and no output of its flow, and calls the function with every
+ * row, as gleam_output_row does: for what the driver itself decides.  Returns as gleam_run, but
+ * prints no reason. */
+int gleam_each_row(struct gleam_dataset *dataset, gleam_row_fn *function, void *argument);
 /* As gleam_run, but prints no reason. */
 int gleam_try(struct gleam_flow *flow);
 /* The last error's text, or "" when there is none; lives as long as the flow. */
 const char *gleam_flow_error(const struct gleam_flow *flow);
+/* Whether --plan was given: then gleam_run writes the plan, and runs nothing. */
+bool gleam_shows_plan(void);
 /* Writes the plan, as text or in the form of --plan=FORM.  Returns 0, or 1 with the reason on
  * stderr. */
 int gleam_plan(struct gleam_flow *flow, FILE *file);
@@ -880,6 +928,14 @@ void gleam_here(const char *file, int line);
 #define gleam_pipe_as_args_with(...)                                                               \
     (gleam_here(__FILE__, __LINE__), gleam_pipe_as_args_with(__VA_ARGS__))
 #define gleam_pipe_raw(...) (gleam_here(__FILE__, __LINE__), gleam_pipe_raw(__VA_ARGS__))
+#define gleam_cache(...) (gleam_here(__FILE__, __LINE__), gleam_cache(__VA_ARGS__))
+#define gleam_on_disk(...) (gleam_here(__FILE__, __LINE__), gleam_on_disk(__VA_ARGS__))
+#define gleam_iterate(...) (gleam_here(__FILE__, __LINE__), gleam_iterate(__VA_ARGS__))
+#define gleam_rounds_begin(...) (gleam_here(__FILE__, __LINE__), gleam_rounds_begin(__VA_ARGS__))
+#define gleam_rounds_compute(...)                                                                  \
+    (gleam_here(__FILE__, __LINE__), gleam_rounds_compute(__VA_ARGS__))
+#define gleam_each_row(...) (gleam_here(__FILE__, __LINE__), gleam_each_row(__VA_ARGS__))
+#define gleam_uncache(...) (gleam_here(__FILE__, __LINE__), gleam_uncache(__VA_ARGS__))
 #define gleam_printf(...) (gleam_here(__FILE__, __LINE__), gleam_printf(__VA_ARGS__))
 #define gleam_printlnf(...) (gleam_here(__FILE__, __LINE__), gleam_printlnf(__VA_ARGS__))
 #define gleam_fprintf(...) (gleam_here(__FILE__, __LINE__), gleam_fprintf(__VA_ARGS__))

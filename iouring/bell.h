@@ -1,4 +1,4 @@
-/* bell.h - the bell port: one eventfd per participant.
+/* bell.h - the bell port: one eventfd per participant of this node, by seat (shuffle/region.h).
  *
  * Threads:   ring from any thread or process that has the descriptors; wait by the participant's
  *            own thread alone.

@@ -7,9 +7,9 @@
 
 #include "engine/base/check.h"
 
-/* Best first: kernels 6.0, 5.19, older.  Not DEFER_TASKRUN: with it, finished work does not wake
- * the ring's owner when that sleeps in poll(2) on the ring's descriptor (seen on 6.18: every such
- * sleep lasted until its timeout), and reading blocks was no faster. */
+/* Best first: kernels 6.0, 5.19, older.  Not DEFER_TASKRUN, unless somebody asks for it: with it,
+ * finished work does not wake the ring's owner when that sleeps in poll(2) on the ring's descriptor
+ * (seen on 6.18: every such sleep lasted until its timeout), and reading blocks was no faster. */
 static const unsigned setup_flags[] = {
     IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN,
     IORING_SETUP_COOP_TASKRUN,
@@ -46,6 +46,10 @@ static int try_ring(struct io_uring *ring, const int *needs)
 int gm_ring_open(struct io_uring *ring, uint32_t depth, unsigned more_flags, const int *needs)
 {
     int rc = -EINVAL;
+    if ((more_flags & IORING_SETUP_DEFER_TASKRUN) != 0) {
+        rc = io_uring_queue_init(depth, ring, setup_flags[0] | more_flags);
+        more_flags &= ~IORING_SETUP_DEFER_TASKRUN; /* a kernel before 6.1 */
+    }
     for (uint32_t i = 0; rc == -EINVAL && i < sizeof setup_flags / sizeof *setup_flags; i++)
         rc = io_uring_queue_init(depth, ring,
                                  setup_flags[i] != 0 ? setup_flags[i] | more_flags : 0);

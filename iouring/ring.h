@@ -14,10 +14,14 @@
 #ifndef IORING_SETUP_SINGLE_ISSUER
 #define IORING_SETUP_SINGLE_ISSUER (1U << 12)
 #endif
+#ifndef IORING_SETUP_DEFER_TASKRUN
+#define IORING_SETUP_DEFER_TASKRUN (1U << 13)
+#endif
 
 /* Makes a ring for this thread, with the best set-up that the kernel knows; more_flags: added where
- * it knows IORING_SETUP_COOP_TASKRUN.  It knows every operation in needs, IORING_OP_LAST ends them,
- * and one empty request went through it.  Returns 0 or -errno, and then there is no ring. */
+ * it knows IORING_SETUP_COOP_TASKRUN, and IORING_SETUP_DEFER_TASKRUN of them where it knows that.
+ * It knows every operation in needs, IORING_OP_LAST ends them, and one empty request went through
+ * it.  Returns 0 or -errno, and then there is no ring. */
 int gm_ring_open(struct io_uring *ring, uint32_t depth, unsigned more_flags, const int *needs);
 
 #endif

@@ -54,6 +54,15 @@ struct gleam_dataset *gleam_reduce_by_key(struct gleam_dataset *dataset, const c
 struct gleam_dataset *gleam_partition_by_key(struct gleam_dataset *dataset, const char *step,
                                              uint32_t partition_count);
 
+struct gleam_dataset *gleam_cache(struct gleam_dataset *dataset, const char *step);
+struct gleam_dataset *gleam_on_disk(struct gleam_dataset *dataset, const char *step);
+bool gleam_shows_plan(void);
+void gleam_uncache(struct gleam_dataset *dataset);
+struct gleam_dataset *gleam_rounds_begin(struct gleam_dataset *dataset, const char *step);
+struct gleam_dataset *gleam_rounds_compute(struct gleam_dataset *rounds,
+                                           struct gleam_dataset *next);
+void gleam_rounds_end(struct gleam_dataset *rounds, struct gleam_dataset *computed);
+
 struct gleam_dataset *gleam_cross_join(struct gleam_dataset *left, const char *step,
                                        struct gleam_dataset *right);
 struct gleam_dataset *gleam_union(struct gleam_dataset *dataset, const char *step,

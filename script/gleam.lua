@@ -3,7 +3,7 @@
 -- Called with `core` (functions of script.c), values (engine/udf/values.lua) and the C declarations.
 -- A dataset is a table with the C pointer; every method remembers the line of the script that called
 -- it, so that errors name it.
-local core, values, declarations, files = ...
+local core, values, declarations, files, rounds = ...
 local ffi = require "ffi"
 ffi.cdef(([[
 typedef struct FILE FILE;
@@ -924,6 +924,20 @@ function flow_methods:Broadcast(value)
     })
 end
 
+-- Raises what a run that did not end well says.
+local function fail_unless(flow, status)
+    if status == 0 then
+        return
+    end
+    local text = ffi.string(C.gleam_flow_error(flow.pointer))
+    text = core.row_error() or text
+    core.status(status)
+    if text:match("^[^\n]-:%d+: ") then
+        error(text, 0)
+    end
+    complain(text)
+end
+
 -- Runs the flow; raises an error when a row did not make it.
 function flow_methods:Run()
     if core.is_running() then
@@ -931,17 +945,8 @@ function flow_methods:Run()
             .. "run it afterwards")
     end
     io.stdout:flush()
-    local status = core.run(self.pointer)
-    if status == 0 then
-        return self
-    end
-    local text = ffi.string(C.gleam_flow_error(self.pointer))
-    text = core.row_error() or text
-    core.status(status)
-    if text:match("^[^\n]-:%d+: ") then
-        error(text, 0)
-    end
-    complain(text)
+    fail_unless(self, core.run(self.pointer))
+    return self
 end
 
 -- Counts under a name, shown when the flow is done and in --stats.  In the script itself it does
@@ -951,10 +956,13 @@ function gleam.Count() end
 values.name("gleam", gleam)
 values.name("gleam.Count", gleam.Count)
 
-files(core, {gleam = gleam, flow_methods = flow_methods, dataset_methods = dataset_methods,
-             here = here, need = need, whole = whole, partitions_of = partitions_of,
-             complain = complain, dataset = dataset, check_flow = check_flow, step_name = step_name,
-             check_stdin = check_stdin})
+local shared = {gleam = gleam, flow_methods = flow_methods, dataset_methods = dataset_methods,
+                dataset_class = dataset_class, flow_class = flow_class, here = here, need = need,
+                whole = whole, partitions_of = partitions_of, complain = complain,
+                dataset = dataset, check_flow = check_flow, step_name = step_name,
+                check_stdin = check_stdin, fail_unless = fail_unless}
+files(core, shared)
+rounds(core, shared)
 
 -- Earlier names, and those of forms that are the same here.
 for old, method in pairs {Take = "Limit", SortBy = "Sort", Mapper = "Map", ReducerBy = "ReduceBy",

@@ -19,6 +19,7 @@
 #include "script/files.lua.h"
 #include "script/gleam.lua.h"
 #include "script/orders.h"
+#include "script/rounds.lua.h"
 
 /* Where the state's registry keeps functions of OutputRow, by number. */
 #define ROW_FUNCTIONS "gleam.rows"
@@ -128,22 +129,44 @@ static int on_row(void *argument, const struct gleam_value *values, uint32_t col
     return 1;
 }
 
+/* Keeps the function at `index` where rows find it.  Returns its number. */
+static int add_row_function(lua_State *state, int index)
+{
+    lua_getfield(state, LUA_REGISTRYINDEX, ROW_FUNCTIONS);
+    const int number = (int)lua_objlen(state, -1) + 1;
+    lua_pushvalue(state, index);
+    lua_rawseti(state, -2, number);
+    lua_pop(state, 1);
+    return number;
+}
+
 /* core.output_row(dataset, function) */
 static int core_output_row(lua_State *state)
 {
     struct script *script = lua_touserdata(state, lua_upvalueindex(1));
     struct gleam_dataset *dataset;
     memcpy(&dataset, lua_topointer(state, 1), sizeof dataset);
-    lua_getfield(state, LUA_REGISTRYINDEX, ROW_FUNCTIONS);
-    const int number = (int)lua_objlen(state, -1) + 1;
-    lua_pushvalue(state, 2);
-    lua_rawseti(state, -2, number);
+    const int number = add_row_function(state, 2);
     struct row_output *output = lua_newuserdata(state, sizeof *output);
     *output = (struct row_output){.script = script, .number = number};
     luaL_ref(state, LUA_REGISTRYINDEX); /* never given back: the flow may run at any time */
-    lua_pop(state, 1);
     gleam_output_row(dataset, on_row, output);
     return 0;
+}
+
+/* Rows come back to this state. */
+static lua_State *begin_run(struct script *script, lua_State *state)
+{
+    lua_State *outer = script->state;
+    script->state = state;
+    script->is_running = true;
+    return outer;
+}
+
+static void end_run(struct script *script, lua_State *outer)
+{
+    script->is_running = false;
+    script->state = outer;
 }
 
 /* core.run(flow): its status.  Not through LuaJIT's FFI: a call that it has compiled must not come
@@ -153,12 +176,41 @@ static int core_run(lua_State *state)
     struct script *script = lua_touserdata(state, lua_upvalueindex(1));
     struct gleam_flow *flow;
     memcpy(&flow, lua_topointer(state, 1), sizeof flow);
-    lua_State *outer = script->state;
-    script->state = state;
-    script->is_running = true;
+    lua_State *outer = begin_run(script, state);
     const int status = gleam_try(flow);
-    script->is_running = false;
-    script->state = outer;
+    end_run(script, outer);
+    lua_pushinteger(state, status);
+    return 1;
+}
+
+/* core.run_all(flow, ...): their common status. */
+static int core_run_all(lua_State *state)
+{
+    struct script *script = lua_touserdata(state, lua_upvalueindex(1));
+    const int count = lua_gettop(state);
+    struct gleam_flow **flows = lua_newuserdata(state, (size_t)count * sizeof *flows + 1);
+    for (int i = 0; i < count; i++)
+        memcpy(&flows[i], lua_topointer(state, i + 1), sizeof flows[i]);
+    lua_State *outer = begin_run(script, state);
+    const int status = gleam_run_all(flows, (size_t)count);
+    end_run(script, outer);
+    lua_pushinteger(state, status);
+    return 1;
+}
+
+/* core.each_row(dataset, function): its status. */
+static int core_each_row(lua_State *state)
+{
+    struct script *script = lua_touserdata(state, lua_upvalueindex(1));
+    struct gleam_dataset *dataset;
+    memcpy(&dataset, lua_topointer(state, 1), sizeof dataset);
+    struct row_output output = {.script = script, .number = add_row_function(state, 2)};
+    lua_State *outer = begin_run(script, state);
+    const int status = gleam_each_row(dataset, on_row, &output);
+    end_run(script, outer);
+    lua_getfield(state, LUA_REGISTRYINDEX, ROW_FUNCTIONS);
+    lua_pushnil(state);
+    lua_rawseti(state, -2, output.number);
     lua_pushinteger(state, status);
     return 1;
 }
@@ -197,6 +249,8 @@ static void push_core(struct script *script, bool is_from_stdin)
 {
     static const luaL_Reg functions[] = {{"output_row", core_output_row},
                                          {"run", core_run},
+                                         {"run_all", core_run_all},
+                                         {"each_row", core_each_row},
                                          {"is_running", core_is_running},
                                          {"row_error", core_row_error},
                                          {"status", core_status},
@@ -296,7 +350,8 @@ static int start(lua_State *state)
     lua_call(state, 0, 1);
     lua_pushlstring(state, gm_api_lua, sizeof gm_api_lua);
     load(state, gm_files_lua, sizeof gm_files_lua, "=gleam/files");
-    lua_call(state, 4, 2);
+    load(state, gm_rounds_lua, sizeof gm_rounds_lua, "=gleam/rounds");
+    lua_call(state, 5, 2);
     lua_setfield(state, LUA_REGISTRYINDEX, "gleam.int64");
     lua_getglobal(state, "package");
     lua_getfield(state, -1, "loaded");

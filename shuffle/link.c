@@ -3,12 +3,7 @@
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "shuffle/port/step.h"
-
-/* ThreadSanitizer does not know fences and gcc says so.  The fences here only order the bell's
- * announcement against the looks; no data is handed over by them. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wtsan"
-#endif
+#include "shuffle/wake.h"
 
 /* Rings of one exchange, by the participant at their other end; NULL where there are none. */
 struct link_exchange {
@@ -19,7 +14,9 @@ struct link_exchange {
 struct gm_link {
     struct gm_heap *heap;
     const struct gm_bell *bell;
-    struct gm_ledger_entry *ledger; /* of participant 0; the others follow */
+    const struct gm_region_spec *spec;
+    struct gm_ledger_entry *ledger; /* of seat 0; the others follow */
+    uint32_t seat;
     uint16_t participant;
     uint32_t executor_count;
     uint32_t exchange_count;
@@ -27,22 +24,10 @@ struct gm_link {
     struct link_exchange exchanges[];
 };
 
-/* A descriptor in a ring: the index in the low half, the bytes in the high half. */
-static uint64_t descriptor_pack(struct gm_descriptor descriptor)
+/* For a participant of another node this wakes the gateway. */
+static void link_wake(const struct gm_link *link, uint16_t participant)
 {
-    return (uint64_t)descriptor.frame_bytes << 32 | descriptor.frame_index;
-}
-
-/* Rings for a participant that announced its sleep, after something was published for it. */
-static void link_wake(struct gm_link *link, uint16_t participant)
-{
-    /* Pairs with the fence in gm_link_announce: either this load sees the announcement, or the
-     * sleeper's second look sees what was published. */
-    atomic_thread_fence(memory_order_seq_cst);
-    GM_SIM_YIELD();
-    _Atomic uint32_t *sleeping = &link->ledger[participant].sleeping;
-    if (atomic_load_explicit(sleeping, memory_order_relaxed) != 0)
-        link->bell->ops->ring(link->bell->self, participant);
+    gm_wake(link->ledger, link->bell, gm_region_seat(link->spec, participant));
 }
 
 static int link_send(void *self, uint16_t exchange, uint16_t destination,
@@ -53,7 +38,7 @@ static int link_send(void *self, uint16_t exchange, uint16_t destination,
     GM_CHECK(destination <= link->executor_count);
     struct gm_ring_producer *producer = &link->exchanges[exchange].producers[destination];
     GM_CHECK(producer->ring != NULL);
-    uint64_t packed = descriptor_pack(descriptor);
+    uint64_t packed = gm_descriptor_pack(descriptor);
     if (gm_ring_push(producer, &packed, 1) == 0)
         return GM_AGAIN;
     link_wake(link, destination);
@@ -72,8 +57,7 @@ static int link_receive(void *self, uint16_t exchange, uint16_t source,
     if (gm_ring_pop(consumer, &packed, 1) == 0)
         return GM_AGAIN;
     GM_SIM_YIELD();
-    ret_descriptor->frame_index = (uint32_t)packed;
-    ret_descriptor->frame_bytes = (uint32_t)(packed >> 32);
+    *ret_descriptor = gm_descriptor_unpack(packed);
     return 0;
 }
 
@@ -116,6 +100,7 @@ int gm_link_create(const struct gm_region *region, uint16_t participant, const s
     uint32_t executor_count = region->spec.executor_count;
     uint32_t exchange_count = region->spec.exchange_count;
     GM_CHECK(participant <= executor_count);
+    GM_CHECK(gm_region_seat(&region->spec, participant) < gm_region_seat_count(&region->spec));
     size_t head_bytes = sizeof(struct gm_link) + exchange_count * sizeof(struct link_exchange);
     size_t out_bytes = (executor_count + 1) * sizeof(struct gm_ring_producer);
     size_t in_bytes = executor_count * sizeof(struct gm_ring_consumer);
@@ -125,7 +110,9 @@ int gm_link_create(const struct gm_region *region, uint16_t participant, const s
         return GM_ETASK_MEMORY;
     link->heap = heap;
     link->bell = bell;
-    link->ledger = gm_region_ledger(region, 0);
+    link->spec = &region->spec;
+    link->seat = gm_region_seat(&region->spec, participant);
+    link->ledger = gm_region_ledger(region, participant) - link->seat;
     link->participant = participant;
     link->executor_count = executor_count;
     link->exchange_count = exchange_count;
@@ -169,11 +156,7 @@ bool gm_link_ready(struct gm_link *link)
 
 void gm_link_announce(struct gm_link *link)
 {
-    _Atomic uint32_t *sleeping = &link->ledger[link->participant].sleeping;
-    atomic_store_explicit(sleeping, 1, memory_order_seq_cst);
-    /* Pairs with the fence in link_wake. */
-    atomic_thread_fence(memory_order_seq_cst);
-    GM_SIM_YIELD();
+    gm_sleep_announce(&link->ledger[link->seat]);
 }
 
 bool gm_link_sleep(struct gm_link *link)
@@ -187,18 +170,16 @@ bool gm_link_sleep(struct gm_link *link)
 
 void gm_link_awake(struct gm_link *link)
 {
-    _Atomic uint32_t *sleeping = &link->ledger[link->participant].sleeping;
-    atomic_store_explicit(sleeping, 0, memory_order_relaxed);
+    gm_sleep_end(&link->ledger[link->seat]);
 }
 
 /* As link_wake wakes the receiver of a frame. */
 void gm_link_wake_sleepers(const struct gm_region *region, const struct gm_bell *bell,
                            uint16_t participant)
 {
-    atomic_thread_fence(memory_order_seq_cst);
-    for (uint32_t i = 0; i < region->spec.executor_count; i++) {
-        _Atomic uint32_t *sleeping = &gm_region_ledger(region, i)->sleeping;
-        if (i != participant && atomic_load_explicit(sleeping, memory_order_relaxed) != 0)
-            bell->ops->ring(bell->self, (uint16_t)i);
-    }
+    const struct gm_ledger_entry *ledger = gm_region_ledger(region, region->spec.first_local);
+    const uint32_t self = gm_region_seat(&region->spec, participant);
+    for (uint32_t seat = 0; seat < region->spec.local_count; seat++)
+        if (seat != self)
+            gm_wake(ledger, bell, seat);
 }

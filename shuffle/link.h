@@ -31,8 +31,8 @@ bool gm_link_sleep(struct gm_link *link);
 void gm_link_announce(struct gm_link *link);
 void gm_link_awake(struct gm_link *link);
 
-/* Rings for every executor but `participant` that sleeps: a word of the region, which some may wait
- * for, has changed. */
+/* Rings for every executor of this node but `participant` that sleeps: a word of the region, which
+ * some may wait for, has changed. */
 void gm_link_wake_sleepers(const struct gm_region *region, const struct gm_bell *bell,
                            uint16_t participant);
 

@@ -11,7 +11,7 @@
 #include "engine/base/check.h"
 
 #define REGION_MAGIC UINT32_C(0x31475247) /* "GRG1" */
-#define REGION_VERSION 2
+#define REGION_VERSION 3
 #define REGION_BYTES_MAX (UINT64_C(1) << 46) /* half of what a process can map */
 #define PAGE_BYTES UINT64_C(4096)
 #define HUGE_PAGE_BYTES (UINT64_C(2) << 20)
@@ -41,16 +41,52 @@ static uint64_t round_up(uint64_t value, uint64_t unit)
     return (value + unit - 1) / unit * unit;
 }
 
-static bool shape_is_sound(const struct gm_exchange_shape *shape)
+/* A bool that was read from shared memory may hold anything. */
+static bool bool_is_sound(const bool *value)
 {
-    /* As a byte: a bool that was read from shared memory may hold anything. */
-    uint8_t to_driver;
-    memcpy(&to_driver, &shape->to_driver, 1);
-    if (to_driver > 1)
+    uint8_t byte;
+    memcpy(&byte, value, 1);
+    return byte <= 1;
+}
+
+/* Sources of other nodes that send to somebody here. */
+static uint32_t arriving_count(const struct gm_region_spec *spec, uint32_t exchange)
+{
+    const bool here = spec->exchanges[exchange].to_driver ? spec->driver_is_local
+                                                          : spec->local_count > 0;
+    return here ? spec->executor_count - spec->local_count : 0;
+}
+
+static bool shape_is_sound(const struct gm_region_spec *spec, uint32_t exchange)
+{
+    const struct gm_exchange_shape *shape = &spec->exchanges[exchange];
+    if (!bool_is_sound(&shape->to_driver))
         return false;
     if (shape->quota_frames < 2 || shape->quota_frames > shape->ring_slots)
         return false;
+    if (arriving_count(spec, exchange) > 0 &&
+        (shape->credit_frames < 2 || shape->credit_frames > shape->ring_slots))
+        return false;
     return gm_ring_footprint(shape->ring_slots) != 0;
+}
+
+static bool places_are_sound(const struct gm_region_spec *spec)
+{
+    return bool_is_sound(&spec->driver_is_local) && spec->local_count <= spec->executor_count &&
+           spec->first_local <= spec->executor_count - spec->local_count &&
+           (spec->local_count > 0 || spec->driver_is_local);
+}
+
+/* The spec with places where it named none. */
+static struct gm_region_spec with_places(const struct gm_region_spec *spec)
+{
+    struct gm_region_spec placed = *spec;
+    if (spec->local_count == 0 && !spec->driver_is_local) {
+        placed.first_local = 0;
+        placed.local_count = spec->executor_count;
+        placed.driver_is_local = true;
+    }
+    return placed;
 }
 
 static bool spec_is_sound(const struct gm_region_spec *spec)
@@ -65,16 +101,20 @@ static bool spec_is_sound(const struct gm_region_spec *spec)
     if (frame_bytes < GM_FRAME_BYTES_MIN || frame_bytes > GM_FRAME_BYTES_MAX ||
         (frame_bytes & (frame_bytes - 1)) != 0)
         return false;
+    if (!places_are_sound(spec))
+        return false;
     for (uint32_t i = 0; i < spec->exchange_count; i++)
-        if (!shape_is_sound(&spec->exchanges[i]))
+        if (!shape_is_sound(spec, i))
             return false;
     return true;
 }
 
 static uint64_t ring_count(const struct gm_region_spec *spec, uint32_t exchange)
 {
-    uint64_t sources = spec->executor_count;
-    return spec->exchanges[exchange].to_driver ? sources : sources * spec->executor_count;
+    uint64_t here = spec->local_count, all = spec->executor_count;
+    if (spec->exchanges[exchange].to_driver)
+        return spec->driver_is_local ? all : here;
+    return here * all + (all - here) * here;
 }
 
 /* Works out where everything lies; region->spec is set.  False when the spec is bad.  The order is
@@ -86,7 +126,7 @@ static bool region_lay_out(struct gm_region *region)
     if (!spec_is_sound(spec))
         return false;
     uint64_t offset = PAGE_BYTES;
-    offset += (spec->executor_count + 1) * (uint64_t)sizeof(struct gm_ledger_entry);
+    offset += gm_region_seat_count(spec) * (uint64_t)sizeof(struct gm_ledger_entry);
     region->claims_offset = offset;
     /* A line per claim: all executors add to them. */
     offset += (uint64_t)spec->claim_count * GM_LINE_BYTES;
@@ -96,10 +136,12 @@ static bool region_lay_out(struct gm_region *region)
     for (uint32_t i = 0; i < spec->exchange_count; i++) {
         region->ring_offsets[i] = offset;
         offset += ring_count(spec, i) * gm_ring_footprint(spec->exchanges[i].ring_slots);
-        frame_count += (uint64_t)spec->exchanges[i].quota_frames * spec->executor_count;
+        frame_count += (uint64_t)spec->exchanges[i].quota_frames * spec->local_count;
+        frame_count += (uint64_t)spec->exchanges[i].credit_frames * arriving_count(spec, i);
     }
     region->pool_offset = offset;
-    if (frame_count > UINT32_MAX)
+    /* None: this node has the driver alone, and no exchange leads to it. */
+    if (frame_count == 0 || frame_count > UINT32_MAX)
         return false;
     region->frame_count = (uint32_t)frame_count;
     uint64_t pool_bytes =
@@ -114,7 +156,7 @@ static bool region_lay_out(struct gm_region *region)
 
 uint64_t gm_region_footprint(const struct gm_region_spec *spec)
 {
-    struct gm_region region = {.spec = *spec};
+    struct gm_region region = {.spec = with_places(spec)};
     return region_lay_out(&region) ? region.bytes : 0;
 }
 
@@ -141,9 +183,12 @@ static void region_format(struct gm_region *region)
     region->pool = gm_pool_join(pool, region->frame_count, account_count);
     GM_CHECK(region->pool != NULL);
     for (uint32_t i = 0; i < spec->exchange_count; i++)
-        for (uint32_t source = 0; source < spec->executor_count; source++)
-            gm_pool_set_quota(region->pool, gm_region_account(region, i, source),
-                              spec->exchanges[i].quota_frames);
+        for (uint32_t source = 0; source < spec->executor_count; source++) {
+            uint32_t quota_frames = spec->exchanges[i].quota_frames;
+            if (!gm_region_executor_is_local(spec, source))
+                quota_frames = arriving_count(spec, i) > 0 ? spec->exchanges[i].credit_frames : 0;
+            gm_pool_set_quota(region->pool, gm_region_account(region, i, source), quota_frames);
+        }
     atomic_store_explicit(&header->magic, REGION_MAGIC, memory_order_release);
 }
 
@@ -251,7 +296,7 @@ static bool shmem_thp_is_allowed(void)
 int gm_region_create(const struct gm_region_spec *spec, enum gm_pages_want want,
                      struct gm_region *ret_region, struct gm_error *error)
 {
-    struct gm_region region = {.fd = -1, .spec = *spec, .pages = GM_PAGES_PLAIN};
+    struct gm_region region = {.fd = -1, .spec = with_places(spec), .pages = GM_PAGES_PLAIN};
     bool laid_out = region_lay_out(&region);
     GM_CHECK(laid_out);
     if (want != GM_PAGES_OFF) {
@@ -277,7 +322,7 @@ int gm_region_create(const struct gm_region_spec *spec, enum gm_pages_want want,
 int gm_region_create_private(const struct gm_region_spec *spec, struct gm_region *ret_region,
                              struct gm_error *error)
 {
-    struct gm_region region = {.fd = -1, .spec = *spec, .pages = GM_PAGES_PLAIN};
+    struct gm_region region = {.fd = -1, .spec = with_places(spec), .pages = GM_PAGES_PLAIN};
     bool laid_out = region_lay_out(&region);
     GM_CHECK(laid_out);
     void *base = mmap(NULL, region.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
@@ -386,8 +431,10 @@ const char *gm_region_damage(const struct gm_region *region)
 
 struct gm_ledger_entry *gm_region_ledger(const struct gm_region *region, uint32_t participant)
 {
-    GM_CHECK(participant <= region->spec.executor_count);
-    return (struct gm_ledger_entry *)(region->base + PAGE_BYTES) + participant;
+    uint32_t seat = gm_region_seat(&region->spec, participant);
+    GM_CHECK(participant <= region->spec.executor_count + 1);
+    GM_CHECK(seat < gm_region_seat_count(&region->spec));
+    return (struct gm_ledger_entry *)(region->base + PAGE_BYTES) + seat;
 }
 
 _Atomic uint64_t *gm_region_claim(const struct gm_region *region, uint32_t claim)
@@ -410,14 +457,25 @@ void *gm_region_ring(const struct gm_region *region, uint32_t exchange, uint32_t
     if (exchange >= spec->exchange_count || source >= spec->executor_count)
         return NULL;
     const struct gm_exchange_shape *shape = &spec->exchanges[exchange];
-    uint64_t number = source;
+    uint64_t here = spec->local_count, all = spec->executor_count;
+    bool source_here = gm_region_executor_is_local(spec, source);
+    uint64_t number;
     if (shape->to_driver) {
-        if (destination != spec->executor_count)
+        if (destination != spec->executor_count || !(source_here || spec->driver_is_local))
             return NULL;
+        number = spec->driver_is_local ? source : source - spec->first_local;
     } else {
         if (destination >= spec->executor_count)
             return NULL;
-        number = (uint64_t)source * spec->executor_count + destination;
+        if (source_here) {
+            number = (source - spec->first_local) * all + destination;
+        } else {
+            /* Behind those of our own sources: sources of other nodes, to us alone. */
+            if (!gm_region_executor_is_local(spec, destination))
+                return NULL;
+            uint64_t other = source < spec->first_local ? source : source - here;
+            number = here * all + other * here + (destination - spec->first_local);
+        }
     }
     return region->base + region->ring_offsets[exchange] +
            number * gm_ring_footprint(shape->ring_slots);

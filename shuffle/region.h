@@ -4,7 +4,10 @@
  *            participant maps it where it likes.  After an executor's crash the region is thrown
  *            away, never repaired.
  * Threads:   created and formatted by the driver (or agent); then joined by every participant.
- * Participants: executors 0..executor_count-1, and the driver as number executor_count.
+ * Participants: executors 0..executor_count-1, and the driver as number executor_count.  The
+ *            numbers are the job's, over all its nodes; a region is one node's, where some of the
+ *            executors, the driver, or both are.  It has the rings of which one end is here; for
+ *            the other ends acts a gateway (shuffle/gateway.h), participant executor_count + 1.
  */
 #ifndef GM_SHUFFLE_REGION_H
 #define GM_SHUFFLE_REGION_H
@@ -25,8 +28,11 @@ enum gm_pages { GM_PAGES_PLAIN, GM_PAGES_THP, GM_PAGES_HUGETLB };
  * so: sources are the executors; destinations the executors, or the driver alone. */
 struct gm_exchange_shape {
     bool to_driver;
-    uint32_t quota_frames; /* per source: at least 2 */
-    uint32_t ring_slots;   /* a power of two >= quota_frames */
+    uint32_t quota_frames; /* per source of this node: at least 2 */
+    uint32_t ring_slots;   /* a power of two, not less than quota_frames and credit_frames */
+    /* Per source of another node: what of its frames may lie here at once.  At least 2 where such
+     * a source sends here, else without meaning. */
+    uint32_t credit_frames;
 };
 
 struct gm_region_spec {
@@ -38,7 +44,45 @@ struct gm_region_spec {
     uint32_t frame_bytes; /* a power of two in [GM_FRAME_BYTES_MIN, GM_FRAME_BYTES_MAX] */
     uint32_t attempt;
     uint64_t secret; /* seals frame headers */
+    /* Who is at this node: executors [first_local, first_local + local_count), and maybe the
+     * driver.  Nobody: read as everybody, so that a job of one node need not say it. */
+    uint32_t first_local;
+    uint32_t local_count;
+    bool driver_is_local;
 };
+
+static inline bool gm_region_executor_is_local(const struct gm_region_spec *spec,
+                                               uint32_t participant)
+{
+    return participant - spec->first_local < spec->local_count;
+}
+
+static inline bool gm_region_has_gateway(const struct gm_region_spec *spec)
+{
+    return spec->local_count < spec->executor_count || !spec->driver_is_local;
+}
+
+/* The gateway's number as a participant. */
+static inline uint32_t gm_region_gateway(const struct gm_region_spec *spec)
+{
+    return spec->executor_count + 1;
+}
+
+/* Seats number who is at this node: its executors from 0 on, the driver, the gateway.  Bells and
+ * ledger go by seats.  A participant of another node has the gateway's. */
+static inline uint32_t gm_region_seat(const struct gm_region_spec *spec, uint32_t participant)
+{
+    if (gm_region_executor_is_local(spec, participant))
+        return participant - spec->first_local;
+    if (participant == spec->executor_count && spec->driver_is_local)
+        return spec->local_count;
+    return spec->local_count + spec->driver_is_local;
+}
+
+static inline uint32_t gm_region_seat_count(const struct gm_region_spec *spec)
+{
+    return spec->local_count + spec->driver_is_local + gm_region_has_gateway(spec);
+}
 
 /* Positions of a plan whose rows are shown while it runs: 64 words are 4 lines per participant, and
  * plans have a dozen.  Further ones are not shown. */
@@ -97,14 +141,17 @@ void gm_region_leave(struct gm_region *region);
  * still instead of failing.  For any participant, at any time; looks at every ring. */
 const char *gm_region_damage(const struct gm_region *region);
 
+/* A participant of another node has the gateway's entry. */
 struct gm_ledger_entry *gm_region_ledger(const struct gm_region *region, uint32_t participant);
 _Atomic uint64_t *gm_region_claim(const struct gm_region *region, uint32_t claim);
 /* One of spec.word_count words; what it means is its users' affair. */
 _Atomic uint64_t *gm_region_word(const struct gm_region *region, uint32_t word);
-/* Memory of the ring from source to destination in an exchange; NULL where there is none. */
+/* Memory of the ring from source to destination in an exchange; NULL where there is none, as
+ * between two participants of other nodes. */
 void *gm_region_ring(const struct gm_region *region, uint32_t exchange, uint32_t source,
                      uint32_t destination);
-/* Pool account of (exchange, source). */
+/* Pool account of (exchange, source): of a source of this node for what it sends, of another's for
+ * what has come from it. */
 uint32_t gm_region_account(const struct gm_region *region, uint32_t exchange, uint32_t source);
 /* The frame's memory, frame_bytes long with GM_BYTES_SLACK readable behind; NULL for an index that
  * is none. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
-#include "engine/base/hash.h"
+#include "engine/base/checksum.h"
 #include "engine/row/frame.h"
 
 #define NONE UINT32_MAX
@@ -427,7 +427,7 @@ static void seal_block(struct gm_spill_store *store, struct window *window)
         .partition = window->partition,
         .payload_bytes = payload + (uint32_t)sizeof run,
         .run_count = 1,
-        .checksum = gm_hash_long(at + sizeof header, payload + (uint32_t)sizeof run),
+        .checksum = gm_checksum(at + sizeof header, payload + (uint32_t)sizeof run),
     };
     header.seal = gm_frame_seal(&header, store->spec.secret);
     memcpy(at, &header, sizeof header);
@@ -472,7 +472,7 @@ static int check_block(struct gm_spill_store *store, struct window *window)
     if (gm_frame_check(&header, &expect, &why) != 0)
         return fail(store, window, "reading", why);
     if (header.payload_bytes < sizeof(struct gm_run_header) ||
-        header.checksum != gm_hash_long(at + sizeof header, header.payload_bytes))
+        header.checksum != gm_checksum(at + sizeof header, header.payload_bytes))
         return fail(store, window, "reading",
                     "the checksum of what was read is not that of what was written");
     window->lent.bytes = header.payload_bytes - (uint32_t)sizeof(struct gm_run_header);

@@ -14,6 +14,7 @@ import time
 from typing import Callable, Optional
 
 import contenders
+import net
 import runner
 from texts import (CSV, FEW, KEYED_LEFT, KEYED_RIGHT, LARGE_CSV, LARGE_NAMES, MILLION, NAMES_CSV,
                    RECORDS, SKEWED_RECORDS, THREE, WRITTEN, Text, Texts)
@@ -621,4 +622,5 @@ def all_comparisons(build):
         Comparison("sort-external", "Records of four times the memory, file to file", [], [],
                    run=lambda setting: run_sort_external(build, setting)),
         Comparison("spill", "Blocks to the disk and back", [], [], run=run_spill),
+        Comparison("net", "Frames and rows between two nodes", [], [], run=net.run_net),
     ]

@@ -47,6 +47,8 @@ const char *gm_error_name(int code)
         return "an executor died";
     case GM_EPEER_PROTOCOL:
         return "a control message made no sense";
+    case GM_EPEER_LOST:
+        return "the connection to another node broke";
     case GM_ETASK_MEMORY:
         return "the memory budget is spent";
     case GM_ETASK_SPILL:

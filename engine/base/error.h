@@ -30,6 +30,7 @@ enum {
     GM_EFRAME_CORRUPT = GM_ERR(GM_SCOPE_FRAME, 0), /* a frame or descriptor failed its checks */
     GM_EPEER_DIED = GM_ERR(GM_SCOPE_PEER, 0),      /* an executor is gone; the attempt is over */
     GM_EPEER_PROTOCOL = GM_ERR(GM_SCOPE_PEER, 1),  /* a control message made no sense */
+    GM_EPEER_LOST = GM_ERR(GM_SCOPE_PEER, 2),      /* the stream to another node broke */
     GM_ETASK_MEMORY = GM_ERR(GM_SCOPE_TASK, 0),    /* the budget does not hold this task */
     GM_ETASK_SPILL = GM_ERR(GM_SCOPE_TASK, 1),     /* a spill file cannot be written or read */
     GM_EJOB_UDF = GM_ERR(GM_SCOPE_JOB, 0),         /* a user's function failed */

@@ -7,6 +7,7 @@
 #include "engine/base/heap.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,8 @@
 #define SPARE_BLOCKS_MAX 16
 #define SPARE_BLOCK_BYTES_MAX (4u << 20)
 #define SPARE_SHARE 16
+/* Arenas that wait to be used again: the heaps of an in-process job, and some. */
+#define IDLE_ARENAS_MAX 512
 #define BLOCK_ALIGN 64
 #define PAGE_BYTES ((size_t)4096)
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
@@ -157,12 +160,57 @@ static void *take_spare(struct gm_heap *heap, size_t taken_bytes)
     return block;
 }
 
+#ifdef GM_HAVE_JEMALLOC
+
+/* Arenas that were destroyed are used again by jemalloc, but lose a page each time; those that are
+ * reset do not.  A process has few heaps at a time, and one more arena than it ever had. */
+static _Atomic unsigned idle_arenas[IDLE_ARENAS_MAX]; /* 0: none in this place */
+
+/* By number, because a name would have to be printed and parsed. */
+static bool arena_control(const char *text, unsigned arena)
+{
+    size_t name[3];
+    size_t name_length = 3;
+    if (mallctlnametomib(text, name, &name_length) != 0)
+        return false;
+    name[1] = arena;
+    return mallctlbymib(name, name_length, NULL, NULL, NULL, 0) == 0;
+}
+
+static int take_arena(unsigned *ret_arena)
+{
+    size_t bytes = sizeof *ret_arena;
+    for (uint32_t i = 0; i < IDLE_ARENAS_MAX; i++) {
+        if (atomic_load_explicit(&idle_arenas[i], memory_order_relaxed) == 0)
+            continue;
+        *ret_arena = atomic_exchange_explicit(&idle_arenas[i], 0, memory_order_acquire);
+        if (*ret_arena != 0)
+            return 0;
+    }
+    return mallctl("arenas.create", ret_arena, &bytes, NULL, 0) == 0 ? 0 : -ENOMEM;
+}
+
+/* All of its pages go back to the system. */
+static void give_arena(unsigned arena)
+{
+    const bool empty =
+        arena_control("arena.0.reset", arena) && arena_control("arena.0.purge", arena);
+    for (uint32_t i = 0; i < IDLE_ARENAS_MAX && empty; i++) {
+        unsigned none = 0;
+        if (atomic_compare_exchange_strong_explicit(&idle_arenas[i], &none, arena,
+                                                    memory_order_release, memory_order_relaxed))
+            return;
+    }
+    (void)arena_control("arena.0.destroy", arena);
+}
+
+#endif
+
 int gm_heap_init(struct gm_heap *heap, uint64_t limit_bytes)
 {
     unsigned arena = 0;
 #ifdef GM_HAVE_JEMALLOC
-    size_t arena_bytes = sizeof arena;
-    if (mallctl("arenas.create", &arena, &arena_bytes, NULL, 0) != 0)
+    if (take_arena(&arena) < 0)
         return -ENOMEM;
 #endif
     *heap = (struct gm_heap){.arena = arena, .limit_bytes = limit_bytes};
@@ -173,15 +221,16 @@ void gm_heap_fini(struct gm_heap *heap)
 {
     drop_spare(heap);
 #ifdef GM_HAVE_JEMALLOC
-    /* By number, because a name would have to be printed and parsed. */
-    size_t name[3];
-    size_t name_length = 3;
-    if (mallctlnametomib("arena.0.destroy", name, &name_length) == 0) {
-        name[1] = heap->arena;
-        (void)mallctlbymib(name, name_length, NULL, NULL, NULL, 0);
-    }
+    give_arena(heap->arena);
 #endif
     *heap = (struct gm_heap){0};
+}
+
+static bool fits(struct gm_heap *heap, uint64_t bytes)
+{
+    const uint64_t used = heap->used_bytes + bytes;
+    return used <= heap->limit_bytes ||
+           (heap->grow != NULL && heap->grow(heap->grower, used - heap->limit_bytes));
 }
 
 static void *heap_alloc(struct gm_heap *heap, size_t bytes, bool zero)
@@ -190,7 +239,7 @@ static void *heap_alloc(struct gm_heap *heap, size_t bytes, bool zero)
     if (bytes > REQUEST_BYTES_MAX)
         return NULL;
     const size_t taken_bytes = footprint(heap, bytes);
-    if (heap->used_bytes > heap->limit_bytes || taken_bytes > heap->limit_bytes - heap->used_bytes)
+    if (!fits(heap, taken_bytes))
         return NULL;
     void *block = zero ? NULL : take_spare(heap, taken_bytes);
     if (block == NULL) {
@@ -222,8 +271,7 @@ static void *realloc_mapped(struct gm_heap *heap, void *pointer, size_t old_byte
     const size_t new_taken = footprint(heap, new_bytes);
     if (new_taken == old_taken)
         return pointer;
-    if (new_taken > old_taken && (heap->used_bytes > heap->limit_bytes ||
-                                  new_taken - old_taken > heap->limit_bytes - heap->used_bytes))
+    if (new_taken > old_taken && !fits(heap, new_taken - old_taken))
         return NULL;
     drop_spare(heap);
     void *moved = remap_block(pointer, old_taken, new_taken);

@@ -29,12 +29,15 @@ struct gm_heap {
     uint32_t spare_count;
     _Atomic uint64_t *published;         /* where used_bytes is shown to others, or NULL */
     _Atomic uint64_t *published_peak;
+    /* Makes limit_bytes larger by so many, when an allocation does not fit; NULL: nobody does. */
+    bool (*grow)(void *self, uint64_t bytes);
+    void *grower;
 };
 
 /* Returns 0, or -ENOMEM when no arena can be made. */
 int gm_heap_init(struct gm_heap *heap, uint64_t limit_bytes);
-/* Destroys the arena.  Every block must have been given back before: used_bytes is 0 then, which is
- * for tests to look at. */
+/* Empties the arena, for the next heap.  Every block must have been given back before: used_bytes
+ * is 0 then, which is for tests to look at. */
 void gm_heap_fini(struct gm_heap *heap);
 
 /* Returns bytes > 0 of uninitialised memory, 64-byte aligned, or NULL.  The caller gives it back

@@ -33,9 +33,11 @@
 #define GM_FRAME_BYTES_MIN (4u << 10)
 #define GM_FRAME_BYTES_MAX (1u << 20)
 
-/* Executors of one node.  The driver (or agent) is one more participant. */
+/* Executors of one job, over all its nodes.  The driver and a node's gateway are participants, too;
+ * a job has at most as many nodes as executors, and the driver's. */
 #define GM_EXECUTORS_MAX 256
-#define GM_PARTICIPANTS_MAX (GM_EXECUTORS_MAX + 1)
+#define GM_PARTICIPANTS_MAX (GM_EXECUTORS_MAX + 2)
+#define GM_NODES_MAX (GM_EXECUTORS_MAX + 1)
 
 /* Exchanges of one region of the plan; u16 in the frame header. */
 #define GM_EXCHANGES_MAX 64
@@ -49,6 +51,22 @@
 /* Descriptors in one ring.  A ring has as many slots as its sender may have frames out in the
  * exchange, so it can never be the limit; the quota is. */
 #define GM_RING_SLOTS_MAX (1u << 20)
+
+/* Messages between nodes.  8 frames of 64 KiB in one call to the kernel: the copy takes some 50 us,
+ * the call under 1, and what was just summed up is still in a 1 MiB L2; the head of 640 bytes is
+ * 0.1 %.  A message ends with the frame that passes the bytes.  The window is for sends whose
+ * memory is held until the peer has it; others have one message under way. */
+#define GM_WIRE_FRAMES_MAX 8
+#define GM_WIRE_CREDITS_MAX 11
+#define GM_WIRE_MESSAGE_BYTES (512u << 10)
+#define GM_WIRE_WINDOW 4
+
+/* How long a connection between nodes may be silent although something is due, until it counts as
+ * broken: as long as an agent may be until the master counts it as lost. */
+#define GM_STREAM_SILENCE_S 6
+
+/* What a person knows a node by: a host name of 253 bytes, a colon and a port. */
+#define GM_NODE_NAME_BYTES_MAX 260
 
 /* Words of a region: one per segment of sources that are cut, of which each partition begins one
  * and each file another; 10 MiB. */
@@ -75,6 +93,9 @@
 /* Broadcast values of a flow, and bytes of one: they travel with the plan. */
 #define GM_BROADCASTS_MAX 64
 #define GM_BROADCAST_BYTES_MAX (64u << 20)
+
+/* Datasets that executors keep for a driver at a time: their numbers travel with every plan. */
+#define GM_CACHED_MAX 256
 
 /* One record of fixed size: a quarter of a reader's block. */
 #define GM_RECORD_BYTES_MAX (64u << 10)

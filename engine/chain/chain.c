@@ -497,6 +497,12 @@ int gm_chain_run(struct gm_chain *chain, uint32_t batches_max)
     return 0;
 }
 
+void gm_chain_set_spill_at(struct gm_chain *chain, uint64_t bytes)
+{
+    for (uint32_t i = 0; i < chain->level_count; i++)
+        chain->levels[i].op.spill_at_bytes = bytes;
+}
+
 uint64_t gm_chain_rows(const struct gm_chain *chain, uint32_t index)
 {
     return index == 0 ? chain->source_rows : chain->levels[index - 1].rows_out;

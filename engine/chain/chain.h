@@ -78,6 +78,9 @@ void gm_chain_destroy(struct gm_chain *chain); /* at any point of its life; NULL
  * GM_AGAIN: nothing could be done; GM_END: finished; < 0. */
 int gm_chain_run(struct gm_chain *chain, uint32_t batches_max);
 
+/* Another spill_at_bytes from now on. */
+void gm_chain_set_spill_at(struct gm_chain *chain, uint64_t bytes);
+
 /* Rows that the source made (index 0) and that each step made (1 + step). */
 uint64_t gm_chain_rows(const struct gm_chain *chain, uint32_t index);
 

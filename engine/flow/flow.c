@@ -117,6 +117,7 @@ static void node_free(struct gleam_dataset *node)
     free(node->others);
     gm_csv_options_free(node->csv);
     free(node->write);
+    gm_flow_free_cached(node);
     free(node->constant);
     free((void *)(uintptr_t)node->function.name);
     free((void *)(uintptr_t)node->function.parameter);
@@ -130,6 +131,9 @@ void gleam_flow_free(struct gleam_flow *flow)
         return;
     for (uint32_t i = 0; i < flow->node_count; i++)
         node_free(flow->nodes[i]);
+    for (uint32_t i = 0; i < flow->dropped_count; i++)
+        node_free(flow->dropped[i]);
+    free(flow->dropped);
     for (uint32_t i = 0; i < flow->output_count; i++) {
         free(flow->outputs[i].path);
         free(flow->outputs[i].empty);
@@ -167,6 +171,8 @@ static struct gleam_dataset *add_node(struct gleam_flow *flow, enum gm_node_kind
 {
     if (flow->node_count == GM_STEPS_MAX)
         return mistake(flow, "the flow has more than 256 steps; split it into several");
+    if (input != NULL && input->dropped)
+        return mistake(flow, "this dataset belongs to a round that is over, or was taken back");
     struct gleam_dataset *node = calloc(1, sizeof *node);
     GM_CHECK(node != NULL);
     node->flow = flow;
@@ -203,6 +209,9 @@ struct gleam_dataset *gm_flow_add_meeting(struct gleam_dataset *input,
             return NULL;
         if (input != NULL && others[i]->flow != input->flow)
             return mistake(input->flow, "its datasets belong to different flows");
+        if (others[i]->dropped)
+            return mistake(others[i]->flow,
+                           "this dataset belongs to a round that is over, or was taken back");
     }
     struct gleam_dataset *node = add_step(input, kind, name, fallback);
     if (node == NULL)

@@ -43,6 +43,7 @@ enum gm_node_kind {
     GM_NODE_WRITE_TO, /* a command, or a stream */
     GM_NODE_SAMPLE,
     GM_NODE_COUNT_VALUES,
+    GM_NODE_CACHE,
 };
 
 enum gm_pipe_mode { GM_PIPE_ROWS, GM_PIPE_ARGS, GM_PIPE_RAW };
@@ -78,6 +79,26 @@ struct gm_output {
     char *empty; /* owned: what a file without rows holds, such as a header */
     size_t empty_bytes;
     bool empty_first; /* rows come without that, and it goes in front of them */
+};
+
+/* How far a flow was built. */
+struct gm_flow_mark {
+    uint32_t node_count, output_count, broadcast_count;
+};
+
+/* A dataset that is computed once, and that the executors keep. */
+struct gm_cached {
+    bool on_disk;
+    uint64_t id; /* what the executors know it by; 0: it is not computed */
+    /* known when a plan that computes it has been made */
+    struct gm_schema schema;
+    uint32_t partition_count;
+    bool ranges;             /* they are the ranges of a sort, one after the other */
+    struct gleam_order keys; /* they are by the hash of these columns; none: by nothing known */
+    bool tagged;             /* of the keys' tagged form */
+    uint64_t rows, bytes;    /* when it was computed */
+    bool of_rounds;          /* of the last of several: what it is made of does not give it again */
+    struct gm_flow_mark mark; /* of rounds: what is behind it belongs to the round under way */
 };
 
 /* What the person says of sizes; 0: nothing. */
@@ -132,6 +153,8 @@ struct gleam_dataset {
     enum gm_pipe_mode pipe_mode;
     struct gleam_pipe_options pipe;
     uint32_t output;
+    struct gm_cached *cached;   /* owned; cache */
+    bool dropped;               /* it belonged to a round that is over */
 };
 
 /* Kinds of a struct gleam_function. */
@@ -152,8 +175,13 @@ struct gleam_flow {
     char *lua_init;               /* owned; NULL: none */
     struct gm_string *broadcasts; /* owned */
     uint32_t broadcast_count;
+    struct gleam_dataset **dropped; /* owned; of rounds that are over */
+    uint32_t dropped_count;
+    /* Tells whoever computed it that a cached dataset is not wanted any more; NULL: nobody has. */
+    void (*uncache)(uint64_t id);
     struct gm_hint hint; /* for all datasets */
     struct gm_error error; /* the first mistake while building; or of the last run */
+    int status;            /* of a run that broke it; 0: none did */
     bool broken;           /* building went wrong: it cannot run */
 };
 
@@ -161,6 +189,14 @@ struct gleam_flow {
  * after a mistake, which is noted. */
 struct gleam_dataset *gm_flow_add_step(struct gleam_dataset *input, enum gm_node_kind kind,
                                        const char *name, const char *fallback);
+/* flow_cache.c */
+struct gm_flow_mark gm_flow_mark(const struct gleam_flow *flow);
+/* Takes away what was built behind the mark.  The datasets remain, so that whoever still has one is
+ * told, until the flow is freed. */
+void gm_flow_drop(struct gleam_flow *flow, struct gm_flow_mark mark);
+/* Frees what a cache node owns, and gives up its rows. */
+void gm_flow_free_cached(struct gleam_dataset *node);
+
 /* Notes a mistake of the call that is under way; returns NULL. */
 struct gleam_dataset *gm_flow_mistake(struct gleam_flow *flow, const char *text);
 /* NULL after a mistake. */

@@ -44,11 +44,21 @@ void gm_plan_fini(struct gm_plan *plan)
     }
     free(plan->chains);
     free(plan->exchanges);
-    for (uint32_t i = 0; i < plan->broadcast_count && plan->broadcasts != NULL; i++)
-        free(plan->broadcasts[i].data);
-    free(plan->broadcasts);
-    free(plan->lua_init);
+    for (uint32_t i = 0; i < plan->scope_count && plan->scopes != NULL; i++) {
+        struct gm_plan_scope *scope = &plan->scopes[i];
+        for (uint32_t b = 0; b < scope->broadcast_count && scope->broadcasts != NULL; b++)
+            free(scope->broadcasts[b].data);
+        free(scope->broadcasts);
+        free(scope->lua_init);
+    }
+    free(plan->scopes);
+    free(plan->kept);
     *plan = (struct gm_plan){0};
+}
+
+bool gm_source_is_kept(const struct gm_source *source)
+{
+    return source->input_count == 1 && source->inputs[0].cached_id != 0;
 }
 
 bool gm_source_is_command(const struct gm_source *source)
@@ -136,6 +146,12 @@ static const char *reduce_name(enum gm_reduce_kind kind)
 static void print_inputs(const struct gm_source *source, FILE *file)
 {
     char schema[512], whole[512];
+    if (gm_source_is_kept(source)) {
+        gm_schema_format(&source->schema, schema, sizeof schema);
+        fprintf(file, "  cached '%s', %u partition%s where they are kept -> %s\n", source->name,
+                source->partition_count, source->partition_count == 1 ? "" : "s", schema);
+        return;
+    }
     /* A union is no step: its chain's source has its name. */
     if (strncmp(source->name, "exchange ", strlen("exchange ")) == 0)
         fprintf(file, "  from exchange ");
@@ -342,7 +358,10 @@ static void print_exchange(const struct gm_exchange_plan *exchange, uint32_t ind
                 exchange->ordered ? " in order" : "");
         break;
     case GM_EXCHANGE_OUTPUT:
-        if (exchange->parts != NULL)
+        if (exchange->cached_id != 0)
+            fprintf(file, "  => exchange %u: kept %s; counts to the driver\n", index,
+                    exchange->on_disk ? "on disk" : "in memory, on disk when that is spent");
+        else if (exchange->parts != NULL)
             fprintf(file, "  => exchange %u: written to %s/part-*%s; counts to the driver\n", index,
                     exchange->parts->target, exchange->parts->suffix);
         else if (exchange->placed != NULL)

@@ -160,7 +160,8 @@ struct gm_string {
 
 /* One of the exchanges that a chain takes its rows from. */
 struct gm_input {
-    uint32_t exchange;
+    uint32_t exchange;  /* UINT32_MAX: a cached dataset instead */
+    uint64_t cached_id; /* 0: an exchange; else partition p is kept where an exchange's would go */
     struct gm_schema schema;
 };
 
@@ -202,6 +203,7 @@ struct gm_chain_plan {
     struct gm_step *steps;
     uint32_t step_count;
     uint32_t exchange; /* where its rows go */
+    uint32_t scope;    /* of the plan: the flow that it belongs to */
     /* 1 + the chain whose rows are wanted first, by a join: while that one gets on in an executor,
      * this one rests there.  0: none. */
     uint32_t yields_to;
@@ -247,7 +249,19 @@ struct gm_exchange_plan {
     bool ordered;
     uint32_t samples; /* RANGE: the exchange of its samples */
     struct gm_parts_plan *parts; /* owned; OUTPUT to a directory */
+    /* OUTPUT: rows are kept by the executors under this number, and only the partitions' numbers,
+     * rows and bytes go to the driver; 0: they are not. */
+    uint64_t cached_id;
+    bool on_disk; /* kept there, whatever room there is in memory */
     struct gm_placed_plan *placed; /* owned; ordered OUTPUT to a file, or NULL */
+};
+
+/* What the functions of one flow share. */
+struct gm_plan_scope {
+    char name[GM_STEP_NAME_BYTES_MAX]; /* of the flow */
+    char *lua_init;               /* owned; code that every Lua step runs first, or NULL */
+    struct gm_string *broadcasts; /* owned */
+    uint32_t broadcast_count;
 };
 
 struct gm_plan {
@@ -257,13 +271,20 @@ struct gm_plan {
     struct gm_exchange_plan *exchanges;
     uint32_t exchange_count;
     uint64_t input_bytes; /* of the sources whose size is known */
-    char *lua_init;       /* owned; code that every Lua step runs first, or NULL */
-    struct gm_string *broadcasts; /* owned */
-    uint32_t broadcast_count;
+    struct gm_plan_scope *scopes; /* owned; one for each flow that the plan is made of */
+    uint32_t scope_count;
+    uint64_t *kept; /* owned; the cached datasets that executors go on keeping */
+    uint32_t kept_count;
 };
 
 /* Frees what a plan owns; accepts a half-made one. */
 void gm_plan_fini(struct gm_plan *plan);
+
+/* The columns of what a kept dataset tells the driver: partition, rows, bytes. */
+void gm_plan_cached_schema(struct gm_schema *ret_schema);
+
+/* True for a source that is a cached dataset. */
+bool gm_source_is_kept(const struct gm_source *source);
 
 /* True for a source that is what a command writes. */
 bool gm_source_is_command(const struct gm_source *source);

@@ -84,6 +84,7 @@ static void write_source(struct gm_writer *writer, const struct gm_source *sourc
     gm_writer_u32(writer, source->input_count);
     for (uint32_t i = 0; i < source->input_count; i++) {
         gm_writer_u32(writer, source->inputs[i].exchange);
+        gm_writer_u64(writer, source->inputs[i].cached_id);
         write_schema(writer, &source->inputs[i].schema);
     }
     gm_writer_u32(writer, source->command_word);
@@ -119,6 +120,22 @@ static void write_step(struct gm_writer *writer, const struct gm_step *step)
         gm_plan_write_write(writer, step->write);
 }
 
+static void write_scopes(struct gm_writer *writer, const struct gm_plan *plan)
+{
+    gm_writer_u32(writer, plan->scope_count);
+    for (uint32_t i = 0; i < plan->scope_count; i++) {
+        const struct gm_plan_scope *scope = &plan->scopes[i];
+        gm_writer_string(writer, scope->name);
+        gm_writer_string(writer, scope->lua_init != NULL ? scope->lua_init : "");
+        gm_writer_u32(writer, scope->broadcast_count);
+        for (uint32_t b = 0; b < scope->broadcast_count; b++)
+            gm_writer_blob(writer, scope->broadcasts[b].data, scope->broadcasts[b].bytes);
+    }
+    gm_writer_u32(writer, plan->kept_count);
+    for (uint32_t i = 0; i < plan->kept_count; i++)
+        gm_writer_u64(writer, plan->kept[i]);
+}
+
 int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_bytes)
 {
     struct gm_writer writer;
@@ -126,10 +143,7 @@ int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_b
     gm_writer_u32(&writer, PLAN_VERSION);
     gm_writer_string(&writer, plan->name);
     gm_writer_u64(&writer, plan->input_bytes);
-    gm_writer_string(&writer, plan->lua_init != NULL ? plan->lua_init : "");
-    gm_writer_u32(&writer, plan->broadcast_count);
-    for (uint32_t i = 0; i < plan->broadcast_count; i++)
-        gm_writer_blob(&writer, plan->broadcasts[i].data, plan->broadcasts[i].bytes);
+    write_scopes(&writer, plan);
     gm_writer_u32(&writer, plan->chain_count);
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_chain_plan *chain = &plan->chains[c];
@@ -139,6 +153,7 @@ int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_b
         for (uint32_t s = 0; s < chain->step_count; s++)
             write_step(&writer, &chain->steps[s]);
         gm_writer_u32(&writer, chain->exchange);
+        gm_writer_u32(&writer, chain->scope);
         gm_writer_u32(&writer, chain->yields_to);
     }
     gm_writer_u32(&writer, plan->exchange_count);
@@ -154,6 +169,8 @@ int gm_plan_encode(const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_b
         gm_plan_placed_write(&writer, exchange->placed);
         gm_writer_bool(&writer, exchange->ordered);
         gm_writer_u32(&writer, exchange->samples);
+        gm_writer_u64(&writer, exchange->cached_id);
+        gm_writer_bool(&writer, exchange->on_disk);
     }
     const int rc = gm_writer_take(&writer, ret_data, ret_bytes);
     gm_writer_fini(&writer);
@@ -278,6 +295,7 @@ static void read_inputs(struct gm_cursor *cursor, struct gm_source *source)
     source->inputs = table(source->input_count, sizeof *source->inputs);
     for (uint32_t i = 0; i < source->input_count && !cursor->failed; i++) {
         source->inputs[i].exchange = gm_cursor_u32(cursor);
+        source->inputs[i].cached_id = gm_cursor_u64(cursor);
         read_schema(cursor, &source->inputs[i].schema);
     }
 }
@@ -454,6 +472,7 @@ static void read_chain(struct gm_cursor *cursor, struct gm_chain_plan *chain)
         check_inputs(cursor, &chain->source, &chain->steps[s], s);
     }
     chain->exchange = gm_cursor_u32(cursor);
+    chain->scope = gm_cursor_u32(cursor);
     chain->yields_to = gm_cursor_u32(cursor);
 }
 
@@ -476,6 +495,9 @@ static void read_exchange(struct gm_cursor *cursor, struct gm_exchange_plan *exc
                        exchange->kind == GM_EXCHANGE_OUTPUT);
     exchange->ordered = gm_cursor_bool(cursor);
     exchange->samples = gm_cursor_u32(cursor);
+    exchange->cached_id = gm_cursor_u64(cursor);
+    exchange->on_disk = gm_cursor_bool(cursor);
+    expect(cursor, exchange->cached_id == 0 || exchange->kind == GM_EXCHANGE_OUTPUT);
     if (exchange->kind == GM_EXCHANGE_HASH || exchange->kind == GM_EXCHANGE_RANGE)
         check_order(cursor, &exchange->keys, &exchange->schema);
 }
@@ -503,11 +525,14 @@ static void check_links(struct gm_cursor *cursor, const struct gm_plan *plan)
 {
     for (uint32_t c = 0; c < plan->chain_count; c++) {
         const struct gm_chain_plan *chain = &plan->chains[c];
-        expect(cursor, chain->exchange < plan->exchange_count && chain->claim < plan->chain_count);
+        expect(cursor, chain->exchange < plan->exchange_count &&
+                           chain->claim < plan->chain_count && chain->scope < plan->scope_count);
         expect(cursor, chain->yields_to <= plan->chain_count);
         expect(cursor, inputs_agree(chain));
         for (uint32_t i = 0; i < chain->source.input_count; i++) {
             const uint32_t exchange = chain->source.inputs[i].exchange;
+            if (chain->source.inputs[i].cached_id != 0)
+                continue; /* the executor knows what it keeps */
             expect(cursor, exchange < plan->exchange_count &&
                                plan->exchanges[exchange].partition_count ==
                                    chain->source.partition_count);
@@ -520,15 +545,28 @@ static void check_links(struct gm_cursor *cursor, const struct gm_plan *plan)
                                    GM_EXCHANGE_SAMPLE);
 }
 
-static void read_broadcasts(struct gm_cursor *cursor, struct gm_plan *plan)
+static void read_scopes(struct gm_cursor *cursor, struct gm_plan *plan)
 {
-    const uint32_t count = gm_cursor_count(cursor, GM_BROADCASTS_MAX, 4);
-    plan->broadcasts = table(count, sizeof *plan->broadcasts);
-    for (uint32_t i = 0; i < count && !cursor->failed; i++) {
-        plan->broadcast_count = i + 1;
-        plan->broadcasts[i].data =
-            read_text(cursor, GM_BROADCAST_BYTES_MAX, &plan->broadcasts[i].bytes);
+    const uint32_t scope_count = gm_cursor_count(cursor, GM_EXCHANGES_MAX, 12);
+    plan->scopes = table(scope_count, sizeof *plan->scopes);
+    for (uint32_t i = 0; i < scope_count && !cursor->failed; i++) {
+        struct gm_plan_scope *scope = &plan->scopes[i];
+        plan->scope_count = i + 1;
+        gm_cursor_string(cursor, scope->name, sizeof scope->name);
+        scope->lua_init = read_optional(cursor, GM_PARAM_BYTES_MAX);
+        const uint32_t count = gm_cursor_count(cursor, GM_BROADCASTS_MAX, 4);
+        scope->broadcasts = table(count, sizeof *scope->broadcasts);
+        for (uint32_t b = 0; b < count && !cursor->failed; b++) {
+            scope->broadcast_count = b + 1;
+            scope->broadcasts[b].data =
+                read_text(cursor, GM_BROADCAST_BYTES_MAX, &scope->broadcasts[b].bytes);
+        }
     }
+    const uint32_t kept_count = gm_cursor_count(cursor, GM_CACHED_MAX, 8);
+    plan->kept = table(kept_count, sizeof *plan->kept);
+    plan->kept_count = kept_count;
+    for (uint32_t i = 0; i < kept_count && !cursor->failed; i++)
+        plan->kept[i] = gm_cursor_u64(cursor);
 }
 
 int gm_plan_decode(const uint8_t *data, size_t bytes, struct gm_plan *ret_plan,
@@ -545,8 +583,7 @@ int gm_plan_decode(const uint8_t *data, size_t bytes, struct gm_plan *ret_plan,
                             version, PLAN_VERSION);
     gm_cursor_string(&cursor, plan.name, sizeof plan.name);
     plan.input_bytes = gm_cursor_u64(&cursor);
-    plan.lua_init = read_optional(&cursor, GM_PARAM_BYTES_MAX);
-    read_broadcasts(&cursor, &plan);
+    read_scopes(&cursor, &plan);
     const uint32_t chain_count = gm_cursor_count(&cursor, GM_EXCHANGES_MAX, 16);
     plan.chains = table(chain_count, sizeof *plan.chains);
     for (uint32_t c = 0; c < chain_count && !cursor.failed; c++) {

@@ -121,19 +121,24 @@ void gm_planner_share(struct planner *planner)
 {
     struct gm_plan *plan = &planner->plan;
     const struct gleam_flow *flow = planner->flow;
+    plan->scopes = realloc(plan->scopes, (plan->scope_count + 1) * sizeof *plan->scopes);
+    GM_CHECK(plan->scopes != NULL);
+    struct gm_plan_scope *scope = &plan->scopes[plan->scope_count++];
+    *scope = (struct gm_plan_scope){0};
+    snprintf(scope->name, sizeof scope->name, "%s", flow->name);
     if (flow->lua_init != NULL) {
-        plan->lua_init = strdup(flow->lua_init);
-        GM_CHECK(plan->lua_init != NULL);
+        scope->lua_init = strdup(flow->lua_init);
+        GM_CHECK(scope->lua_init != NULL);
     }
-    plan->broadcasts = calloc(flow->broadcast_count + 1, sizeof *plan->broadcasts);
-    GM_CHECK(plan->broadcasts != NULL);
+    scope->broadcasts = calloc(flow->broadcast_count + 1, sizeof *scope->broadcasts);
+    GM_CHECK(scope->broadcasts != NULL);
     for (uint32_t i = 0; i < flow->broadcast_count; i++) {
         const struct gm_string *from = &flow->broadcasts[i];
-        struct gm_string *to = &plan->broadcasts[i];
+        struct gm_string *to = &scope->broadcasts[i];
         to->bytes = from->bytes;
         to->data = calloc(1, from->bytes + GM_BYTES_SLACK);
         GM_CHECK(to->data != NULL);
         memcpy(to->data, from->data, from->bytes);
     }
-    plan->broadcast_count = flow->broadcast_count;
+    scope->broadcast_count = flow->broadcast_count;
 }

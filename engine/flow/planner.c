@@ -10,7 +10,6 @@
 #include "engine/flow/plan_csv.h"
 #include "engine/flow/plan_write.h"
 #include "engine/flow/planner_internal.h"
-#include "engine/flow/push.h"
 #include "engine/flow/splits.h"
 #include "engine/sink/format.h"
 #include "engine/udf/library.h"
@@ -29,7 +28,9 @@ struct gm_chain_plan *gm_planner_add_chain(struct planner *planner)
     plan->chains = realloc(plan->chains, (plan->chain_count + 1) * sizeof *plan->chains);
     GM_CHECK(plan->chains != NULL);
     planner->chain = &plan->chains[plan->chain_count];
-    *planner->chain = (struct gm_chain_plan){.claim = plan->chain_count};
+    *planner->chain = (struct gm_chain_plan){
+        .claim = plan->chain_count,
+        .scope = plan->scope_count > 0 ? plan->scope_count - 1 : 0};
     plan->chain_count++;
     return planner->chain;
 }
@@ -428,7 +429,8 @@ static bool shows_partitions(struct gleam_dataset *const *path, uint32_t count)
 {
     for (uint32_t i = 1; i < count; i++) {
         const enum gm_node_kind kind = path[i]->kind;
-        if (path[i]->local || kind == GM_NODE_WRITE || kind == GM_NODE_SAMPLE)
+        if (path[i]->local || kind == GM_NODE_WRITE || kind == GM_NODE_SAMPLE ||
+            kind == GM_NODE_CACHE)
             return true;
         if (kind == GM_NODE_PIPE && path[i]->pipe_mode != GM_PIPE_ARGS)
             return true;
@@ -589,10 +591,16 @@ static int plan_source(struct planner *planner, struct gleam_dataset *node,
     return 0;
 }
 
-/* The dataset before, on the same path: a path begins at a source, or where several meet. */
+static bool is_kept(const struct gleam_dataset *node)
+{
+    return node->kind == GM_NODE_CACHE && node->cached->id != 0;
+}
+
+/* The dataset before, on the same path: a path begins at a source, at a cached dataset that is
+ * there, or where several meet. */
 static struct gleam_dataset *next_back(struct gleam_dataset *node)
 {
-    return node->other_count > 0 ? NULL : node->input;
+    return node->other_count > 0 || is_kept(node) ? NULL : node->input;
 }
 
 static int plan_step(struct planner *planner, const struct gleam_dataset *node,
@@ -622,6 +630,8 @@ static int plan_step(struct planner *planner, const struct gleam_dataset *node,
     case GM_NODE_WRITE_TO:
     case GM_NODE_OUTPUT_ROW:
         return plan_output(planner, node);
+    case GM_NODE_CACHE:
+        return gm_planner_fill(planner, planner->fill);
     default:
         return gm_planner_exchange_step(planner, node);
     }
@@ -656,9 +666,13 @@ int gm_planner_path(struct planner *planner, struct gleam_dataset *end)
     GM_CHECK(count > 0);
     const struct gleam_dataset *as =
         count > 1 && path[1]->kind == GM_NODE_AS ? path[1] : NULL;
-    int rc = path[0]->other_count > 0
-                 ? gm_planner_meeting(planner, path[0])
-                 : plan_source(planner, path[0], as, !shows_partitions(path, count));
+    int rc = 0;
+    if (is_kept(path[0]))
+        gm_planner_read_cached(planner, path[0]);
+    else if (path[0]->other_count > 0)
+        rc = gm_planner_meeting(planner, path[0]);
+    else
+        rc = plan_source(planner, path[0], as, !shows_partitions(path, count));
     if (rc == 0)
         gm_planner_size_hinted(planner, gm_planner_reads_declared(path[0], as) ? as : path[0]);
     /* CSV's declaration is part of reading it. */
@@ -689,35 +703,4 @@ int gm_planner_path(struct planner *planner, struct gleam_dataset *end)
             gm_planner_size_hinted(planner, path[i]);
     }
     return rc;
-}
-
-int gm_planner_make(struct gleam_flow *flow, uint32_t executor_count, gm_list_files_fn *list_files,
-                    struct gm_plan *ret_plan)
-{
-    struct planner planner = {.flow = flow,
-                              .error = &flow->error,
-                              .executor_count = executor_count,
-                              .list_files = list_files};
-    if (flow->broken)
-        return flow->error.code;
-    flow->error.code = 0;
-    if (gm_registry_problem() != NULL)
-        return gm_error_set(&flow->error, GM_EJOB_FLOW, "%s", gm_registry_problem());
-    if (flow->output_count == 0)
-        return gm_error_set(&flow->error, GM_EJOB_FLOW,
-                            "flow '%s' has no output: end it with gleam_printf or another output",
-                            flow->name);
-    snprintf(planner.plan.name, sizeof planner.plan.name, "%s", flow->name);
-    gm_planner_share(&planner);
-    for (uint32_t i = 0; i < flow->output_count; i++) {
-        int rc = gm_planner_path(&planner, flow->nodes[flow->outputs[i].node]);
-        if (rc < 0) {
-            gm_plan_fini(&planner.plan);
-            return rc;
-        }
-    }
-    gm_plan_push(&planner.plan);
-    gm_plan_prune(&planner.plan);
-    *ret_plan = planner.plan;
-    return 0;
 }

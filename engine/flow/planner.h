@@ -28,7 +28,28 @@ struct gm_file_list {
 /* Looks up a path, glob or directory and appends to the list.  Returns 0 or < 0 with error. */
 typedef int gm_list_files_fn(const char *path, struct gm_file_list *list, struct gm_error *error);
 
-/* Returns 0 (the caller calls gm_plan_fini), or < 0 with the flow's error set. */
+/* One of the flows that a plan is made of. */
+struct gm_plan_part {
+    struct gleam_flow *flow;
+    uint32_t first_output;      /* its outputs from this one on */
+    struct gleam_dataset *fill; /* instead: computes this cached dataset; NULL: it does not */
+    uint64_t fill_id;           /* what that will be known by */
+};
+
+/* One plan of several flows, whose outputs are numbered through.  Cached datasets that they read
+ * are there, but for the one to fill.  Returns 0 (the caller calls gm_plan_fini), or < 0 with the
+ * error of parts[*ret_failed].flow set. */
+int gm_planner_make_parts(const struct gm_plan_part *parts, uint32_t part_count,
+                          uint32_t executor_count, gm_list_files_fn *list_files,
+                          struct gm_plan *ret_plan, uint32_t *ret_failed);
+
+/* The first cached dataset that the flow's outputs need and that is not there; NULL: none.  All
+ * that it needs itself are there. */
+struct gleam_dataset *gm_planner_next_cached(const struct gleam_flow *flow, uint32_t first_output);
+/* The same for one dataset, itself included. */
+struct gleam_dataset *gm_planner_next_cached_of(const struct gleam_dataset *dataset);
+
+/* Of one flow.  Returns 0 (the caller calls gm_plan_fini), or < 0 with the flow's error set. */
 int gm_planner_make(struct gleam_flow *flow, uint32_t executor_count, gm_list_files_fn *list_files,
                     struct gm_plan *ret_plan);
 

@@ -52,6 +52,8 @@ struct planner {
     struct gleam_dataset *const *path; /* of the output that is planned, from its source on */
     uint32_t path_count;
     uint32_t path_index; /* of the dataset that is planned */
+    struct gleam_dataset *fill; /* the cached dataset that the plan computes; NULL: none */
+    uint64_t fill_id;           /* what it will be known by */
 };
 
 /* Sets the error to "file:line: step 'name': text".  Returns its code. */
@@ -189,6 +191,10 @@ int gm_planner_lua_reducer(struct planner *planner, const struct gleam_dataset *
 /* plan_lua.c: what all functions of the flow share becomes part of the plan. */
 void gm_planner_share(struct planner *planner);
 
+/* plan_cache.c: the end of the plan that computes a cached dataset. */
+int gm_planner_fill(struct planner *planner, struct gleam_dataset *node);
+/* plan_cache.c: a new chain that reads one. */
+void gm_planner_read_cached(struct planner *planner, const struct gleam_dataset *node);
 /* Short names, for these files alone. */
 #define refuse gm_planner_refuse
 #define add_chain gm_planner_add_chain

@@ -121,7 +121,11 @@ static bool may_drop(const struct gm_chain_plan *chain, const struct gm_exchange
 static void work_out(struct pruning *pruning, const struct gm_chain_plan *chain, uint64_t *need)
 {
     const struct gm_exchange_plan *exchange = &pruning->plan->exchanges[chain->exchange];
-    const uint64_t all = all_of(exchange->schema.field_count);
+    /* Of rows that are kept the driver gets only numbers: who keeps them needs them whole. */
+    const struct gm_schema *taken = exchange->cached_id != 0
+                                        ? gm_plan_input_schema(chain, chain->step_count)
+                                        : &exchange->schema;
+    const uint64_t all = all_of(taken->field_count);
     if (!may_drop(chain, exchange))
         pruning->wanted[chain->exchange] = all;
     pruning->wanted[chain->exchange] |= named_in(&exchange->keys);
@@ -129,6 +133,8 @@ static void work_out(struct pruning *pruning, const struct gm_chain_plan *chain,
     for (uint32_t s = chain->step_count; s-- > 0;)
         need[s] = at_least_one(needs(&chain->steps[s],
                                      gm_plan_input_schema(chain, s)->field_count, need[s + 1]));
+    if (gm_source_is_kept(&chain->source))
+        return;
     for (uint32_t i = 0; i < chain->source.input_count; i++)
         pruning->wanted[chain->source.inputs[i].exchange] =
             chain->step_count > 0 && chain->steps[0].kind == GM_STEP_COGROUP
@@ -204,6 +210,8 @@ static uint64_t prune_source(struct pruning *pruning, struct gm_chain_plan *chai
         kept = need | deciding(source);
         prune_csv(source, kept);
     }
+    if (gm_source_is_kept(source))
+        return kept;
     for (uint32_t i = 0; i < source->input_count; i++)
         keep(&source->inputs[i].schema, pruning->kept[source->inputs[i].exchange]);
     if (source->input_count == 0)

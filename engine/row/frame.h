@@ -7,7 +7,7 @@
  *
  * The header is sealed: `seal` is a hash of the other fields and a secret of the job attempt, so
  * that a header which somebody wrote over is refused instead of believed.  `checksum` (XXH3 of the
- * payload) is computed only where a frame leaves memory, and is 0 in a ring.
+ * payload) is computed only where a frame leaves memory; a frame that never did has 0 there.
  */
 #ifndef GM_ROW_FRAME_H
 #define GM_ROW_FRAME_H

@@ -12,7 +12,8 @@
 
 struct gm_bell_ops {
     const char *name;
-    void (*ring)(void *self, uint16_t participant);
+    /* `seat` says who at this node (shuffle/region.h). */
+    void (*ring)(void *self, uint16_t seat);
     /* Sleeps until this participant's bell rings, a descriptor in `extra` polls readable, or
      * timeout_ns passed (UINT64_MAX: none).  May return early. */
     void (*wait)(void *self, const int *extra, uint32_t extra_count, uint64_t timeout_ns);

@@ -1,7 +1,8 @@
 /* network.h - port: how frames travel between participants.
  *
- * In a node: shuffle/link (rings in the region).  Between nodes: iouring/ and dpdk/.  Simulated:
- * tests/sim wraps a link and refuses, delays and reorders across sources.
+ * shuffle/link: rings in the region; those of participants of other nodes lead to the gateway,
+ * which has streams to them (port/stream.h).  Simulated: tests/sim wraps a link and refuses, delays
+ * and reorders across sources.
  * One network belongs to one participant and is used by its thread alone.
  *
  * Order is kept per (exchange, source, destination).  Nothing is lost without an error.
@@ -16,6 +17,18 @@ struct gm_descriptor {
     uint32_t frame_index;
     uint32_t frame_bytes; /* header and payload */
 };
+
+/* As it lies in a ring: the index in the low half, the bytes in the high half. */
+static inline uint64_t gm_descriptor_pack(struct gm_descriptor descriptor)
+{
+    return (uint64_t)descriptor.frame_bytes << 32 | descriptor.frame_index;
+}
+
+static inline struct gm_descriptor gm_descriptor_unpack(uint64_t packed)
+{
+    return (struct gm_descriptor){.frame_index = (uint32_t)packed,
+                                  .frame_bytes = (uint32_t)(packed >> 32)};
+}
 
 struct gm_network_ops {
     const char *name;

@@ -14,11 +14,13 @@
 #include "agent/output.h"
 #include "engine/base/check.h"
 #include "engine/flow/planner.h"
+#include "shuffle/gateway.h"
 #include "shuffle/link.h"
 #include "tests/sim/branch.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/network.h"
 #include "tests/sim/spill.h"
+#include "tests/sim/stream.h"
 
 #define BRANCHES_MAX 3
 #define RUNS_PER_LOOK 256
@@ -32,6 +34,7 @@ struct cluster;
 struct member {
     struct cluster *cluster;
     uint16_t number;
+    uint32_t node;
     struct gm_region view;
     struct sim_network network;
     bool ended_well;
@@ -44,7 +47,13 @@ struct cluster {
     uint32_t branch_count;
     struct gleam_flow *flow;
     struct gm_plan plan;
-    struct gm_region region;
+    struct gm_region regions[SIM_NODES_MAX];
+    uint16_t seats[SIM_NODES_MAX][SIM_PARTICIPANTS_MAX]; /* who sits there */
+    uint32_t node_count;
+    uint32_t node_first[SIM_NODES_MAX + 1]; /* executors: up to the next one's */
+    uint32_t driver_node;
+    struct sim_stream_spec stream;
+    struct sim_wires lines;
     struct gm_executor_counts counts;
 
     uint32_t executor_count;
@@ -60,7 +69,7 @@ struct cluster {
     struct sim_spill_spec spill;
     struct sim_spill_counts spilled;
 
-    struct member members[SIM_PARTICIPANTS_MAX]; /* the driver is the last */
+    struct member members[SIM_PARTICIPANTS_MAX]; /* executors, the driver, gateways */
     struct gm_heap driver_heap;
     struct gm_error error; /* the first one */
 };
@@ -154,6 +163,36 @@ static void make_machine(struct cluster *cluster, struct gm_prng *prng)
     };
 }
 
+/* How the executors are spread over nodes: mostly over one. */
+static void make_nodes(struct cluster *cluster, struct gm_prng *prng)
+{
+    static const uint64_t odds[] = {0, 0, 2, 20};
+    static const uint64_t delays[] = {0, 2000, 50000, 2000000};
+    const uint32_t most = cluster->executor_count < SIM_NODES_MAX - 1 ? cluster->executor_count
+                                                                      : SIM_NODES_MAX - 1;
+    const bool many = gm_prng_below(prng, 2) == 0;
+    const uint32_t count = many ? 1 + (uint32_t)gm_prng_below(prng, most) : 1;
+    /* Each node has one at least; the others come where they come. */
+    uint32_t sizes[SIM_NODES_MAX] = {0};
+    for (uint32_t i = 0; i < cluster->executor_count; i++)
+        sizes[i < count ? i : gm_prng_below(prng, count)]++;
+    for (uint32_t n = 0; n < SIM_NODES_MAX; n++)
+        cluster->node_first[n + 1] = cluster->node_first[n] + sizes[n];
+    cluster->node_count = count;
+    cluster->driver_node = (uint32_t)gm_prng_below(prng, count);
+    if (many && gm_prng_below(prng, 2) == 0)
+        cluster->driver_node = cluster->node_count++;
+    /* Few runs crawl byte by byte: they take all the time. */
+    const bool crawls = gm_prng_below(prng, 16) == 0;
+    cluster->stream = (struct sim_stream_spec){
+        .delay_ns_max = pick(prng, delays, 4),
+        .line_bytes = UINT32_C(1) << (crawls ? 6 : 10 + gm_prng_below(prng, 9)),
+        .portion_bytes_max = UINT32_C(1) << (crawls ? 4 : 9 + gm_prng_below(prng, 10)),
+        .hold_odds = pick(prng, odds, 4),
+        .break_odds = gm_prng_below(prng, 6) == 0 ? 1 + gm_prng_below(prng, 300) : 0,
+    };
+}
+
 static void make_spill(struct cluster *cluster, struct gm_prng *prng)
 {
     static const uint64_t odds[] = {0, 0, 3, 20};
@@ -197,8 +236,15 @@ static void make_region(struct cluster *cluster, struct gm_prng *prng)
             .to_driver = to_driver,
             .quota_frames = quota,
             .ring_slots = slots << gm_prng_below(prng, 2)};
+        spec.exchanges[i].credit_frames =
+            2 + (uint32_t)gm_prng_below(prng, spec.exchanges[i].ring_slots - 1);
     }
-    GM_CHECK(gm_region_create_private(&spec, &cluster->region, &cluster->error) == 0);
+    for (uint32_t n = 0; n < cluster->node_count; n++) {
+        spec.first_local = cluster->node_first[n];
+        spec.local_count = cluster->node_first[n + 1] - cluster->node_first[n];
+        spec.driver_is_local = n == cluster->driver_node;
+        GM_CHECK(gm_region_create_private(&spec, &cluster->regions[n], &cluster->error) == 0);
+    }
 }
 
 /* ---- the executors --------------------------------------------------------------------------- */
@@ -295,6 +341,57 @@ static void execute(void *argument)
     member->ended_well = rc == 0;
     gm_executor_counts_add(executor, &cluster->counts);
     gm_executor_destroy(executor);
+}
+
+/* ---- the gateways ---------------------------------------------------------------------------- */
+
+static uint32_t peers_of(const struct cluster *cluster, uint32_t node,
+                         struct gm_gateway_peer *ret_peers)
+{
+    uint32_t count = 0;
+    for (uint32_t n = 0; n < cluster->node_count; n++) {
+        if (n == node)
+            continue;
+        struct gm_gateway_peer *peer = &ret_peers[count++];
+        *peer = (struct gm_gateway_peer){
+            .node = (uint16_t)n,
+            .first = (uint16_t)cluster->node_first[n],
+            .count = (uint16_t)(cluster->node_first[n + 1] - cluster->node_first[n]),
+            .has_driver = n == cluster->driver_node};
+        snprintf(peer->name, sizeof peer->name, "node-%u", n);
+    }
+    return count;
+}
+
+static void carry(void *argument)
+{
+    struct member *member = argument;
+    struct cluster *cluster = member->cluster;
+    struct sim_participant *participant = &cluster->world.participants[member->number];
+    const struct gm_clock clock = sim_world_clock(&cluster->world);
+    struct gm_gateway_peer peers[SIM_NODES_MAX];
+    struct gm_gateway_spec spec = {.region = &member->view,
+                                   .bell = sim_world_bell(participant),
+                                   .node = (uint16_t)member->node,
+                                   .peers = peers,
+                                   .peer_count = peers_of(cluster, member->node, peers)};
+    struct gm_heap heap;
+    struct gm_gateway *gateway;
+    struct gm_error error = {0};
+    come_late(member);
+    GM_CHECK(gm_heap_init(&heap, MEMORY_AMPLE) == 0);
+    GM_CHECK(sim_streams_open(participant, &cluster->lines, member->node, cluster->node_count,
+                              &heap, &spec.streams) == 0);
+    int rc = gm_gateway_create(&spec, &heap, &gateway, &error);
+    GM_CHECK(rc == 0);
+    rc = gm_gateway_run(gateway, &clock, cluster->spin_ns, &cluster->world.stopping);
+    if (rc < 0)
+        fail(cluster, rc, gm_gateway_error(gateway)->text);
+    member->ended_well = rc == 0;
+    sim_streams_close(&spec.streams);
+    gm_gateway_destroy(gateway);
+    GM_CHECK(heap.used_bytes == 0);
+    gm_heap_fini(&heap);
 }
 
 /* ---- the driver ------------------------------------------------------------------------------ */
@@ -444,26 +541,35 @@ static bool rings_are_empty(const struct gm_region *region)
     return true;
 }
 
-/* Every frame came back and every byte.  Returns NULL or what is missing. */
-static const char *check_nothing_left(const struct cluster *cluster)
+/* Every frame came back.  Returns NULL or what is missing. */
+static const char *check_region(const struct gm_region *region)
 {
-    const struct gm_region *region = &cluster->region;
     for (uint32_t e = 0; e < region->spec.exchange_count; e++)
-        for (uint32_t s = 0; s < cluster->executor_count; s++)
+        for (uint32_t s = 0; s < region->spec.executor_count; s++)
             if (gm_pool_out(region->pool, gm_region_account(region, e, s)) != 0)
                 return "an account has frames out";
     if (gm_pool_free_count(region->pool) != gm_pool_frame_count(region->pool))
         return "frames are missing from the pool";
-    if (!rings_are_empty(region))
-        return "a frame lies in a ring";
+    return rings_are_empty(region) ? NULL : "a frame lies in a ring";
+}
+
+/* Every frame came back and every byte.  Returns NULL or what is missing. */
+static const char *check_nothing_left(const struct cluster *cluster)
+{
+    for (uint32_t n = 0; n < cluster->node_count; n++) {
+        const char *why = check_region(&cluster->regions[n]);
+        if (why != NULL)
+            return why;
+    }
     for (uint32_t i = 0; i < cluster->executor_count; i++) {
-        const struct gm_ledger_entry *ledger = gm_region_ledger(region, i);
+        const struct gm_ledger_entry *ledger =
+            gm_region_ledger(&cluster->regions[cluster->members[i].node], i);
         if (atomic_load_explicit(&ledger->heap_bytes, memory_order_relaxed) != 0)
             return "an executor's heap is not empty";
         if (atomic_load_explicit(&ledger->sleeping, memory_order_relaxed) != 0)
             return "an executor that has ended looks asleep";
     }
-    for (uint32_t i = 0; i <= cluster->executor_count; i++) {
+    for (uint32_t i = 0; i < cluster->world.participant_count; i++) {
         if (sim_network_holds(&cluster->members[i].network) > 0)
             return "a frame is still on its way";
         if (!cluster->members[i].ended_well)
@@ -505,6 +611,7 @@ static void judge(struct cluster *cluster, struct sim_run_report *report)
         report->failed_as_expected =
             (code == GM_EJOB_INPUT && cluster->disk_failed_count > 0) ||
             (code == GM_ETASK_MEMORY && memory_tight) ||
+            (code == GM_EPEER_LOST && cluster->lines.broken_count > 0) ||
             (code == GM_ETASK_SPILL && cluster->spilled.failed_count > 0);
         report->right = report->failed_as_expected;
         snprintf(report->verdict, sizeof report->verdict, "%.1000s", cluster->error.text);
@@ -527,30 +634,69 @@ static void judge(struct cluster *cluster, struct sim_run_report *report)
 static void describe(const struct cluster *cluster, struct sim_run_report *report)
 {
     int used = snprintf(report->what, sizeof report->what,
-                        "%u executors, frames of %u KiB, quotas from %u, %u files with %" PRIu64
-                        " KiB, %" PRIu64 " MiB of memory:",
-                        cluster->executor_count, cluster->region.spec.frame_bytes >> 10,
-                        cluster->region.spec.exchanges[0].quota_frames, cluster->text.file_count,
-                        cluster->text.bytes >> 10, cluster->memory_bytes >> 20);
+                        "%u executors on %u nodes, frames of %u KiB, quotas from %u, %u files "
+                        "with %" PRIu64 " KiB, %" PRIu64 " MiB of memory:",
+                        cluster->executor_count, cluster->node_count,
+                        cluster->regions[0].spec.frame_bytes >> 10,
+                        cluster->regions[0].spec.exchanges[0].quota_frames,
+                        cluster->text.file_count, cluster->text.bytes >> 10,
+                        cluster->memory_bytes >> 20);
     for (uint32_t i = 0; i < cluster->branch_count; i++)
         used += snprintf(report->what + used, sizeof report->what - (size_t)used, "%s %s (%u, %u)",
                          i > 0 ? ";" : "", sim_branch_name(&cluster->branches[i]),
                          cluster->branches[i].source_partitions, cluster->branches[i].partitions);
 }
 
+/* Gateways come behind the driver, by node; with one node there is none. */
+static uint32_t participants_of(const struct cluster *cluster)
+{
+    return cluster->executor_count + 1 + (cluster->node_count > 1 ? cluster->node_count : 0);
+}
+
+static uint32_t node_of(const struct cluster *cluster, uint32_t participant)
+{
+    if (participant > cluster->executor_count)
+        return participant - cluster->executor_count - 1;
+    if (participant == cluster->executor_count)
+        return cluster->driver_node;
+    uint32_t node = 0;
+    while (participant >= cluster->node_first[node + 1])
+        node++;
+    return node;
+}
+
+static void place_member(struct cluster *cluster, uint32_t number)
+{
+    struct member *member = &cluster->members[number];
+    struct sim_participant *participant = &cluster->world.participants[number];
+    const uint32_t node = node_of(cluster, number);
+    const struct gm_region *region = &cluster->regions[node];
+    *member = (struct member){.cluster = cluster, .number = (uint16_t)number, .node = node};
+    gm_region_share(region, &member->view);
+    participant->region = region;
+    participant->role = (uint16_t)(number > cluster->executor_count
+                                       ? gm_region_gateway(&region->spec)
+                                       : number);
+    participant->seats = cluster->seats[node];
+    cluster->seats[node][gm_region_seat(&region->spec, participant->role)] = (uint16_t)number;
+}
+
 static void run_members(struct cluster *cluster)
 {
-    cluster->world.region = &cluster->region;
+    const uint32_t count = participants_of(cluster);
+    cluster->world.regions = cluster->regions;
+    cluster->world.region_count = cluster->node_count;
     cluster->world.disk_readable = sim_disk_readable;
-    for (uint32_t i = 0; i <= cluster->executor_count; i++) {
-        struct member *member = &cluster->members[i];
-        *member = (struct member){.cluster = cluster, .number = (uint16_t)i};
-        gm_region_share(&cluster->region, &member->view);
+    for (uint32_t i = 0; i < count; i++)
+        place_member(cluster, i);
+    for (uint32_t i = 0; i < count; i++)
         sim_world_start(&cluster->world, (uint16_t)i,
-                        i < cluster->executor_count ? execute : drive, member);
-    }
+                        i < cluster->executor_count    ? execute
+                        : i == cluster->executor_count ? drive
+                                                       : carry,
+                        &cluster->members[i]);
     sim_world_run(&cluster->world);
-    for (uint32_t i = 0; i <= cluster->executor_count; i++)
+    for (uint32_t i = 0; i < count; i++)
         gm_region_leave(&cluster->members[i].view);
 }
 
@@ -564,11 +710,13 @@ void sim_run(const struct sim_run_options *options, struct sim_run_report *ret_r
     make_machine(cluster, &prng);
     make_flow(cluster, &prng);
     make_spill(cluster, &prng);
-    sim_world_init(&cluster->world, gm_prng_next(&prng), cluster->executor_count + 1);
+    make_nodes(cluster, &prng);
+    sim_world_init(&cluster->world, gm_prng_next(&prng), participants_of(cluster));
     cluster->world.sabotage = options->sabotage;
     cluster->world.print_trace = options->print_trace;
     if (cluster->error.code == 0) {
         make_region(cluster, &prng);
+        sim_wires_init(&cluster->lines, &cluster->stream);
         GM_CHECK(gm_executor_counts_init(&cluster->counts, &cluster->plan) == 0);
         describe(cluster, ret_report);
         run_members(cluster);
@@ -584,8 +732,10 @@ void sim_run(const struct sim_run_options *options, struct sim_run_report *ret_r
     }
     sim_world_fini(&cluster->world);
     gm_executor_counts_fini(&cluster->counts);
-    if (cluster->region.base != NULL)
-        gm_region_leave(&cluster->region);
+    sim_wires_fini(&cluster->lines);
+    for (uint32_t n = 0; n < cluster->node_count; n++)
+        if (cluster->regions[n].base != NULL)
+            gm_region_leave(&cluster->regions[n]);
     gm_plan_fini(&cluster->plan);
     gleam_flow_free(cluster->flow);
     sim_text_free(&cluster->text);

@@ -9,7 +9,7 @@
 /* One more frame is out on the sender's account, and nobody has it. */
 static void leak(struct sim_network *self, uint16_t exchange)
 {
-    const struct gm_region *region = self->participant->world->region;
+    const struct gm_region *region = self->participant->region;
     uint32_t index;
     if (sim_world_harm(self->participant->world, SIM_LEAK_FRAME, LEAK_ODDS) &&
         gm_pool_take(region->pool,

@@ -258,6 +258,14 @@ static bool pool_keeps_its_promise(const struct gm_region *region)
     return sum >= region->frame_count;
 }
 
+static bool pools_keep_their_promise(const struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->region_count; i++)
+        if (!pool_keeps_its_promise(&world->regions[i]))
+            return false;
+    return true;
+}
+
 void gm_sim_yield(void)
 {
     struct sim_world *world = running;
@@ -269,7 +277,7 @@ void gm_sim_yield(void)
     if (world->print_trace)
         printf("%12" PRIu64 " ns  %u step\n", world->now_ns, world->last);
     if (world->sabotage == SIM_SABOTAGE_NONE && !world->stopping &&
-        !pool_keeps_its_promise(world->region))
+        !pools_keep_their_promise(world))
         give_up(world, "frames are missing from the pool and out on no account");
     if (world->starved == world->participant_count && sim_world_chance(world, STEP_STARVE_ODDS)) {
         world->starved = world->last;
@@ -319,11 +327,12 @@ struct gm_clock sim_world_clock(struct sim_world *world)
     return (struct gm_clock){.self = world, .now_ns = clock_now};
 }
 
-static void bell_ring(void *self, uint16_t participant)
+static void bell_ring(void *self, uint16_t seat)
 {
     struct sim_participant *ringer = self;
     struct sim_world *world = ringer->world;
-    GM_CHECK(participant < world->participant_count);
+    GM_CHECK(seat < gm_region_seat_count(&ringer->region->spec));
+    const uint16_t participant = ringer->seats[seat];
     sim_world_tick(world, "ring", participant, 0);
     if (sim_world_harm(world, SIM_LOST_WAKEUP, 2))
         return;
@@ -349,7 +358,7 @@ static void bell_wait(void *self, const int *extra, uint32_t extra_count, uint64
 {
     struct sim_participant *sleeper = self;
     struct sim_world *world = sleeper->world;
-    const struct gm_ledger_entry *ledger = gm_region_ledger(world->region, sleeper->number);
+    const struct gm_ledger_entry *ledger = gm_region_ledger(sleeper->region, sleeper->role);
     (void)timeout_ns; /* see world.h */
     GM_CHECK(atomic_load_explicit(&ledger->sleeping, memory_order_relaxed) == 1);
     GM_CHECK(extra_count <= SIM_WATCHED_MAX);

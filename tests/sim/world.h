@@ -21,7 +21,9 @@
 #include "tests/sim/fiber.h"
 
 #define SIM_EXECUTORS_MAX 8
-#define SIM_PARTICIPANTS_MAX (SIM_EXECUTORS_MAX + 1)
+#define SIM_NODES_MAX 5 /* of which one may have the driver alone */
+/* Executors, the driver, and a gateway for each node. */
+#define SIM_PARTICIPANTS_MAX (SIM_EXECUTORS_MAX + 1 + SIM_NODES_MAX)
 #define SIM_DISKS_MAX 64
 #define SIM_WATCHED_MAX 64
 
@@ -42,6 +44,9 @@ struct sim_world;
 struct sim_participant {
     struct sim_world *world;
     uint16_t number;
+    const struct gm_region *region; /* of its node */
+    uint16_t role;                  /* its number there: a gateway's is that of every gateway */
+    const uint16_t *seats;          /* who sits at its node */
     enum sim_state state;
     bool rung; /* as an eventfd: kept until the next wait takes it */
     struct sim_fiber *fiber;
@@ -61,7 +66,8 @@ struct sim_event {
 
 struct sim_world {
     struct gm_prng prng;
-    const struct gm_region *region;
+    const struct gm_region *regions; /* of all nodes */
+    uint32_t region_count;
     uint64_t now_ns;
     uint64_t trace;       /* a hash of all that happened */
     uint64_t ticks_count;

@@ -29,6 +29,7 @@ struct world {
     struct fake_file fakes[FILES_MAX];
     struct fake_disk disks[READERS_MAX];
     _Atomic uint64_t claim;
+    struct gm_claims claims;
     struct gm_error error;
     struct gm_reader *readers[READERS_MAX];
     uint32_t reader_count;
@@ -51,6 +52,7 @@ static void world_clear(void)
         gm_heap_fini(&world.heap);
     }
     memset(&world, 0, sizeof world);
+    world.claims = (struct gm_claims){.counter = &world.claim, .first = 0, .here = 1, .all = 1};
 }
 
 static int setup(void **state)
@@ -95,7 +97,7 @@ static void open_readers(uint32_t partitions, uint32_t readers, uint64_t seed, u
                                             .gentle = seed == 0,
                                             .seed = seed * 977 + i + 1};
         const struct gm_disk disk = fake_disk_port(&world.disks[i]);
-        assert_int_equal(gm_reader_create(&world.source, &disk, &world.claim, &world.heap,
+        assert_int_equal(gm_reader_create(&world.source, &disk, &world.claims, &world.heap,
                                           &world.error, &world.readers[i]),
                          0);
     }
@@ -536,7 +538,7 @@ static void a_reader_without_memory_is_refused(void **state)
     world.source.partition_count = 1;
     const struct gm_disk disk = fake_disk_port(&world.disks[0]);
     struct gm_reader *reader = NULL;
-    assert_int_equal(gm_reader_create(&world.source, &disk, &world.claim, &world.heap,
+    assert_int_equal(gm_reader_create(&world.source, &disk, &world.claims, &world.heap,
                                       &world.error, &reader),
                      GM_ETASK_MEMORY);
     assert_null(reader);

@@ -150,17 +150,28 @@ static inline void random_source(uint64_t *random, struct gm_source *source)
     source->to = (int64_t)random_next(random);
 }
 
-static inline void random_broadcasts(uint64_t *random, struct gm_plan *plan)
+static inline void random_scopes(uint64_t *random, struct gm_plan *plan)
 {
-    plan->broadcast_count =
-        random_below(random, random_below(random, 8) ? 3 : GM_BROADCASTS_MAX + 1);
-    plan->broadcasts = random_table(plan->broadcast_count, sizeof *plan->broadcasts);
-    for (uint32_t i = 0; i < plan->broadcast_count; i++) {
-        plan->broadcasts[i].bytes = random_below(random, 50);
-        plan->broadcasts[i].data = random_table(50, 1);
-        for (uint32_t j = 0; j < plan->broadcasts[i].bytes; j++)
-            plan->broadcasts[i].data[j] = (char)random_next(random);
+    plan->scope_count = 1 + random_below(random, 3);
+    plan->scopes = random_table(plan->scope_count, sizeof *plan->scopes);
+    for (uint32_t s = 0; s < plan->scope_count; s++) {
+        struct gm_plan_scope *scope = &plan->scopes[s];
+        random_text(random, scope->name, sizeof scope->name);
+        scope->lua_init = random_optional(random);
+        scope->broadcast_count =
+            random_below(random, random_below(random, 8) ? 3 : GM_BROADCASTS_MAX + 1);
+        scope->broadcasts = random_table(scope->broadcast_count, sizeof *scope->broadcasts);
+        for (uint32_t i = 0; i < scope->broadcast_count; i++) {
+            scope->broadcasts[i].bytes = random_below(random, 50);
+            scope->broadcasts[i].data = random_table(50, 1);
+            for (uint32_t j = 0; j < scope->broadcasts[i].bytes; j++)
+                scope->broadcasts[i].data[j] = (char)random_next(random);
+        }
     }
+    plan->kept_count = random_below(random, 4);
+    plan->kept = random_table(plan->kept_count, sizeof *plan->kept);
+    for (uint32_t i = 0; i < plan->kept_count; i++)
+        plan->kept[i] = random_next(random);
 }
 
 static inline void random_write(uint64_t *random, struct gm_step *step)
@@ -292,6 +303,12 @@ static inline void random_inputs(uint64_t *random, struct gm_plan *plan, uint32_
     for (uint32_t i = 1; i < source->input_count; i++)
         if (plan->exchanges[source->inputs[i].exchange].partition_count != source->partition_count)
             source->inputs[i].exchange = source->inputs[0].exchange;
+    for (uint32_t i = 0; i < source->input_count; i++) {
+        if (random_below(random, 8) > 0)
+            continue;
+        source->inputs[i].exchange = UINT32_MAX;
+        source->inputs[i].cached_id = 1 + random_below(random, 9);
+    }
 }
 
 /* Every chain feeds the exchange of its number; a chain that reads one reads an earlier one. */
@@ -299,8 +316,7 @@ static inline void random_plan(uint64_t *random, struct gm_plan *plan)
 {
     *plan = (struct gm_plan){.input_bytes = random_next(random)};
     random_text(random, plan->name, sizeof plan->name);
-    plan->lua_init = random_optional(random);
-    random_broadcasts(random, plan);
+    random_scopes(random, plan);
     plan->chain_count = 1 + random_below(random, 4);
     plan->exchange_count = plan->chain_count;
     plan->chains = random_table(plan->chain_count, sizeof *plan->chains);
@@ -321,12 +337,16 @@ static inline void random_plan(uint64_t *random, struct gm_plan *plan)
             plan->exchanges[exchange->samples].kind != GM_EXCHANGE_SAMPLE)
             exchange->kind = GM_EXCHANGE_SAMPLE;
         random_parts(random, exchange);
+        if (exchange->kind == GM_EXCHANGE_OUTPUT)
+            exchange->cached_id = random_below(random, 3);
+        exchange->on_disk = random_below(random, 2);
         random_placed(random, exchange);
         random_source(random, &chain->source);
         if (chain->source.kind == GM_SOURCE_EXCHANGE)
             random_inputs(random, plan, i, &chain->source);
         chain->claim = random_below(random, i + 1);
         chain->exchange = i;
+        chain->scope = random_below(random, plan->scope_count);
         chain->yields_to = random_below(random, i + 1);
         chain->step_count = random_below(random, 5);
         chain->steps = random_table(chain->step_count, sizeof *chain->steps);

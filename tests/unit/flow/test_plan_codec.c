@@ -110,20 +110,32 @@ static void assert_step_equal(const struct gm_step *a, const struct gm_step *b)
         assert_memory_equal(a->write, b->write, sizeof *a->write);
 }
 
-static void assert_plan_equal(const struct gm_plan *a, const struct gm_plan *b)
+static void assert_scope_equal(const struct gm_plan_scope *a, const struct gm_plan_scope *b)
 {
     assert_string_equal(a->name, b->name);
-    assert_true(a->input_bytes == b->input_bytes);
     assert_optional_equal(a->lua_init, b->lua_init);
     assert_int_equal(a->broadcast_count, b->broadcast_count);
     for (uint32_t i = 0; i < a->broadcast_count; i++) {
         assert_int_equal(a->broadcasts[i].bytes, b->broadcasts[i].bytes);
         assert_memory_equal(a->broadcasts[i].data, b->broadcasts[i].data, a->broadcasts[i].bytes);
     }
+}
+
+static void assert_plan_equal(const struct gm_plan *a, const struct gm_plan *b)
+{
+    assert_string_equal(a->name, b->name);
+    assert_true(a->input_bytes == b->input_bytes);
+    assert_int_equal(a->scope_count, b->scope_count);
+    for (uint32_t i = 0; i < a->scope_count; i++)
+        assert_scope_equal(&a->scopes[i], &b->scopes[i]);
+    assert_int_equal(a->kept_count, b->kept_count);
+    for (uint32_t i = 0; i < a->kept_count; i++)
+        assert_true(a->kept[i] == b->kept[i]);
     assert_int_equal(a->chain_count, b->chain_count);
     for (uint32_t c = 0; c < a->chain_count; c++) {
         assert_source_equal(&a->chains[c].source, &b->chains[c].source);
         assert_int_equal(a->chains[c].claim, b->chains[c].claim);
+        assert_int_equal(a->chains[c].scope, b->chains[c].scope);
         assert_int_equal(a->chains[c].exchange, b->chains[c].exchange);
         assert_int_equal(a->chains[c].step_count, b->chains[c].step_count);
         for (uint32_t s = 0; s < a->chains[c].step_count; s++)
@@ -251,12 +263,13 @@ static void wrong_kinds_and_counts_are_refused(void **state)
         size_t bytes;
         do {
             random_plan(&random, &plan);
-            if (plan.chains[0].step_count > 0 && plan.broadcast_count < 3)
+            if (plan.chains[0].step_count > 0 && plan.scopes[0].broadcast_count < 3)
                 break;
             gm_plan_fini(&plan);
         } while (true);
         struct gm_step *step = &plan.chains[0].steps[0];
-        const uint32_t count = plan.broadcast_count;
+        struct gm_plan_scope *scope = &plan.scopes[0];
+        const uint32_t count = scope->broadcast_count;
         if (which == 0)
             step->kind = GM_STEP_KINDS;
         else if (which == 1)
@@ -264,20 +277,28 @@ static void wrong_kinds_and_counts_are_refused(void **state)
         else if (which == 2)
             step->lua_mode = GM_LUA_FOLD + 1;
         else {
-            plan.broadcasts =
-                realloc(plan.broadcasts, (GM_BROADCASTS_MAX + 1) * sizeof *plan.broadcasts);
-            assert_non_null(plan.broadcasts);
-            memset(plan.broadcasts + count, 0,
-                   (GM_BROADCASTS_MAX + 1 - count) * sizeof *plan.broadcasts);
-            plan.broadcast_count = GM_BROADCASTS_MAX + 1;
+            scope->broadcasts =
+                realloc(scope->broadcasts, (GM_BROADCASTS_MAX + 1) * sizeof *scope->broadcasts);
+            assert_non_null(scope->broadcasts);
+            memset(scope->broadcasts + count, 0,
+                   (GM_BROADCASTS_MAX + 1 - count) * sizeof *scope->broadcasts);
+            scope->broadcast_count = GM_BROADCASTS_MAX + 1;
         }
         assert_int_equal(gm_plan_encode(&plan, &data, &bytes), 0);
         assert_int_equal(gm_plan_decode(data, bytes, &back, NULL), GM_EPEER_PROTOCOL);
         free(data);
-        plan.broadcast_count = count;
+        scope->broadcast_count = count;
         step->kind = GM_STEP_FORMAT;
         gm_plan_fini(&plan);
     }
+}
+
+static bool reads_exchanges(const struct gm_source *source)
+{
+    for (uint32_t i = 0; i < source->input_count; i++)
+        if (source->inputs[i].cached_id != 0)
+            return false;
+    return true;
 }
 
 /* A text source with segments feeds an exchange that another chain with steps may read. */
@@ -289,7 +310,8 @@ static struct gm_plan plan_with_links(void)
         random_plan(&random, &plan);
         if (plan.chain_count > 1 && plan.chains[0].source.kind == GM_SOURCE_TEXT &&
             plan.chains[0].source.segment_count > 2 &&
-            plan.chains[1].source.kind == GM_SOURCE_EXCHANGE && plan.chains[1].step_count > 0)
+            plan.chains[1].source.kind == GM_SOURCE_EXCHANGE && plan.chains[1].step_count > 0 &&
+            reads_exchanges(&plan.chains[1].source))
             return plan;
         gm_plan_fini(&plan);
     }
@@ -367,8 +389,13 @@ static int decode_mean(enum gm_step_kind kind, int which)
                                   .steps = &step,
                                   .step_count = 1};
     struct gm_exchange_plan exchange = {.kind = GM_EXCHANGE_GATHER, .partition_count = 1};
-    struct gm_plan plan = {
-        .chains = &chain, .chain_count = 1, .exchanges = &exchange, .exchange_count = 1};
+    struct gm_plan_scope scope = {0};
+    struct gm_plan plan = {.chains = &chain,
+                           .chain_count = 1,
+                           .exchanges = &exchange,
+                           .exchange_count = 1,
+                           .scopes = &scope,
+                           .scope_count = 1};
     struct gm_schema *in = &chain.source.schema, *out = &step.schema;
     struct gm_plan back;
     uint8_t *data;

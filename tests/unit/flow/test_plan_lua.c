@@ -312,11 +312,11 @@ static void shared_things_are_in_the_plan_and_its_bytes(void **state)
         fail_msg("%s", error.text);
     const struct gm_plan *plans[] = {&plan, &back};
     for (uint32_t i = 0; i < 2; i++) {
-        assert_string_equal(plans[i]->lua_init, "x = 1\ny = 2\n");
-        assert_int_equal(plans[i]->broadcast_count, 2);
-        assert_int_equal(plans[i]->broadcasts[0].bytes, 3);
-        assert_memory_equal(plans[i]->broadcasts[0].data, "a\0b", 3);
-        assert_int_equal(plans[i]->broadcasts[1].bytes, 0);
+        assert_string_equal(plans[i]->scopes[0].lua_init, "x = 1\ny = 2\n");
+        assert_int_equal(plans[i]->scopes[0].broadcast_count, 2);
+        assert_int_equal(plans[i]->scopes[0].broadcasts[0].bytes, 3);
+        assert_memory_equal(plans[i]->scopes[0].broadcasts[0].data, "a\0b", 3);
+        assert_int_equal(plans[i]->scopes[0].broadcasts[1].bytes, 0);
         assert_int_equal(plans[i]->chains[0].steps[0].lua_mode, GM_LUA_MAP);
     }
     free(data);

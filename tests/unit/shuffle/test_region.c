@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "shuffle/port/random.h"
+#include "shuffle/claims.h"
 #include "shuffle/region.h"
 
 static struct gm_region_spec spec_small(void)
@@ -53,6 +54,12 @@ static void bad_specs_have_no_footprint(void **state)
     REFUSES(spec.exchanges[0].quota_frames = 5);
     REFUSES(spec.exchanges[1].ring_slots = 7);
     REFUSES(spec.exchanges[1].ring_slots = 0);
+    REFUSES(spec.local_count = 4);
+    REFUSES(spec.local_count = 2; spec.first_local = 2);
+    REFUSES(spec.local_count = 2; spec.first_local = UINT32_MAX);
+    REFUSES(spec.local_count = 2); /* others send here, and have no credit */
+    REFUSES(spec.local_count = 2; spec.exchanges[0].credit_frames = 5);
+    REFUSES(spec.driver_is_local = true); /* likewise */
 #undef REFUSES
 }
 
@@ -132,6 +139,139 @@ static void quotas_are_set_per_exchange_and_source(void **state)
     }
     assert_int_equal(gm_pool_free_count(region.pool), 0);
     gm_region_leave(&region);
+}
+
+/* Three nodes of one job: executors 0 and 1, executors 2 to 4, and the driver alone. */
+static const uint32_t node_first[] = {0, 2, 5}, node_count[] = {2, 3, 0};
+
+static struct gm_region_spec spec_of_node(uint32_t node)
+{
+    struct gm_region_spec spec = spec_small();
+    spec.executor_count = 5;
+    for (uint32_t i = 0; i < spec.exchange_count; i++)
+        spec.exchanges[i].credit_frames = 2 + i;
+    spec.exchanges[1].ring_slots = 4;
+    spec.first_local = node_first[node];
+    spec.local_count = node_count[node];
+    spec.driver_is_local = node == 2;
+    return spec;
+}
+
+static bool is_at(const struct gm_region_spec *spec, uint32_t participant)
+{
+    return participant == spec->executor_count ? spec->driver_is_local
+                                               : gm_region_executor_is_local(spec, participant);
+}
+
+/* A ring is where one of its ends is, and nowhere else; no two lie in the same memory. */
+static void a_nodes_region_has_the_rings_that_end_there(void **state)
+{
+    (void)state;
+    for (uint32_t node = 0; node < 3; node++) {
+        const struct gm_region_spec spec = spec_of_node(node);
+        struct gm_region region;
+        assert_int_equal(gm_region_create_private(&spec, &region, NULL), 0);
+        uint32_t ring_count = 0;
+        uint64_t least = UINT64_MAX, most = 0;
+        for (uint32_t e = 0; e < spec.exchange_count; e++) {
+            for (uint32_t s = 0; s < spec.executor_count; s++) {
+                for (uint32_t d = 0; d <= spec.executor_count; d++) {
+                    struct gm_ring_producer producer;
+                    uint8_t *ring = gm_region_ring(&region, e, s, d);
+                    const bool fits = (d == spec.executor_count) == spec.exchanges[e].to_driver;
+                    assert_int_equal(ring != NULL, fits && (is_at(&spec, s) || is_at(&spec, d)));
+                    if (ring == NULL)
+                        continue;
+                    const uint64_t offset = (uint64_t)(ring - region.base);
+                    least = offset < least ? offset : least;
+                    most = offset > most ? offset : most;
+                    ring_count++;
+                    /* Nobody else joined it yet, so it is empty; now it is not. */
+                    assert_int_equal(gm_ring_join_producer(ring, 4, &producer), 0);
+                    assert_int_equal(gm_ring_push(&producer, &(uint64_t){1}, 1), 1);
+                    assert_int_equal(producer.write, 1);
+                }
+            }
+        }
+        assert_int_equal(most - least, (ring_count - 1) * gm_ring_footprint(4));
+        assert_null(gm_region_damage(&region));
+        gm_region_leave(&region);
+    }
+}
+
+static void frames_of_other_nodes_have_accounts_of_their_own(void **state)
+{
+    (void)state;
+    for (uint32_t node = 0; node < 3; node++) {
+        const struct gm_region_spec spec = spec_of_node(node);
+        struct gm_region region;
+        assert_int_equal(gm_region_create_private(&spec, &region, NULL), 0);
+        for (uint32_t e = 0; e < spec.exchange_count; e++) {
+            for (uint32_t s = 0; s < spec.executor_count; s++) {
+                uint32_t index, count = 0;
+                while (gm_pool_take(region.pool, gm_region_account(&region, e, s), &index) == 0)
+                    count++;
+                const struct gm_exchange_shape *shape = &spec.exchanges[e];
+                const bool arrives = shape->to_driver ? node == 2 : node != 2;
+                assert_int_equal(count, is_at(&spec, s) ? shape->quota_frames
+                                        : arrives       ? shape->credit_frames
+                                                        : 0);
+            }
+        }
+        assert_int_equal(gm_pool_free_count(region.pool), 0);
+        gm_region_leave(&region);
+    }
+}
+
+static void seats_number_who_is_at_a_node(void **state)
+{
+    (void)state;
+    const struct gm_region_spec alone = spec_small();
+    struct gm_region region;
+    assert_int_equal(gm_region_create_private(&alone, &region, NULL), 0);
+    assert_int_equal(gm_region_seat_count(&region.spec), 4);
+    assert_false(gm_region_has_gateway(&region.spec));
+    for (uint32_t i = 0; i <= 3; i++)
+        assert_int_equal(gm_region_seat(&region.spec, i), i);
+    gm_region_leave(&region);
+    static const uint32_t seats[3][7] = {
+        {0, 1, 2, 2, 2, 2, 2}, {3, 3, 0, 1, 2, 3, 3}, {1, 1, 1, 1, 1, 0, 1}};
+    for (uint32_t node = 0; node < 3; node++) {
+        const struct gm_region_spec spec = spec_of_node(node);
+        assert_true(gm_region_has_gateway(&spec));
+        assert_int_equal(gm_region_seat_count(&spec), node_count[node] + (node == 2) + 1);
+        for (uint32_t i = 0; i <= 6; i++)
+            assert_int_equal(gm_region_seat(&spec, i), seats[node][i]);
+        assert_int_equal(gm_region_gateway(&spec), 6);
+    }
+}
+
+/* Every partition is claimed once, at the node where an exchange would put it, and upwards. */
+static void nodes_claim_every_partition_once(void **state)
+{
+    (void)state;
+    enum { PARTITIONS = 17 };
+    uint32_t claimed[PARTITIONS] = {0};
+    for (uint32_t node = 0; node < 2; node++) {
+        const struct gm_region_spec spec = spec_of_node(node);
+        struct gm_region region;
+        assert_int_equal(gm_region_create_private(&spec, &region, NULL), 0);
+        const struct gm_claims claims = gm_claims_of(&region, 3);
+        uint64_t last = 0;
+        for (uint32_t i = 0;; i++) {
+            const uint64_t partition = gm_claims_take(&claims);
+            assert_true(i == 0 || partition > last);
+            assert_true(partition >= i); /* a counter at the end has no partition in front */
+            last = partition;
+            if (partition >= PARTITIONS)
+                break;
+            claimed[partition]++;
+            assert_true(gm_region_executor_is_local(&spec, (uint32_t)partition % 5));
+        }
+        gm_region_leave(&region);
+    }
+    for (uint32_t i = 0; i < PARTITIONS; i++)
+        assert_int_equal(claimed[i], 1);
 }
 
 static void joined_region_is_the_same_memory(void **state)
@@ -273,6 +413,10 @@ int main(void)
         cmocka_unit_test(bad_specs_have_no_footprint),
         cmocka_unit_test(parts_do_not_overlap),
         cmocka_unit_test(quotas_are_set_per_exchange_and_source),
+        cmocka_unit_test(a_nodes_region_has_the_rings_that_end_there),
+        cmocka_unit_test(frames_of_other_nodes_have_accounts_of_their_own),
+        cmocka_unit_test(seats_number_who_is_at_a_node),
+        cmocka_unit_test(nodes_claim_every_partition_once),
         cmocka_unit_test(joined_region_is_the_same_memory),
         cmocka_unit_test(header_that_was_written_over_is_refused),
         cmocka_unit_test(file_that_is_no_region_is_refused),
