@@ -120,6 +120,26 @@ class Spill(lib.Case):
                          sorted(b"%s\t%d" % (key, counts[key]) for key in counts))
         self.assertGreater(self.spilled(stats, "group"), 0)
 
+    def test_counts_of_keys_of_kilobytes_in_the_least_memory(self):
+        with open(self.input, "w") as file:
+            for i in range(12000):
+                text = "%06d" % i + "abcdefghij" * 450
+                file.write("%d,%s\n" % (i, text[:6 + i * 7919 % 4400]))
+        path = self.file("""
+            local gleam = require "gleam"
+            local f = gleam.New()
+            local keys, rows = 0, 0
+            f:Read(gleam.Csv(arg[1], 2)):As("c1 i64, c2 bytes"):CountBy(gleam.Field(2))
+              :OutputRow(function(_, count) keys, rows = keys + 1, rows + count end)
+            f:Run()
+            print(keys, rows)""", "counts.lua")
+        for memory in ("53M", "56M"):
+            for _ in range(3):
+                done = self.run_ok([GLEAM, "run", "--executors", "2", "--memory", memory,
+                                    "--hugepages", "off", "--spill-dir", self.dir, path,
+                                    self.input], seconds=120)
+                self.assertEqual(done.out.split(), ["12000", "12000"])
+
     def test_counts_of_a_column_that_does_not_lead(self):
         random_lines(self.input, LINES, LINES // 2)
         stats = self.run_flow("local_count", "--memory", MEMORY, "--executors", "1")
