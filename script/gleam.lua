@@ -4,7 +4,7 @@
 -- A dataset is a table with the C pointer; every method remembers the line of the script that called
 -- it, so that errors name it.
 local core, values, declarations, files, rounds = ...
-local ffi = require "ffi"
+local ffi, jit = require "ffi", require "jit"
 ffi.cdef(([[
 typedef struct FILE FILE;
 struct gleam_flow;
@@ -924,6 +924,19 @@ function flow_methods:Broadcast(value)
     })
 end
 
+-- Calls a function of core that runs flows.  What it calls here for each row is interpreted: compiled
+-- loops look at no hook, so Ctrl-C could not end them.
+local function run_by(call, ...)
+    local was_on = jit.status()
+    jit.off()
+    jit.flush()
+    local status = call(...)
+    if was_on then
+        jit.on()
+    end
+    return status
+end
+
 -- Raises what a run that did not end well says.
 local function fail_unless(flow, status)
     if status == 0 then
@@ -945,7 +958,7 @@ function flow_methods:Run()
             .. "run it afterwards")
     end
     io.stdout:flush()
-    fail_unless(self, core.run(self.pointer))
+    fail_unless(self, run_by(core.run, self.pointer))
     return self
 end
 
@@ -960,7 +973,7 @@ local shared = {gleam = gleam, flow_methods = flow_methods, dataset_methods = da
                 dataset_class = dataset_class, flow_class = flow_class, here = here, need = need,
                 whole = whole, partitions_of = partitions_of, complain = complain,
                 dataset = dataset, check_flow = check_flow, step_name = step_name,
-                check_stdin = check_stdin, fail_unless = fail_unless}
+                check_stdin = check_stdin, fail_unless = fail_unless, run_by = run_by}
 files(core, shared)
 rounds(core, shared)
 
