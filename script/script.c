@@ -21,6 +21,7 @@
 #include "script/gleam.lua.h"
 #include "script/orders.h"
 #include "script/rounds.lua.h"
+#include "script/steps.lua.h"
 
 /* Where the state's registry keeps functions of OutputRow, by number. */
 #define ROW_FUNCTIONS "gleam.rows"
@@ -379,9 +380,10 @@ static int start(lua_State *state)
     load(state, gm_values_lua, sizeof gm_values_lua, "=gleam/values");
     lua_call(state, 0, 1);
     lua_pushlstring(state, gm_api_lua, sizeof gm_api_lua);
+    load(state, gm_steps_lua, sizeof gm_steps_lua, "=gleam/steps");
     load(state, gm_files_lua, sizeof gm_files_lua, "=gleam/files");
     load(state, gm_rounds_lua, sizeof gm_rounds_lua, "=gleam/rounds");
-    lua_call(state, 5, 2);
+    lua_call(state, 6, 2);
     lua_setfield(state, LUA_REGISTRYINDEX, "gleam.int64");
     lua_getglobal(state, "package");
     lua_getfield(state, -1, "loaded");
