@@ -74,6 +74,15 @@ struct job {
 /* A signal rings the driver's bell, so that it wakes up wherever it waits. */
 static _Atomic int stop_signal; /* lock-free, so a handler may write it */
 static _Atomic int stop_bell = -1;
+static _Atomic(gleam_stop_fn *) on_stop; /* the program's own */
+static void *_Atomic on_stop_argument;
+
+void gleam_on_stop(gleam_stop_fn *function, void *argument)
+{
+    on_stop = NULL; /* it is never called with the argument of another */
+    on_stop_argument = argument;
+    on_stop = function;
+}
 
 static void note_signal(int number)
 {
@@ -82,6 +91,9 @@ static void note_signal(int number)
     stop_signal = number;
     if (stop_bell >= 0 && write(stop_bell, &one, sizeof one) < 0)
         stop_signal = number; /* a full counter wakes it as well */
+    gleam_stop_fn *function = on_stop;
+    if (function != NULL)
+        function(on_stop_argument);
     errno = saved;
 }
 
