@@ -118,6 +118,9 @@ class OperatorCase(driver.DriverCase):
         pairs.append((8, 5))
         return pairs if lib.SANITIZER == "none" else pairs[::3]
 
+    def assert_spilled(self, done):
+        self.assertRegex(done.err, r"spilled [1-9][0-9.]* [KM]iB")
+
 
 class Joins(OperatorCase):
 
@@ -192,9 +195,6 @@ class Joins(OperatorCase):
         joined = Rows(0, 0, "isa")
         joined.rows = plain_join("left", left, right, (1,), (1,))
         self.assertEqual(rows_of(out), expect(plain_join("inner", joined, joined, (1,), (1,))))
-
-    def assert_spilled(self, done):
-        self.assertRegex(done.err, r"spilled [1-9][0-9.]* [KM]iB")
 
     def test_little_memory_is_enough(self):
         rows = Rows(1, 20000, "is")
