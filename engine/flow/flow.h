@@ -96,6 +96,7 @@ struct gm_cached {
     bool ranges;             /* they are the ranges of a sort, one after the other */
     struct gleam_order keys; /* they are by the hash of these columns; none: by nothing known */
     bool tagged;             /* of the keys' tagged form */
+    bool merged;             /* whole partitions moved since */
     uint64_t rows, bytes;    /* when it was computed */
     bool of_rounds;          /* of the last of several: what it is made of does not give it again */
     struct gm_flow_mark mark; /* of rounds: what is behind it belongs to the round under way */

@@ -34,6 +34,7 @@ int gm_planner_fill(struct planner *planner, struct gleam_dataset *node)
     cached->ranges = planner->ranges;
     cached->keys = planner->placed.keys;
     cached->tagged = planner->placed.tagged;
+    cached->merged = planner->placed.merged;
     gm_plan_cached_schema(&planner->schema);
     return cut(planner, node,
                (struct gm_exchange_plan){.kind = GM_EXCHANGE_OUTPUT,
@@ -59,7 +60,8 @@ void gm_planner_read_cached(struct planner *planner, const struct gleam_dataset 
     planner->schema = cached->schema;
     planner->partition_count = cached->partition_count;
     planner->ranges = cached->ranges;
-    planner->placed = (struct gm_placement){.keys = cached->keys, .tagged = cached->tagged};
+    planner->placed = (struct gm_placement){
+        .keys = cached->keys, .tagged = cached->tagged, .merged = cached->merged};
     planner->size = (struct gm_size){.bytes = cached->bytes, .known = true, .bound = true};
 }
 

@@ -19,9 +19,11 @@ static bool hashes_tagged(const struct gm_schema *schema, const struct gleam_ord
 
 void gm_planner_place(struct planner *planner, const struct gm_exchange_plan *exchange)
 {
-    if (exchange->kind == GM_EXCHANGE_MERGE)
-        return; /* whole partitions become one */
-    planner->placed.keys.count = 0;
+    if (exchange->kind == GM_EXCHANGE_MERGE) { /* whole partitions become one */
+        planner->placed.merged = true;
+        return;
+    }
+    planner->placed = (struct gm_placement){0};
     if (exchange->kind != GM_EXCHANGE_HASH)
         return;
     planner->placed.keys = exchange->keys;
@@ -64,7 +66,7 @@ bool gm_planner_is_placed(const struct planner *planner, const struct gleam_orde
 bool gm_placement_is_hash(const struct gm_placement *placed, const struct gm_schema *schema,
                           const struct gleam_order *keys, bool tagged)
 {
-    if (placed->keys.count != keys->count || keys->count == 0)
+    if (placed->keys.count != keys->count || keys->count == 0 || placed->merged)
         return false;
     for (uint32_t i = 0; i < keys->count; i++)
         if (placed->keys.columns[i].column != keys->columns[i].column)

@@ -24,6 +24,7 @@ struct gm_size {
 struct gm_placement {
     struct gleam_order keys; /* count 0: nothing is known */
     bool tagged;             /* by the hash of their tagged form */
+    bool merged;             /* whole partitions moved since: which one it is, no hash says */
 };
 
 enum gm_join_way {

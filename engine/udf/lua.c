@@ -39,6 +39,7 @@ struct gm_lua {
     struct gm_counters *counters;
     struct gm_lua_slots slots;
     uint8_t new_slots[64];
+    bool collected;           /* by the loop, which grow has asked to */
     uint64_t collected_bytes; /* that lived after the last full collection of ours */
     char message[MESSAGE_BYTES];
 };
@@ -48,9 +49,26 @@ static uint8_t no_nulls[GM_BATCH_ROWS_MAX];
 
 /* ---- what loops call ------------------------------------------------------------------------- */
 
+/* The reserve is gone: after a collection of all garbage it is there again, or the step ends. */
+static int end_shortage(struct gm_lua *lua)
+{
+    if (!lua->memory.is_short || gm_lua_heap_take_reserve(&lua->memory))
+        return 0;
+    snprintf(lua->message, sizeof lua->message, "not enough memory");
+    return GM_ETASK_MEMORY;
+}
+
+/* Returns 1 where garbage should be collected, and the call be made again. */
 static int grow(struct gm_lua_io *io, size_t bytes)
 {
     struct gm_lua *lua = (struct gm_lua *)io;
+    if (lua->memory.is_short && !lua->collected) {
+        lua->collected = true;
+        return 1;
+    }
+    lua->collected = false;
+    if (end_shortage(lua) < 0)
+        return GM_ETASK_MEMORY;
     const size_t window = bytes > WINDOW_BYTES ? bytes : WINDOW_BYTES;
     uint8_t *block = bytes > GM_VALUE_BYTES_MAX ? NULL : gm_arena_alloc(&lua->arena, window);
     if (block == NULL) {
@@ -220,7 +238,13 @@ static int open_state(struct gm_lua *lua)
         snprintf(lua->message, sizeof lua->message, "not enough memory for a Lua state");
         return GM_ETASK_MEMORY;
     }
-    return call_c(lua, load_modules, lua);
+    int rc = call_c(lua, load_modules, lua);
+    if (rc == 0 && lua->heap->limit_bytes != UINT64_MAX &&
+        !gm_lua_heap_take_reserve(&lua->memory)) {
+        snprintf(lua->message, sizeof lua->message, "not enough memory for a Lua state");
+        return GM_ETASK_MEMORY;
+    }
+    return rc;
 }
 
 const char *gm_lua_mode_name(enum gm_lua_mode mode)
@@ -381,12 +405,14 @@ static int collect(struct gm_lua *lua)
     const struct gm_heap *heap = lua->heap;
     const uint64_t others = heap->used_bytes - lua->memory.held_bytes;
     const uint64_t room = heap->limit_bytes > others ? heap->limit_bytes - others : 0;
-    if (lua->memory.live_bytes <= room / 2 ||
-        lua->memory.live_bytes < lua->collected_bytes + room / 8)
+    if (!lua->memory.is_short &&
+        (lua->memory.live_bytes <= room / 2 ||
+         lua->memory.live_bytes < lua->collected_bytes + room / 8))
         return 0;
     int rc = call_c(lua, collect_all, NULL);
     lua->collected_bytes = lua->memory.live_bytes;
-    return rc == GM_ETASK_MEMORY ? 0 : rc; /* the function may still have enough */
+    /* Where memory ended meanwhile the function may still have enough. */
+    return rc == GM_ETASK_MEMORY || rc == 0 ? end_shortage(lua) : rc;
 }
 
 static void begin_output(struct gm_lua *lua)

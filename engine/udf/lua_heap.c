@@ -1,7 +1,6 @@
 /* lua_heap.c - free lists by size, as LuaJIT's own allocator would keep them. */
 #include "engine/udf/lua_heap.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "engine/base/check.h"
@@ -77,8 +76,35 @@ static void large_free(struct gm_lua_heap *self, struct gm_lua_large *large)
     gm_heap_free(self->heap, large, large->bytes);
 }
 
+bool gm_lua_heap_take_reserve(struct gm_lua_heap *self)
+{
+    size_t bytes = self->heap->limit_bytes / GM_LUA_RESERVE_SHARE;
+    if (bytes < GM_LUA_RESERVE_BYTES_MIN)
+        bytes = GM_LUA_RESERVE_BYTES_MIN;
+    if (bytes > GM_LUA_RESERVE_BYTES_MAX)
+        bytes = GM_LUA_RESERVE_BYTES_MAX;
+    if (self->reserve == NULL) {
+        self->reserve = gm_heap_alloc(self->heap, bytes);
+        self->reserve_bytes = bytes;
+    }
+    self->is_short = self->reserve == NULL;
+    return !self->is_short;
+}
+
+/* False: there was none. */
+static bool give_up_reserve(struct gm_lua_heap *self)
+{
+    if (self->reserve == NULL)
+        return false;
+    gm_heap_free(self->heap, self->reserve, self->reserve_bytes);
+    self->reserve = NULL;
+    self->is_short = true;
+    return true;
+}
+
 void gm_lua_heap_fini(struct gm_lua_heap *self)
 {
+    (void)give_up_reserve(self);
     while (self->large != NULL)
         large_free(self, self->large);
     while (self->chunks != NULL) {
@@ -180,6 +206,8 @@ void *gm_lua_heap_alloc(void *opaque, void *pointer, size_t old_bytes, size_t ne
     } else {
         block = new_bytes < old_bytes ? block_shrink(self, pointer, old_bytes, new_bytes)
                                       : block_move(self, pointer, old_bytes, new_bytes);
+        if (block == NULL && give_up_reserve(self))
+            block = block_move(self, pointer, old_bytes, new_bytes);
         if (block == NULL)
             return NULL;
     }

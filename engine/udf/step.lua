@@ -78,7 +78,12 @@ end
 
 -- Room for n more bytes: io.bytes and io.bytes_left are new.
 function helpers.grow(n)
-    if io_.grow(io_, n) < 0 then
+    local status = io_.grow(io_, n)
+    if status == 1 then -- memory is short: a string of this row may need what garbage holds
+        collectgarbage()
+        status = io_.grow(io_, n)
+    end
+    if status < 0 then
         error("", 0) -- the reason is noted already
     end
 end

@@ -384,6 +384,14 @@ gleam.New("lines"):TextFile(arg[1], tonumber(arg[2])):Count():Printlnf("%d"):Run
                       self.file(text, "flow.lua")], 1, "flow.lua:3: step 'Map'", "not enough memory",
                      "--memory")
 
+    def test_memory_that_ends_in_compiled_code_is_said(self):
+        text = self.HEAD + "  :Map(function(n) t = rawget(_G, 't') or {} local s = (n .. 'x'):rep(3000) " \
+            "t[#t + 1] = s:sub(CUT) return #(s .. s) end)" + self.TAIL
+        for cut in range(1, 21):
+            self.refused([lib.binary("gleam"), "run", "--memory", "48M", "--cores", "1",
+                          self.file(text.replace("CUT", str(cut)), "flow.lua")], 1, "step 'Map'",
+                         "not enough memory", "--memory")
+
     def test_garbage_is_no_reason_to_fail(self):
         count = driver.scaled(400000)
         done = self.run_ok([lib.binary("gleam"), "run", "--quiet", "--memory", "64M", "--cores", "1",

@@ -168,6 +168,21 @@ static void a_side_in_another_form_moves(void **state)
     gleam_flow_free(flow);
 }
 
+/* Partitions that were merged hold whole groups, but not those that a hash of 7 would put there. */
+static void merged_partitions_are_where_no_hash_says(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 2; which++) {
+        struct gleam_flow *flow = gleam_flow_new("place");
+        struct gleam_dataset *rows = gleam_merge_to(counted(flow), "", 7);
+        /* The reduce's, the merge's, that of the step, the output's. */
+        rows = which == 0 ? gleam_partition(rows, "", 7, gleam_columns("w, n"))
+                          : gleam_group_by(gleam_partition(rows, "", 7, gleam_columns("w, n")), "",
+                                           gleam_columns("w, n"));
+        assert_exchanges(flow, rows, 4, which);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +190,7 @@ int main(void)
         cmocka_unit_test(rows_that_may_be_apart_are_sent),
         cmocka_unit_test(a_placed_side_of_a_join_stays),
         cmocka_unit_test(a_side_in_another_form_moves),
+        cmocka_unit_test(merged_partitions_are_where_no_hash_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

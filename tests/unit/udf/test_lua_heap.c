@@ -209,6 +209,32 @@ static void freed_blocks_are_used_again(void **state)
     finish(&rig);
 }
 
+/* What does not fit gets the reserve, once; it is taken anew when there is room. */
+static void reserve_is_given_up_first(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 4000000);
+    assert_true(gm_lua_heap_take_reserve(&rig.lua));
+    assert_true(gm_lua_heap_take_reserve(&rig.lua));
+    assert_true(rig.lua.reserve_bytes == 4000000 / GM_LUA_RESERVE_SHARE);
+    void *large = gm_lua_heap_alloc(&rig.lua, NULL, 0, 3500000);
+    assert_non_null(large);
+    assert_false(rig.lua.is_short);
+    void *more = gm_lua_heap_alloc(&rig.lua, NULL, 0, 300000);
+    assert_non_null(more);
+    assert_true(rig.lua.is_short);
+    assert_true(rig.heap.used_bytes <= rig.heap.limit_bytes);
+    assert_null(gm_lua_heap_alloc(&rig.lua, NULL, 0, 300000));
+    assert_false(gm_lua_heap_take_reserve(&rig.lua));
+    assert_true(rig.lua.is_short);
+    gm_lua_heap_alloc(&rig.lua, more, 300000, 0);
+    assert_true(gm_lua_heap_take_reserve(&rig.lua));
+    assert_false(rig.lua.is_short);
+    gm_lua_heap_alloc(&rig.lua, large, 3500000, 0);
+    finish(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +243,7 @@ int main(void)
         cmocka_unit_test(full_heap_still_shrinks),
         cmocka_unit_test(blocks_that_lua_forgets_are_given_back),
         cmocka_unit_test(freed_blocks_are_used_again),
+        cmocka_unit_test(reserve_is_given_up_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
