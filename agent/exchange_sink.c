@@ -30,6 +30,26 @@ struct gm_exchange_sink {
     uint32_t first, count, taken, copies;
 };
 
+static int refuse_memory(struct gm_exchange_sink *sink)
+{
+    return gm_error_set(sink->error, GM_ETASK_MEMORY,
+                        "a row to send does not fit this executor's share of the memory: give "
+                        "more with --memory");
+}
+
+static int reserve(struct gm_exchange_sink *sink, uint64_t bytes)
+{
+    if (bytes <= sink->packed_capacity)
+        return 0;
+    gm_heap_free(sink->heap, sink->packed, sink->packed_capacity);
+    sink->packed_capacity = 0;
+    sink->packed = gm_heap_alloc(sink->heap, bytes);
+    if (sink->packed == NULL)
+        return refuse_memory(sink);
+    sink->packed_capacity = bytes;
+    return 0;
+}
+
 static bool has_turns(const struct gm_exchange_sink *sink)
 {
     return sink->plan->kind == GM_EXCHANGE_ROUND_ROBIN;
@@ -63,7 +83,11 @@ int gm_exchange_sink_create(const struct gm_exchange_plan *plan, uint32_t source
         gm_key_reader_init(&sink->keys, &plan->schema, &plan->keys, heap);
     if (plan->tagged)
         gm_key_reader_tag(&sink->keys);
-    if (has_turns(sink) && make_turns(sink) < 0) {
+    /* There before memory is spent: sending makes room. */
+    int rc = reserve(sink, PACK_BYTES + GM_BYTES_SLACK);
+    if (rc == 0 && has_turns(sink))
+        rc = make_turns(sink);
+    if (rc < 0) {
         gm_exchange_sink_destroy(sink);
         return GM_ETASK_MEMORY;
     }
@@ -81,26 +105,6 @@ void gm_exchange_sink_destroy(struct gm_exchange_sink *sink)
         gm_heap_free(sink->heap, sink->turns, sink->source_partitions * sizeof *sink->turns);
     gm_heap_free(sink->heap, sink->packed, sink->packed_capacity);
     gm_heap_free(sink->heap, sink, sizeof *sink);
-}
-
-static int refuse_memory(struct gm_exchange_sink *sink)
-{
-    return gm_error_set(sink->error, GM_ETASK_MEMORY,
-                        "a row to send does not fit this executor's share of the memory: give "
-                        "more with --memory");
-}
-
-static int reserve(struct gm_exchange_sink *sink, uint64_t bytes)
-{
-    if (bytes <= sink->packed_capacity)
-        return 0;
-    gm_heap_free(sink->heap, sink->packed, sink->packed_capacity);
-    sink->packed_capacity = 0;
-    sink->packed = gm_heap_alloc(sink->heap, bytes);
-    if (sink->packed == NULL)
-        return refuse_memory(sink);
-    sink->packed_capacity = bytes;
-    return 0;
 }
 
 /* The partitions of the packed rows, from their keys' hashes. */
@@ -231,6 +235,7 @@ static int sink_push(void *opaque, const struct gm_batch *batch, uint32_t partit
         gm_heap_free(sink->heap, sink->packed, sink->packed_capacity);
         sink->packed = NULL;
         sink->packed_capacity = 0;
+        return reserve(sink, PACK_BYTES + GM_BYTES_SLACK);
     }
     return 0;
 }

@@ -23,7 +23,8 @@
 #define COMBINE_PASS_FACTOR 16
 /* Packed rows between table and run, and between merge and table; one larger row makes it grow. */
 #define SCRATCH_BYTES (256u << 10)
-/* Groups of merged rows before they are handed on. */
+/* Groups of merged rows before they are handed on, unless these are large
+ * (gm_holding_piece_bytes). */
 #define MERGED_GROUPS 4096
 
 struct reduce {
@@ -34,15 +35,20 @@ struct reduce {
     struct gm_op again_op;
     struct gm_step again_step;
     struct gm_batch rows; /* arrays for what is handed on */
+    uint64_t hashes[GM_BATCH_ROWS_MAX]; /* of them, for nobody */
     /* spilling */
     struct gleam_order no_columns; /* runs are sorted by hash, which stands for the position */
     struct gm_sort_order by_hash;
     struct gm_batch merged; /* arrays for rows that come back; made when they do */
+    struct gm_scratch merged_scratch;
+    /* What writes groups is there before memory is spent, and is used for nothing else: a partition
+     * is written while the rows of another one are looked at. */
+    struct gm_batch written;
     struct gm_scratch scratch;
     uint32_t sizes[GM_BATCH_ROWS_MAX];
-    uint64_t hashes[GM_BATCH_ROWS_MAX];
+    uint64_t written_hashes[GM_BATCH_ROWS_MAX];
     struct reduce_state *spilling;
-    uint32_t batch_count, batch_first; /* rows of its groups in `rows`: the first to be packed */
+    uint32_t batch_count, batch_first; /* rows of its groups in `written`: the first to be packed */
     uint32_t packed_count, packed_next; /* of them, in scratch, from batch_first on */
     uint64_t packed_offset;
 };
@@ -52,7 +58,10 @@ struct reduce_state {
     struct gm_grouping *grouping; /* how rows get into the groups */
     bool merge_opened; /* the last one */
     bool merge_ended;
+    bool full;          /* the groups are handed on before the next row */
+    bool folding;       /* self->merged, from next_row on, is not in the groups yet */
     uint64_t last_hash; /* of the last merged row */
+    uint64_t merged_bytes; /* of rows since the last hand-on */
     struct gm_groups groups;
     uint64_t position;  /* of the hand-on */
     bool handing_on;
@@ -82,6 +91,23 @@ static bool takes_its_own_rows(const struct gm_op *op)
     return true;
 }
 
+static int reserve_scratch(struct gm_scratch *scratch, struct gm_heap *heap, uint64_t bytes)
+{
+    bytes += GM_BYTES_SLACK;
+    if (bytes < SCRATCH_BYTES)
+        bytes = SCRATCH_BYTES;
+    return gm_scratch_reserve(scratch, heap, bytes) ? 0 : GM_ETASK_MEMORY;
+}
+
+/* What writing takes must be there when nothing else is. */
+static int prepare_writing(struct gm_op *op, struct reduce *self)
+{
+    if (op->spill == NULL)
+        return 0;
+    int rc = gm_batch_init(&self->written, &op->step->schema, op->heap);
+    return rc < 0 ? rc : reserve_scratch(&self->scratch, op->heap, 0);
+}
+
 static int reduce_open(struct gm_op *op)
 {
     struct reduce *self = gm_heap_zalloc(op->heap, sizeof *self);
@@ -90,9 +116,9 @@ static int reduce_open(struct gm_op *op)
     op->self = self;
     gm_sort_order_init(&self->by_hash, &op->step->schema, &self->no_columns);
     int rc = gm_grouping_init(&self->grouping, op);
-    if (rc < 0)
-        return rc;
-    return gm_batch_init(&self->rows, &op->step->schema, op->heap);
+    if (rc == 0)
+        rc = gm_batch_init(&self->rows, &op->step->schema, op->heap);
+    return rc < 0 ? rc : prepare_writing(op, self);
 }
 
 static void reduce_close(struct gm_op *op)
@@ -106,6 +132,8 @@ static void reduce_close(struct gm_op *op)
     gm_heap_free(op->heap, self->again, sizeof *self->again);
     gm_batch_fini(&self->rows, op->heap);
     gm_batch_fini(&self->merged, op->heap);
+    gm_batch_fini(&self->written, op->heap);
+    gm_scratch_free(&self->merged_scratch, op->heap);
     gm_scratch_free(&self->scratch, op->heap);
     gm_heap_free(op->heap, self, sizeof *self);
     op->self = NULL;
@@ -185,35 +213,19 @@ static void lend(const struct gm_batch *rows, uint32_t row_count, struct gm_batc
     memcpy(out->columns, rows->columns, rows->column_count * sizeof rows->columns[0]);
 }
 
-/* Writes the next groups to the arrays of self->rows.  Returns how many; fewer than
- * GM_BATCH_ROWS_MAX at the end. */
-static uint32_t next_groups(struct reduce *self, struct reduce_state *state)
-{
-    return gm_groups_next(&state->groups, state->grouping, &state->position, &self->rows,
-                          self->hashes);
-}
-
 /* Fills `out` with the next groups.  Returns HAVE_MORE or, at the end, NEED_INPUT. */
 static int hand_on(struct gm_op *op, struct reduce_state *state, struct gm_batch *out)
 {
     struct reduce *self = op->self;
-    const uint32_t count = next_groups(self, state);
+    const uint32_t count = gm_groups_next(&state->groups, state->grouping, &state->position,
+                                          &self->rows, self->hashes);
     lend(&self->rows, count, out);
     return count == GM_BATCH_ROWS_MAX ? GM_OP_HAVE_MORE : GM_OP_NEED_INPUT;
 }
 
 /* ---- groups on disk -------------------------------------------------------------------------- */
 
-static int reserve_scratch(struct gm_op *op, uint64_t bytes)
-{
-    struct reduce *self = op->self;
-    bytes += GM_BYTES_SLACK;
-    if (bytes < SCRATCH_BYTES)
-        bytes = SCRATCH_BYTES;
-    return gm_scratch_reserve(&self->scratch, op->heap, bytes) ? 0 : GM_ETASK_MEMORY;
-}
-
-/* Packs groups of self->rows from batch_first on, as many as scratch holds, one at least, each
+/* Packs groups of self->written from batch_first on, as many as scratch holds, one at least, each
  * behind its hash.  Where values are boxes, they lie in the table until it is freed. */
 static int pack_groups(struct gm_op *op)
 {
@@ -222,8 +234,8 @@ static int pack_groups(struct gm_op *op)
     const uint32_t left = self->batch_count - self->batch_first;
     uint64_t bytes = 0;
     uint32_t count = 0;
-    self->rows.row_count = self->batch_count;
-    gm_codec_sizes(layout, &self->rows, self->batch_first, left, self->sizes);
+    self->written.row_count = self->batch_count;
+    gm_codec_sizes(layout, &self->written, self->batch_first, left, self->sizes);
     for (; count < left; count++) {
         const uint64_t more = bytes + self->sizes[count] + GM_SORT_POSITION_BYTES;
         if (count > 0 && more > SCRATCH_BYTES - GM_BYTES_SLACK)
@@ -233,13 +245,14 @@ static int pack_groups(struct gm_op *op)
     }
     if (self->sizes[0] > GM_ROW_BYTES_MAX)
         return GM_ETASK_MEMORY;
-    int rc = reserve_scratch(op, bytes);
+    int rc = reserve_scratch(&self->scratch, op->heap, bytes);
     if (rc < 0)
         return rc;
-    gm_run_set_pack(layout, &self->rows, self->batch_first, count, self->sizes, self->scratch.data);
+    gm_run_set_pack(layout, &self->written, self->batch_first, count, self->sizes,
+                    self->scratch.data);
     uint8_t *row = self->scratch.data;
     for (uint32_t i = 0; i < count; i++, row += self->sizes[i - 1])
-        memcpy(row, &self->hashes[self->batch_first + i], GM_SORT_POSITION_BYTES);
+        memcpy(row, &self->written_hashes[self->batch_first + i], GM_SORT_POSITION_BYTES);
     self->packed_count = count;
     self->packed_next = 0;
     self->packed_offset = 0;
@@ -286,7 +299,8 @@ static int reduce_give_back(struct gm_op *op, struct gm_holding *holding)
         self->packed_count = self->packed_next = 0;
         if (self->batch_first == self->batch_count) {
             self->batch_first = 0;
-            self->batch_count = next_groups(self, state);
+            self->batch_count = gm_groups_next(&state->groups, state->grouping, &state->position,
+                                               &self->written, self->written_hashes);
             if (self->batch_count == 0)
                 break;
         }
@@ -341,46 +355,71 @@ static int regroup(struct gm_op *op, struct gm_grouping **ret_grouping)
     return gm_grouping_init(self->again, &self->again_op);
 }
 
-/* Merged rows, up to a batch, into the table.  Stops where a key ends once there are many groups.
- * Returns 0: hand on the table; GM_AGAIN; GM_OP_HAVE_MORE: call again at once; or < 0. */
-static int fold_merged(struct gm_op *op, struct reduce_state *state)
+/* Whether what is merged so far is handed on before the row at hand, which stands `count` rows
+ * behind those in the table: rows of one key have one hash, and come one behind the other. */
+static bool is_full(const struct gm_op *op, const struct reduce_state *state, uint32_t count)
+{
+    return gm_sort_position(state->holding.set.row) != state->last_hash &&
+           (group_count(state) + count >= MERGED_GROUPS ||
+            state->merged_bytes >= gm_holding_piece_bytes(op->heap));
+}
+
+/* Merged rows, up to a batch, become self->merged.  Returns 0, GM_AGAIN or < 0. */
+static int take_merged(struct gm_op *op, struct reduce_state *state)
 {
     struct reduce *self = op->self;
+    struct gm_run_set *set = &state->holding.set;
     const uint8_t *rows[GM_BATCH_ROWS_MAX];
     uint64_t used = 0;
     uint32_t count = 0;
-    bool full = false;
     int rc = 0;
+    if (self->merged.storage == NULL &&
+        gm_batch_init(&self->merged, &op->step->schema, op->heap) < 0)
+        return GM_ETASK_MEMORY;
     while (count < GM_BATCH_ROWS_MAX) {
-        struct gm_run_set *set = &state->holding.set;
         rc = gm_run_set_row(set);
         if (rc != 0)
             break;
-        const uint64_t hash = gm_sort_position(set->row);
-        /* Rows of one key have one hash, and come one behind the other. */
-        full = group_count(state) + count >= MERGED_GROUPS && hash != state->last_hash;
+        state->full = is_full(op, state, count);
         if (count == 0)
-            rc = reserve_scratch(op, set->row_bytes);
-        if (rc < 0 || full || set->row_bytes > self->scratch.bytes - GM_BYTES_SLACK - used)
+            rc = reserve_scratch(&self->merged_scratch, op->heap, set->row_bytes);
+        if (rc < 0 || state->full ||
+            set->row_bytes > self->merged_scratch.bytes - GM_BYTES_SLACK - used)
             break;
-        memcpy(self->scratch.data + used, set->row, set->row_bytes);
-        rows[count++] = self->scratch.data + used;
+        memcpy(self->merged_scratch.data + used, set->row, set->row_bytes);
+        rows[count++] = self->merged_scratch.data + used;
         used += set->row_bytes;
-        state->last_hash = hash;
+        state->merged_bytes += set->row_bytes;
+        state->last_hash = gm_sort_position(set->row);
         set->row = NULL;
     }
     if (rc < 0 || (rc == GM_AGAIN && count == 0))
         return rc;
     state->merge_ended = rc == GM_END;
-    if (self->merged.storage == NULL &&
-        gm_batch_init(&self->merged, &op->step->schema, op->heap) < 0)
-        return GM_ETASK_MEMORY;
     gm_codec_decode_rows(&self->by_hash.layout, rows, count, &self->merged);
     state->next_row = 0;
-    const int folded = fold_batch(op, state, &self->merged, UINT64_MAX);
-    if (folded < 0)
-        return folded;
-    return full || state->merge_ended ? 0 : GM_OP_HAVE_MORE;
+    state->folding = true;
+    return 0;
+}
+
+/* Merged rows, up to a batch, into the table.  Stops where a key ends once there are many groups.
+ * Returns 0: hand on the table; GM_AGAIN; GM_OP_HAVE_MORE: call again at once; or < 0. */
+static int fold_merged(struct gm_op *op, struct reduce_state *state)
+{
+    struct reduce *self = op->self;
+    for (;;) {
+        int rc = state->folding ? 0 : take_merged(op, state);
+        if (rc == 0)
+            rc = fold_batch(op, state, &self->merged, UINT64_MAX);
+        if (rc == 0)
+            break;
+        if (rc == GM_ETASK_MEMORY && op->error->code == 0)
+            rc = gm_holding_ask_room(op);
+        if (rc != 0)
+            return rc;
+    }
+    state->folding = false;
+    return state->full || state->merge_ended ? 0 : GM_OP_HAVE_MORE;
 }
 
 /* Opens the last merge of a partition that has runs.  Returns 0, GM_AGAIN or < 0. */
@@ -421,6 +460,8 @@ static int finish_merged(struct gm_op *op, struct reduce_state *state, struct gm
     if (state->merge_ended)
         return GM_OP_NEED_INPUT;
     state->handing_on = false;
+    state->full = false;
+    state->merged_bytes = 0;
     gm_groups_clear(&state->groups, state->grouping);
     return GM_OP_HAVE_MORE;
 }

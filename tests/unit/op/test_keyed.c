@@ -295,7 +295,7 @@ static void any_heap_is_enough_or_named(void **state)
         uint32_t refused = 0, from_disk = 0;
         make_rows(&test, &random, &rows);
         assert_int_equal(run(&test, &rows, NULL, 0, &expected, &spilled, NULL), 0);
-        for (uint64_t limit = 60000; limit < 9000000; limit = limit * 8 / 7) {
+        for (uint64_t limit = 60000; limit < 9000000; limit = limit * 5 / 4) {
             struct rows got = {0};
             struct fake_spill_disk disk;
             struct gm_error error;
