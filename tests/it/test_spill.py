@@ -248,12 +248,12 @@ class Spill(lib.Case):
             subprocess.run(["umount", folder])
 
     def test_memory_is_a_promise_in_a_cgroup(self):
-        """Ten times the memory; the group may have the promise and 48 MB."""
+        """Five times the memory; the group may have the promise and 48 MB."""
         lib.needs_plain_build()
         group = make_group((48 + 48) << 20)
         lib.needs(group is not None, "a memory cgroup cannot be made here")
         try:
-            random_lines(self.input, 7000000)
+            random_lines(self.input, 3500000)
             for flow in ("sort", "count", "distinct", "group", "join"):
                 command = [SPILL, flow, self.input, self.output, "--memory", MEMORY, "--cores",
                            "1", "--executors", "2", "--hugepages", "off", "--stats", self.stats]
