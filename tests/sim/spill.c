@@ -31,7 +31,11 @@ struct sim_spill {
     struct gm_heap *heap;
     int descriptor;
     uint32_t depth;
-    uint32_t interrupts_in_a_row; /* one that never ends would be a broken disk */
+    /* What was moved in vain since it last came further: for ever would be a broken disk. */
+    struct {
+        const void *tag;
+        uint32_t count;
+    } vain[GM_SPILL_WINDOWS_MAX];
     struct gm_spill_file files[GM_SPILL_DIRECTORIES_MAX];
     uint32_t file_count;
     struct transfer transfers[GM_SPILL_WINDOWS_MAX];
@@ -122,20 +126,34 @@ static int64_t write_bytes(struct sim_spill *disk, const struct gm_spill_transfe
     return bytes;
 }
 
+static uint32_t *vain_count(struct sim_spill *disk, const void *tag)
+{
+    for (uint32_t i = 0; i < GM_SPILL_WINDOWS_MAX; i++)
+        if (disk->vain[i].tag == tag || disk->vain[i].tag == NULL) {
+            disk->vain[i].tag = tag;
+            return &disk->vain[i].count;
+        }
+    GM_CHECK(false); /* a tag is a window, and there are as many places */
+    return NULL;
+}
+
 static int64_t finish(struct sim_spill *disk, const struct gm_spill_transfer *what)
 {
     struct sim_world *world = disk->participant->world;
     uint32_t bytes = what->bytes;
-    if (sim_world_chance(world, disk->spec.interrupt_odds) &&
-        ++disk->interrupts_in_a_row <= GM_DISK_RETRIES_MAX)
+    uint32_t *vain = vain_count(disk, what->tag);
+    const bool vain_again = *vain < GM_DISK_RETRIES_MAX;
+    if (sim_world_chance(world, disk->spec.interrupt_odds) && vain_again) {
+        (*vain)++;
         return gm_prng_below(&world->prng, 2) == 0 ? -EINTR : -EAGAIN;
-    disk->interrupts_in_a_row = 0;
+    }
     if (sim_world_chance(world, disk->spec.error_odds)) {
         disk->counts->failed_count++;
         return -EIO;
     }
-    if (sim_world_chance(world, disk->spec.short_odds))
+    if (sim_world_chance(world, disk->spec.short_odds) && vain_again)
         bytes = 1 + (uint32_t)gm_prng_below(&world->prng, bytes);
+    *vain = bytes < what->bytes && bytes < GM_SPILL_ALIGN ? *vain + 1 : 0;
     if (what->write)
         return write_bytes(disk, what, bytes);
     if (what->offset >= what->file->content.bytes)
