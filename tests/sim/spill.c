@@ -126,15 +126,19 @@ static int64_t write_bytes(struct sim_spill *disk, const struct gm_spill_transfe
     return bytes;
 }
 
+/* Windows come and go: a place without a count is free. */
 static uint32_t *vain_count(struct sim_spill *disk, const void *tag)
 {
-    for (uint32_t i = 0; i < GM_SPILL_WINDOWS_MAX; i++)
-        if (disk->vain[i].tag == tag || disk->vain[i].tag == NULL) {
-            disk->vain[i].tag = tag;
+    uint32_t free_place = 0;
+    for (uint32_t i = 0; i < GM_SPILL_WINDOWS_MAX; i++) {
+        if (disk->vain[i].count > 0 && disk->vain[i].tag == tag)
             return &disk->vain[i].count;
-        }
-    GM_CHECK(false); /* a tag is a window, and there are as many places */
-    return NULL;
+        if (disk->vain[i].count == 0)
+            free_place = i;
+    }
+    disk->vain[free_place].tag = tag;
+    disk->vain[free_place].count = 0;
+    return &disk->vain[free_place].count;
 }
 
 static int64_t finish(struct sim_spill *disk, const struct gm_spill_transfer *what)
