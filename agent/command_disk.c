@@ -260,3 +260,12 @@ void gm_command_kill(_Atomic uint64_t *group)
     if (number > 1 && number < INT32_MAX && getpgid((pid_t)number) == (pid_t)number)
         kill(-(pid_t)number, SIGKILL);
 }
+
+void gm_command_kill_all(const struct gm_plan *plan, const struct gm_region *region)
+{
+    for (uint32_t i = 0; i < plan->chain_count; i++) {
+        const struct gm_source *source = &plan->chains[i].source;
+        if (gm_source_is_command(source))
+            gm_command_kill(gm_region_word(region, source->command_word));
+    }
+}

@@ -19,6 +19,7 @@
 #include "engine/base/heap.h"
 #include "engine/flow/plan.h"
 #include "shuffle/port/disk.h"
+#include "shuffle/region.h"
 
 struct gm_command_disk;
 
@@ -33,5 +34,7 @@ struct gm_disk gm_command_disk_port(struct gm_command_disk *disk);
 
 /* Driver: kills what runs under this word, when the executor is gone. */
 void gm_command_kill(_Atomic uint64_t *group);
+/* ... and under every word of the plan's sources. */
+void gm_command_kill_all(const struct gm_plan *plan, const struct gm_region *region);
 
 #endif

@@ -174,8 +174,8 @@ static void read_counts(struct gm_cursor *cursor, const struct gm_plan *plan,
     gm_analysis_read(&counts->analysis, cursor);
 }
 
-int gm_control_send_outcome(int socket, const struct gm_error *error,
-                            const struct gm_executor_counts *counts, const struct gm_plan *plan)
+int gm_control_encode_outcome(const struct gm_error *error, const struct gm_executor_counts *counts,
+                              const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_bytes)
 {
     struct gm_writer writer;
     gm_writer_init(&writer, GM_CONTROL_BYTES_MAX);
@@ -184,14 +184,34 @@ int gm_control_send_outcome(int socket, const struct gm_error *error,
     gm_writer_string(&writer, error->code != 0 ? error->text : "");
     if (error->code == 0)
         write_counts(&writer, counts, plan);
+    const int rc = gm_writer_take(&writer, ret_data, ret_bytes);
+    gm_writer_fini(&writer);
+    return rc;
+}
+
+int gm_control_decode_outcome(const void *data, size_t bytes, const struct gm_plan *plan,
+                              struct gm_error *ret_error, struct gm_executor_counts *counts)
+{
+    struct gm_cursor cursor;
+    gm_cursor_init(&cursor, data, bytes);
+    const uint32_t magic = gm_cursor_u32(&cursor);
+    ret_error->code = (int)gm_cursor_i64(&cursor);
+    gm_cursor_string(&cursor, ret_error->text, sizeof ret_error->text);
+    if (ret_error->code == 0)
+        read_counts(&cursor, plan, counts);
+    return magic == OUTCOME_MAGIC && gm_cursor_done(&cursor) ? 0 : GM_EPEER_PROTOCOL;
+}
+
+int gm_control_send_outcome(int socket, const struct gm_error *error,
+                            const struct gm_executor_counts *counts, const struct gm_plan *plan)
+{
     uint8_t *data;
     size_t bytes;
-    int rc = gm_writer_take(&writer, &data, &bytes);
+    int rc = gm_control_encode_outcome(error, counts, plan, &data, &bytes);
     if (rc == 0) {
         rc = send(socket, data, bytes, MSG_NOSIGNAL) < 0 ? -errno : 0;
         free(data);
     }
-    gm_writer_fini(&writer);
     return rc;
 }
 
@@ -207,17 +227,8 @@ int gm_control_receive_outcome(int socket, const struct gm_plan *plan, struct gm
         rc = GM_END;
     else if (received < 0)
         rc = errno == EAGAIN || errno == EINTR ? GM_AGAIN : -errno;
-    if (rc == 0) {
-        struct gm_cursor cursor;
-        gm_cursor_init(&cursor, data, (size_t)received);
-        const uint32_t magic = gm_cursor_u32(&cursor);
-        ret_error->code = (int)gm_cursor_i64(&cursor);
-        gm_cursor_string(&cursor, ret_error->text, sizeof ret_error->text);
-        if (ret_error->code == 0)
-            read_counts(&cursor, plan, counts);
-        if (magic != OUTCOME_MAGIC || !gm_cursor_done(&cursor))
-            rc = GM_EPEER_PROTOCOL;
-    }
+    if (rc == 0)
+        rc = gm_control_decode_outcome(data, (size_t)received, plan, ret_error, counts);
     free(data);
     return rc;
 }

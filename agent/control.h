@@ -49,6 +49,13 @@ int gm_control_send_job(int socket, const struct gm_job_message *job, int region
 int gm_control_receive_job(int socket, struct gm_job_message *ret_job, int *ret_region_fd,
                            int *ret_plan_fd);
 
+/* An outcome as bytes, GM_CONTROL_BYTES_MAX at most; the caller frees them.  Returns 0 or < 0. */
+int gm_control_encode_outcome(const struct gm_error *error, const struct gm_executor_counts *counts,
+                              const struct gm_plan *plan, uint8_t **ret_data, size_t *ret_bytes);
+/* Adds counters to counts.  Returns 0 or GM_EPEER_PROTOCOL. */
+int gm_control_decode_outcome(const void *data, size_t bytes, const struct gm_plan *plan,
+                              struct gm_error *ret_error, struct gm_executor_counts *counts);
+
 /* Executor.  Says how the job ended: error->code 0 and counters, or the error. */
 int gm_control_send_outcome(int socket, const struct gm_error *error,
                             const struct gm_executor_counts *counts, const struct gm_plan *plan);

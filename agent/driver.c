@@ -10,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/cluster/cluster.h"
 #include "agent/files.h"
+#include "agent/node/process.h"
 #include "agent/stats.h"
 #include "agent/summary.h"
 #include "agent/trampoline.h"
@@ -66,6 +68,7 @@ void gleam_init(int *argc, char ***argv)
 {
     keep_standard_streams();
     gm_trampoline();
+    gm_node_process();
     signal(SIGPIPE, SIG_IGN);
     atexit(stop_session);
     struct gm_error error = {0};
@@ -136,6 +139,8 @@ static int print_plan(struct gleam_flow *flow, FILE *file)
     struct gm_plan_part part = {.flow = flow};
     bool shown[GM_STEPS_MAX] = {false};
     int status = gm_options_settle(&settled, &flow->error) < 0;
+    if (status == 0 && settled.master[0] != '\0' && settled.executor_count == 0)
+        status = gm_cluster_capacity(&settled, &settled.executor_count, &flow->error) < 0;
     forget_lost(flow);
     while (status == 0 && !flow->broken && (node = gm_planner_next_cached(flow, 0)) != NULL) {
         part.fill = node;
@@ -262,6 +267,11 @@ static int fill_all(const struct gm_plan_part *parts, uint32_t part_count,
         rc = forget_lost(flow);
         while (rc == 0 && !flow->broken &&
                (node = gm_planner_next_cached(flow, parts[i].first_output)) != NULL) {
+            if (settled->master[0] != '\0')
+                return gm_error_set(&flow->error, GM_EJOB_FLOW,
+                                    "%s: step '%s': a cached dataset lies in executors, which on a "
+                                    "cluster end with their job: run it without --master",
+                                    node->where, node->name);
             rc = fill(flow, node, settled, report);
             shorten(settled, report);
         }

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/cluster/cluster.h"
 #include "agent/command_disk.h"
 #include "agent/deadline.h"
 #include "agent/files.h"
@@ -51,7 +52,9 @@ struct job {
     uint32_t output_count;
     struct gm_output fill; /* what the executors tell of a dataset that they keep */
     const struct gm_options *options;
-    struct gm_session *session;
+    struct gm_session *session; /* also of a job on a cluster, which leaves it alone */
+    struct gm_crew crew;
+    struct gm_cluster *cluster; /* NULL: on this machine alone */
     struct gm_plan *plan;
     struct gm_error *error;
     struct gm_region region;
@@ -71,6 +74,15 @@ struct job {
 /* A signal rings the driver's bell, so that it wakes up wherever it waits. */
 static _Atomic int stop_signal; /* lock-free, so a handler may write it */
 static _Atomic int stop_bell = -1;
+static _Atomic(gleam_stop_fn *) on_stop; /* the program's own */
+static void *_Atomic on_stop_argument;
+
+void gleam_on_stop(gleam_stop_fn *function, void *argument)
+{
+    on_stop = NULL; /* it is never called with the argument of another */
+    on_stop_argument = argument;
+    on_stop = function;
+}
 
 static void note_signal(int number)
 {
@@ -79,6 +91,9 @@ static void note_signal(int number)
     stop_signal = number;
     if (stop_bell >= 0 && write(stop_bell, &one, sizeof one) < 0)
         stop_signal = number; /* a full counter wakes it as well */
+    gleam_stop_fn *function = on_stop;
+    if (function != NULL)
+        function(on_stop_argument);
     errno = saved;
 }
 
@@ -137,7 +152,8 @@ static int open_outputs(struct job *job)
         if (exchange->parts != NULL)
             snprintf(exchange->parts->directory, sizeof exchange->parts->directory, "%s",
                      gm_output_writer_directory(drain->writer));
-        if (exchange->placed != NULL)
+        /* Executors of other machines cannot open the driver's file: rows come here. */
+        if (exchange->placed != NULL && job->cluster == NULL)
             gm_output_writer_place(drain->writer, exchange->placed->path);
         rc = gm_receiver_create(&job->region, (uint16_t)i, self, exchange->partition_count,
                                 &job->network, &job->heap, &drain->receiver);
@@ -164,11 +180,25 @@ static int check_huge(const struct gm_options *options, const struct gm_region_s
                         want, have);
 }
 
+void gm_job_lend(const struct gm_region *region, const struct gm_plan *plan,
+                 const struct gm_memory_split *split)
+{
+    atomic_store_explicit(gm_region_claim(region, GM_CLAIMS_PER_CHAIN * plan->chain_count),
+                          region->spec.local_count * (split->heap_bytes - split->least_bytes),
+                          memory_order_relaxed);
+}
+
 static int make_region(struct job *job, struct gm_memory_split *ret_split)
 {
     struct gm_region_spec spec = {0};
     const struct gm_random random = gm_random_system();
-    int rc = gm_job_divide(job->plan, job->options, &spec, ret_split, job->error);
+    struct gm_job_place place;
+    int rc = 0;
+    if (job->cluster != NULL)
+        rc = gm_cluster_place(job->cluster, job->plan, &place, job->error);
+    if (rc == 0)
+        rc = gm_job_divide(job->plan, job->options, job->cluster != NULL ? &place : NULL, &spec,
+                           ret_split, job->error);
     if (rc == 0)
         rc = check_huge(job->options, &spec, job->error);
     if (rc < 0)
@@ -176,22 +206,20 @@ static int make_region(struct job *job, struct gm_memory_split *ret_split)
     spec.attempt = (uint32_t)gm_random_next(&random);
     spec.secret = gm_random_next(&random);
     rc = gm_region_create(&spec, job->options->pages, &job->region, job->error);
-    if (rc == 0) /* what executors lend each other */
-        atomic_store_explicit(
-            gm_region_claim(&job->region, GM_CLAIMS_PER_CHAIN * job->plan->chain_count),
-            spec.executor_count * (ret_split->heap_bytes - ret_split->least_bytes),
-            memory_order_relaxed);
+    if (rc == 0)
+        gm_job_lend(&job->region, job->plan, ret_split);
     return rc;
 }
 
 static int open_driver(struct job *job, const struct gm_memory_split *split)
 {
-    const uint32_t executors = job->region.spec.executor_count;
+    const struct gm_region_spec *spec = &job->region.spec;
+    const uint32_t executors = spec->executor_count;
     int rc = gm_heap_init(&job->heap, split->driver_bytes);
     if (rc < 0)
         return gm_error_set(job->error, rc, "no memory for the driver's heap");
-    gm_eventfd_bell_init(&job->bell_state, job->session->bells, executors + 1,
-                         (uint16_t)executors);
+    gm_eventfd_bell_init(&job->bell_state, job->crew.bells, gm_region_seat_count(spec),
+                         (uint16_t)gm_region_seat(spec, executors));
     job->bell = gm_eventfd_bell_port(&job->bell_state);
     rc = gm_link_create(&job->region, (uint16_t)executors, &job->bell, &job->heap, &job->link);
     if (rc < 0)
@@ -203,11 +231,7 @@ static int open_driver(struct job *job, const struct gm_memory_split *split)
 /* After a failure, when no executor runs any more: what they left. */
 static void clear_up(const struct job *job)
 {
-    for (uint32_t i = 0; i < job->plan->chain_count; i++) {
-        const struct gm_source *source = &job->plan->chains[i].source;
-        if (gm_source_is_command(source))
-            gm_command_kill(gm_region_word(&job->region, source->command_word));
-    }
+    gm_command_kill_all(job->plan, &job->region);
     for (uint32_t i = 0; i < job->plan->exchange_count; i++) {
         const struct gm_parts_plan *parts = job->plan->exchanges[i].parts;
         if (parts != NULL && parts->directory[0] != '\0')
@@ -369,7 +393,7 @@ static bool nobody_reads(const struct job *job)
 static int wait_for_work(struct job *job)
 {
     int extra[GM_EXECUTORS_MAX];
-    const uint32_t count = gm_session_descriptors(job->session, extra, GM_EXECUTORS_MAX);
+    const uint32_t count = job->crew.ops->descriptors(job->crew.self, extra, GM_EXECUTORS_MAX);
     bool progressed = false, ended;
     gm_link_announce(job->link);
     const int rc = drain_all(job, &progressed, &ended);
@@ -400,13 +424,12 @@ static void say_ports(struct job *job)
     }
 }
 
-/* A step that wrote over the region may have made it stand still, or have lost rows unseen. */
-static int check_region(struct job *job)
+int gm_job_check_region(const struct gm_region *region, struct gm_error *error)
 {
-    const char *what = gm_region_damage(&job->region);
+    const char *what = gm_region_damage(region);
     if (what == NULL)
         return 0;
-    return gm_error_set(job->error, GM_EFRAME_CORRUPT,
+    return gm_error_set(error, GM_EFRAME_CORRUPT,
                         "an executor wrote over the shared memory (%s): one of the steps writes "
                         "where it may not; look for it with a build under -fsanitize=address, or "
                         "with --in-process under valgrind",
@@ -427,7 +450,8 @@ static int run_loop(struct job *job, struct gm_executor_counts *counts)
         if (nobody_reads(job))
             return GM_END;
         if (!executors_done) {
-            rc = gm_session_collect(job->session, &job->region, job->plan, counts, job->error);
+            rc = job->crew.ops->collect(job->crew.self, &job->region, job->plan, counts,
+                                        job->error);
             if (rc < 0) {
                 find_failed(job);
                 return rc;
@@ -436,7 +460,7 @@ static int run_loop(struct job *job, struct gm_executor_counts *counts)
             progressed = progressed || executors_done;
         }
         if (outputs_done && executors_done)
-            return check_region(job);
+            return gm_job_check_region(&job->region, job->error);
         /* An executor that has ended has sent all it had: what is not there now never comes. */
         if (executors_done && !progressed)
             return gm_error_set(job->error, GM_EFRAME_CORRUPT,
@@ -447,7 +471,7 @@ static int run_loop(struct job *job, struct gm_executor_counts *counts)
         if (progressed || check_ns == 0)
             check_ns = now_ns + CHECK_NS;
         if (now_ns >= check_ns) {
-            rc = check_region(job);
+            rc = gm_job_check_region(&job->region, job->error);
             if (rc < 0)
                 return rc;
             check_ns = 0;
@@ -512,18 +536,30 @@ static void fill_report(struct job *job, struct gm_job_report *report)
     report->frame_bytes = job->region.spec.frame_bytes;
     report->executor_count = executors;
     report->heap_peak_bytes = job->heap.peak_bytes;
-    for (uint32_t i = 0; i < executors; i++) {
-        const struct gm_ledger_entry *ledger = gm_region_ledger(&job->region, i);
-        report->executor_busy_ns[i] =
-            atomic_load_explicit(&ledger->busy_ns, memory_order_relaxed);
-        report->executor_peak_bytes[i] =
-            atomic_load_explicit(&ledger->heap_peak_bytes, memory_order_relaxed);
-        report->heap_peak_bytes += report->executor_peak_bytes[i];
-    }
+    job->crew.ops->report(job->crew.self, &job->region, report);
     report->heap_peak_bytes += report->counts.cached_memory_bytes;
     for (uint32_t i = 0; i < job->output_count; i++)
         if (job->drains[i].writer != NULL) /* a target that could not be opened */
             report->output_bytes += gm_output_writer_bytes(job->drains[i].writer);
+}
+
+/* A stop that has no text yet gets one. */
+static int explain_stop(struct job *job, int rc, struct gm_job_report *report)
+{
+    if (rc == -EINTR && stop_signal == GM_DEADLINE_SIGNAL) {
+        report->timed_out = true;
+        rc = gm_error_set(job->error, GM_EJOB_CANCELLED,
+                          "stopped: it was not done after the %" PRIu64 ".%03u s of --timeout; "
+                          "give it more time, more cores or less to do",
+                          job->options->timeout_ns / 1000000000,
+                          (unsigned)(job->options->timeout_ns / 1000000 % 1000));
+    }
+    if (rc == -EINTR)
+        rc = gm_error_set(job->error, GM_EJOB_CANCELLED, "stopped by signal %d (%s)", stop_signal,
+                          strsignal(stop_signal));
+    if (rc == GM_EJOB_CANCELLED) /* on a cluster others can end it: as if it had been terminated */
+        report->stop_signal = stop_signal != 0 ? stop_signal : SIGTERM;
+    return rc;
 }
 
 /* Everything between a made region and its end.  Returns as run_loop. */
@@ -542,7 +578,7 @@ static int run_attempt(struct job *job, const struct gm_memory_split *split,
     if (rc == 0)
         rc = gm_executor_counts_init(&report->counts, job->plan);
     if (rc == 0)
-        rc = gm_session_send(job->session, &job->region, job->plan, &message, job->error);
+        rc = job->crew.ops->send(job->crew.self, &job->region, job->plan, &message, job->error);
     if (rc == 0)
         rc = run_loop(job, &report->counts);
     gm_progress_end(&job->progress);
@@ -550,19 +586,7 @@ static int run_attempt(struct job *job, const struct gm_memory_split *split,
         rc = finish_outputs(job);
     else if (rc == GM_END)
         rc = leave_outputs(job);
-    if (rc == -EINTR && stop_signal == GM_DEADLINE_SIGNAL) {
-        report->timed_out = true;
-        rc = gm_error_set(job->error, GM_EJOB_CANCELLED,
-                          "stopped: it was not done after the %" PRIu64 ".%03u s of --timeout; "
-                          "give it more time, more cores or less to do",
-                          job->options->timeout_ns / 1000000000,
-                          (unsigned)(job->options->timeout_ns / 1000000 % 1000));
-    }
-    if (rc == -EINTR)
-        rc = gm_error_set(job->error, GM_EJOB_CANCELLED, "stopped by signal %d (%s)", stop_signal,
-                          strsignal(stop_signal));
-    if (rc == GM_EJOB_CANCELLED)
-        report->stop_signal = stop_signal;
+    rc = explain_stop(job, rc, report);
     fill_report(job, report);
     if (rc == 0)
         rc = note_filled(job);
@@ -592,12 +616,25 @@ static int arm_deadline(struct job *job, uint64_t begin_ns, struct gm_deadline *
                            note_deadline, job->error);
 }
 
-/* Plans, makes the region and starts who is not there.  Returns 0 or < 0. */
-static int prepare(struct job *job, struct gm_memory_split *ret_split)
+/* On a cluster: asks for agents, so that the plan is made for as many executors as there are. */
+static int join_cluster(struct job *job, struct gm_options *options)
+{
+    int rc = gm_cluster_allocate(job->cluster, job->error);
+    if (rc == 0)
+        options->executor_count = gm_cluster_executor_count(job->cluster);
+    job->crew = gm_cluster_crew(job->cluster);
+    return rc;
+}
+
+/* Plan, region and executors. */
+static int begin(struct job *job, struct gm_options *options, struct gm_memory_split *ret_split)
 {
     uint32_t failed = job->part_count;
-    int rc = gm_planner_make_parts(job->parts, job->part_count, job->options->executor_count,
-                                   gm_files_list, job->plan, &failed);
+    int rc = job->cluster != NULL ? join_cluster(job, options) : 0;
+    if (rc < 0)
+        return rc;
+    rc = gm_planner_make_parts(job->parts, job->part_count, options->executor_count,
+                               gm_files_list, job->plan, &failed);
     if (rc < 0) {
         job->failed = failed;
         if (job->error->code == 0)
@@ -609,12 +646,57 @@ static int prepare(struct job *job, struct gm_memory_split *ret_split)
     if (rc < 0)
         return gm_error_set(job->error, rc, "no memory for the plan");
     rc = make_region(job, ret_split);
-    if (rc == 0) {
-        rc = gm_session_start(job->session, job->options, job->error);
-        if (rc < 0)
-            gm_region_leave(&job->region);
+    if (rc == 0 && job->cluster == NULL) {
+        rc = gm_session_start(job->session, options, job->error);
+        job->crew = gm_session_crew(job->session);
     }
     return rc;
+}
+
+/* Ends those who worked on it, where they cannot go on to the next job. */
+static void end_crew(struct job *job, int rc)
+{
+    /* Before the crew ends: frames that the driver gives back may ring an executor's bell. */
+    close_driver(job);
+    /* After a failure nobody knows what the executors hold; the next job starts new ones. */
+    if ((rc != 0 || job->cluster != NULL) && !job->crew.ops->stop(job->crew.self))
+        end_program(job, rc);
+    if (rc != 0)
+        clear_up(job);
+}
+
+static int work(struct job *job, uint64_t begin_ns, const struct gm_memory_split *split,
+                struct gm_job_report *report)
+{
+    struct sigaction before[WATCHED_SIGNALS];
+    struct gm_deadline deadline = {0};
+    const struct gm_region_spec *spec = &job->region.spec;
+    gm_progress_init(&job->progress, job->plan, job->options->quiet, begin_ns);
+    watch_signals(before, job->crew.bells[gm_region_seat(spec, spec->executor_count)]);
+    int rc = arm_deadline(job, begin_ns, &deadline);
+    if (rc == 0)
+        rc = run_attempt(job, split, report);
+    gm_deadline_disarm(&deadline);
+    unwatch_signals(before);
+    end_crew(job, rc);
+    return rc;
+}
+
+/* A job waits for agents as long as it takes, and can be stopped meanwhile. */
+static int begin_watched(struct job *job, struct gm_options *options, uint64_t begin_ns,
+                         struct gm_memory_split *ret_split, struct gm_job_report *report)
+{
+    struct sigaction before[WATCHED_SIGNALS];
+    struct gm_deadline deadline = {0};
+    if (job->cluster == NULL)
+        return begin(job, options, ret_split);
+    watch_signals(before, gm_cluster_bell(job->cluster));
+    int rc = arm_deadline(job, begin_ns, &deadline);
+    if (rc == 0)
+        rc = begin(job, options, ret_split);
+    gm_deadline_disarm(&deadline);
+    unwatch_signals(before);
+    return explain_stop(job, rc, report);
 }
 
 int gm_job_run(const struct gm_plan_part *parts, uint32_t part_count,
@@ -622,47 +704,35 @@ int gm_job_run(const struct gm_plan_part *parts, uint32_t part_count,
                struct gm_plan *ret_plan, struct gm_job_report *ret_report)
 {
     struct gm_error error = {0};
+    struct gm_options own = *options; /* a cluster says how many executors there are */
     struct job job = {.parts = parts,
                       .part_count = part_count,
                       .failed = part_count,
-                      .options = options,
+                      .options = &own,
                       .session = session,
                       .plan = ret_plan,
                       .error = &error,
+                      .region = {.fd = -1},
                       .clock = gm_clock_system()};
     struct gm_memory_split split;
-    struct sigaction before[WATCHED_SIGNALS];
-    struct gm_deadline deadline = {0};
-    int late_signal = 0;
     const uint64_t begin_ns = gm_clock_now_ns(&job.clock);
     *ret_report = (struct gm_job_report){.memory_bytes = options->memory_bytes};
 
-    int rc = prepare(&job, &split);
-    if (rc < 0) {
-        tell_flows(&job, rc);
-        ret_report->elapsed_ns = gm_clock_now_ns(&job.clock) - begin_ns;
-        return rc;
-    }
+    int rc = 0;
+    stop_signal = 0;
     session->failed_executor = UINT32_MAX;
-    gm_progress_init(&job.progress, ret_plan, options->quiet, begin_ns);
-    watch_signals(before, session->bells[session->executor_count]);
-    rc = arm_deadline(&job, begin_ns, &deadline);
+    if (options->master[0] != '\0')
+        rc = gm_cluster_create(&own, parts[0].flow->name, &stop_signal, &job.cluster, job.error);
     if (rc == 0)
-        rc = run_attempt(&job, &split, ret_report);
-    gm_deadline_disarm(&deadline);
-    unwatch_signals(before);
-    /* Before the session ends: frames that the driver gives back may ring an executor's bell. */
-    close_driver(&job);
-    /* After a failure nobody knows what the executors hold; the next job starts new ones. */
-    if (rc != 0 && !gm_session_stop(session))
-        end_program(&job, rc);
-    if (rc != 0)
-        clear_up(&job);
-    if (rc == GM_END) { /* the reader had enough */
-        ret_report->cut_short = true;
-        rc = 0;
-    }
-    late_signal = rc == 0 && stop_signal != GM_DEADLINE_SIGNAL ? stop_signal : 0;
+        rc = begin_watched(&job, &own, begin_ns, &split, ret_report);
+    const bool began = rc == 0;
+    if (began)
+        rc = work(&job, begin_ns, &split, ret_report);
+    gm_cluster_destroy(job.cluster, rc < 0 ? rc : 0, job.error->text);
+    ret_report->cut_short = rc == GM_END; /* the reader had enough */
+    rc = rc == GM_END ? 0 : rc;
+    const int late_signal =
+        began && rc == 0 && stop_signal != GM_DEADLINE_SIGNAL ? stop_signal : 0;
     tell_flows(&job, rc);
     gm_region_leave(&job.region);
     ret_report->elapsed_ns = gm_clock_now_ns(&job.clock) - begin_ns;

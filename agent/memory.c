@@ -48,10 +48,14 @@ static uint32_t power_of_two_above(uint32_t number)
     return power;
 }
 
-static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint32_t frame_bytes,
-                      uint32_t quota_extra, struct gm_region_spec *spec)
+static void fill_spec(const struct gm_plan *plan, const struct gm_job_place *place,
+                      uint32_t frame_bytes, uint32_t quota_extra, struct gm_region_spec *spec)
 {
+    const uint32_t executor_count = place->executor_count;
     spec->executor_count = executor_count;
+    spec->first_local = place->first_local;
+    spec->local_count = place->local_count;
+    spec->driver_is_local = place->driver_is_local;
     spec->exchange_count = plan->exchange_count;
     spec->claim_count = GM_CLAIMS_PER_CHAIN * plan->chain_count + GM_LENDING_CLAIMS;
     spec->word_count = gm_plan_word_count(plan);
@@ -60,8 +64,15 @@ static void fill_spec(const struct gm_plan *plan, uint32_t executor_count, uint3
         const bool to_driver = plan->exchanges[i].kind == GM_EXCHANGE_OUTPUT;
         const uint32_t destinations = to_driver ? 1 : executor_count;
         const uint32_t quota = destinations + quota_extra;
+        /* Of what a source of another node sends, this lies here: it is more than what is sent
+         * while a credit is on its way back. */
+        const uint32_t landing = to_driver ? place->driver_is_local : place->local_count;
+        const uint32_t credit = landing + quota_extra;
         spec->exchanges[i] = (struct gm_exchange_shape){
-            .to_driver = to_driver, .quota_frames = quota, .ring_slots = power_of_two_above(quota)};
+            .to_driver = to_driver,
+            .quota_frames = quota,
+            .credit_frames = credit,
+            .ring_slots = power_of_two_above(quota > credit ? quota : credit)};
     }
 }
 
@@ -163,7 +174,8 @@ static uint64_t region_bytes(const struct gm_region_spec *spec, enum gm_pages_wa
 /* --hugepages SIZE is the region's size: frames fill it, as far as they are of use and there are at
  * most `most` bytes for it. */
 static void fill_huge(const struct gm_plan *plan, const struct gm_options *options,
-                      uint32_t frame_bytes, uint64_t most, struct gm_region_spec *spec)
+                      const struct gm_job_place *place, uint32_t frame_bytes, uint64_t most,
+                      struct gm_region_spec *spec)
 {
     if (most > options->huge_bytes)
         most = options->huge_bytes;
@@ -171,60 +183,79 @@ static void fill_huge(const struct gm_plan *plan, const struct gm_options *optio
         most = options->memory_bytes / 2;
     uint32_t extra = QUOTA_EXTRA;
     for (uint32_t more = extra; more <= QUOTA_MAX; more += more / 4 + 1) {
-        fill_spec(plan, options->executor_count, frame_bytes, more, spec);
+        fill_spec(plan, place, frame_bytes, more, spec);
         if (region_bytes(spec, options->pages) > most)
             break;
         extra = more;
     }
-    fill_spec(plan, options->executor_count, frame_bytes, extra, spec);
+    fill_spec(plan, place, frame_bytes, extra, spec);
+}
+
+/* Frames as large as leave room for the rest; the size is given where other nodes have it. */
+static uint64_t choose_frames(const struct gm_plan *plan, const struct gm_options *options,
+                              const struct gm_job_place *place, uint64_t rest,
+                              struct gm_region_spec *ret_spec)
+{
+    uint32_t frame = place->frame_bytes > 0 ? place->frame_bytes : GM_FRAME_BYTES_DEFAULT;
+    for (;; frame /= 2) {
+        fill_spec(plan, place, frame, QUOTA_EXTRA, ret_spec);
+        const uint64_t region = region_bytes(ret_spec, options->pages);
+        const bool fits = region <= options->memory_bytes / REGION_SHARE &&
+                          region + rest <= options->memory_bytes;
+        if (frame == GM_FRAME_BYTES_MIN || frame == place->frame_bytes || fits)
+            return region;
+    }
+}
+
+static int refuse_memory(const struct gm_plan *plan, const struct gm_options *options,
+                         uint32_t executors, uint64_t least, struct gm_error *error)
+{
+    char have[32], need[32];
+    gm_text_format_size(options->memory_bytes, have, sizeof have);
+    gm_text_format_size(least, need, sizeof need);
+    return gm_error_set(error, GM_EJOB_OPTION,
+                        "--memory: %s is too small for %u executors and %u exchanges, which "
+                        "need %s: give --memory %" PRIu64 "M, or fewer --cores",
+                        have, executors, plan->exchange_count, need, (least >> 20) + 1);
 }
 
 int gm_job_divide(const struct gm_plan *plan, const struct gm_options *options,
-                  struct gm_region_spec *ret_spec, struct gm_memory_split *ret_split,
-                  struct gm_error *error)
+                  const struct gm_job_place *place, struct gm_region_spec *ret_spec,
+                  struct gm_memory_split *ret_split, struct gm_error *error)
 {
-    const uint32_t executors = options->executor_count;
-    const uint64_t processes =
-        (uint64_t)PROCESS_BYTES * (options->in_process ? 1 : executors + 1);
+    const struct gm_job_place here = {.executor_count = options->executor_count,
+                                      .local_count = options->executor_count,
+                                      .driver_is_local = true};
+    if (place == NULL)
+        place = &here;
+    /* A node has executors, and a driver or a gateway; a driver's node may have no executors. */
+    const uint32_t executors = place->local_count;
+    const uint64_t least = least_heap(plan, place->executor_count);
+    const uint64_t processes = (uint64_t)PROCESS_BYTES * (options->in_process ? 1 : executors + 1);
     /* What is not the region: frames get smaller before this does not fit. */
-    const uint64_t rest = processes + least_heap(plan, executors) * (executors + 1);
-    uint64_t region = 0;
-    uint32_t frame = GM_FRAME_BYTES_DEFAULT;
-    for (;; frame /= 2) {
-        fill_spec(plan, executors, frame, QUOTA_EXTRA, ret_spec);
-        region = region_bytes(ret_spec, options->pages);
-        const bool fits = region <= options->memory_bytes / REGION_SHARE &&
-                          region + rest <= options->memory_bytes;
-        if (frame == GM_FRAME_BYTES_MIN || fits)
-            break;
-    }
+    const uint64_t rest = processes + least * (executors + 1);
+    uint64_t region = choose_frames(plan, options, place, rest, ret_spec);
     if (options->pages == GM_PAGES_HUGE && region + rest <= options->memory_bytes) {
-        fill_huge(plan, options, frame, options->memory_bytes - rest, ret_spec);
+        fill_huge(plan, options, place, ret_spec->frame_bytes, options->memory_bytes - rest,
+                  ret_spec);
         region = region_bytes(ret_spec, options->pages);
     }
-    const uint64_t least = region + rest;
-    if (options->memory_bytes < least) {
-        char have[32], need[32];
-        gm_text_format_size(options->memory_bytes, have, sizeof have);
-        gm_text_format_size(least, need, sizeof need);
-        return gm_error_set(error, GM_EJOB_OPTION,
-                            "--memory: %s is too small for %u executors and %u exchanges, which "
-                            "need %s: give --memory %" PRIu64 "M, or fewer --cores",
-                            have, executors, plan->exchange_count, need, (least >> 20) + 1);
-    }
+    if (options->memory_bytes < region + rest)
+        return refuse_memory(plan, options, executors, region + rest, error);
     const uint64_t heaps = options->memory_bytes - region - processes;
     uint64_t driver = heaps / (executors + 1);
     if (driver > heaps / DRIVER_SHARE)
         driver = heaps / DRIVER_SHARE;
-    if (driver < least_heap(plan, executors))
-        driver = least_heap(plan, executors);
+    if (driver < least)
+        driver = least;
+    const uint64_t even = executors > 0 ? (heaps - driver) / executors : 0;
     *ret_split = (struct gm_memory_split){
         .region_bytes = region,
         .process_bytes = processes,
-        .heap_bytes = (heaps - driver) / executors,
-        .least_bytes = least_share(plan, executors, (heaps - driver) / executors),
+        .heap_bytes = even,
+        .least_bytes = executors > 0 ? least_share(plan, executors, even) : 0,
         .driver_bytes = driver,
-        .frame_bytes = frame,
+        .frame_bytes = ret_spec->frame_bytes,
     };
     return 0;
 }

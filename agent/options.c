@@ -8,17 +8,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/http.h"
 #include "engine/base/text.h"
 
 const char gm_options_help[] =
     "  --cores N|LIST        run on N cores, or on these: 0-3,6 (default: all)\n"
-    "  --executors N         number of executors (default: one per core)\n"
+    "  --executors N         number of executors (default: one per core; with --master, as\n"
+    "                        many as the cluster has free)\n"
     "  --memory SIZE         memory for everything: 512M, 4G (default: half of what is free)\n"
     "  --hugepages SIZE|auto|off\n"
     "                        huge pages: a shared region of SIZE, or an error; auto takes\n"
     "                        what there is (default: auto)\n"
     "  --spill-dir DIR[,DIR] where rows go that memory has no room for; may be given more than\n"
     "                        once (default: $TMPDIR, or /var/tmp)\n"
+    "  --master HOST:PORT    run on the agents of this master\n"
+    "  --key FILE            the cluster's key, made by gleam keygen (default: what\n"
+    "                        GLEAM_KEY_FILE names)\n"
     "  --stats FILE|-        write counters as JSON\n"
     "  --timeout SECONDS     stop the job, with status 124, when it takes longer: 90, 0.5\n"
     "  --quiet               no progress, and no summary at the end\n"
@@ -180,8 +185,8 @@ static int set_plan(struct gm_options *options, const char *value, struct gm_err
 
 static bool takes_value(const char *name)
 {
-    static const char *const names[] = {"cores", "executors", "memory",   "hugepages",
-                                        "stats", "timeout",   "spill-dir"};
+    static const char *const names[] = {"cores",   "executors", "memory", "hugepages", "stats",
+                                        "timeout", "spill-dir", "master", "key"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -220,9 +225,23 @@ int gm_options_set(struct gm_options *options, const char *name, const char *val
             return refuse(error, name, value, "a size such as 512M or 4G");
         return 0;
     }
+    if (strcmp(name, "master") == 0) {
+        char host[GM_HOST_BYTES_MAX];
+        uint16_t port;
+        int rc = gm_address_parse(name, value, host, &port, error);
+        if (rc < 0)
+            return rc;
+        gm_address_format(host[0] != '\0' ? host : "127.0.0.1", port, options->master,
+                          sizeof options->master);
+        return 0;
+    }
+    const bool is_key = strcmp(name, "key") == 0;
+    char *path = is_key ? options->key_path : options->stats_path;
     if (strlen(value) >= sizeof options->stats_path || value[0] == '\0')
-        return refuse(error, name, value, "the path of a file, or - for standard output");
-    snprintf(options->stats_path, sizeof options->stats_path, "%s", value);
+        return refuse(error, name, value,
+                      is_key ? "the path of a key file"
+                             : "the path of a file, or - for standard output");
+    snprintf(path, sizeof options->stats_path, "%s", value);
     return 0;
 }
 
@@ -293,7 +312,8 @@ static int settle_cores(struct gm_options *options, struct gm_error *error)
                             "--cores: core %u is not there; this process may use cores %s", core,
                             text);
     }
-    if (options->executor_count == 0)
+    /* How many a cluster has is told with the job's agents. */
+    if (options->executor_count == 0 && options->master[0] == '\0')
         options->executor_count = options->core_count;
     return 0;
 }
@@ -331,9 +351,29 @@ static uint64_t available_bytes(void)
     return available;
 }
 
+/* What says something of this machine says nothing of the agents. */
+static int settle_master(struct gm_options *options, struct gm_error *error)
+{
+    const char *alone = options->in_process       ? "in-process"
+                        : options->core_count > 0 ? "cores"
+                        : options->pages != GM_PAGES_AUTO ? "hugepages"
+                        : options->spill.count > 0        ? "spill-dir"
+                                                          : NULL;
+    if (alone != NULL)
+        return gm_error_set(error, GM_EJOB_OPTION,
+                            "--%s does not go with --master: it is said to each gleam agent, and a "
+                            "job takes --executors N and --memory SIZE",
+                            alone);
+    options->agent_memory_bytes = options->memory_bytes;
+    options->memory_bytes = 0;
+    return 0;
+}
+
 int gm_options_settle(struct gm_options *options, struct gm_error *error)
 {
-    int rc = settle_cores(options, error);
+    int rc = options->master[0] != '\0' ? settle_master(options, error) : 0;
+    if (rc == 0)
+        rc = settle_cores(options, error);
     if (rc < 0)
         return rc;
     if (options->memory_bytes == 0)

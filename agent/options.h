@@ -21,11 +21,14 @@ struct gm_options {
     uint32_t core_count;              /* 0: every core that this process may use */
     uint32_t executor_count;          /* 0: one per core */
     uint64_t memory_bytes;            /* 0: half of what is available */
+    uint64_t agent_memory_bytes; /* settled, with --master: of each agent; 0: as its cores */
     enum gm_pages_want pages;
     uint64_t huge_bytes; /* of --hugepages SIZE: what must be there */
     char stats_path[GM_PATH_BYTES_MAX]; /* "" none, "-" stdout */
     uint64_t timeout_ns; /* 0: the job may take as long as it likes */
     struct gm_spill_paths spill; /* none: TMPDIR, or /var/tmp */
+    char master[GM_NODE_NAME_BYTES_MAX + 8]; /* HOST:PORT; "": this machine alone */
+    char key_path[GM_PATH_BYTES_MAX]; /* "": GLEAM_KEY_FILE, or none */
     bool quiet;
     bool in_process;
     bool plan_only;

@@ -349,6 +349,8 @@ static int call_with_rows(struct gm_output_writer *writer, struct gm_error *erro
             row[c] = gm_vector_get(&writer->batch.columns[c], i);
         const int rc =
             writer->output->function(writer->output->argument, row, writer->batch.column_count);
+        if (rc != 0 && writer->stop != NULL && *writer->stop != 0)
+            return -EINTR;
         if (rc != 0)
             return gm_error_set(error, GM_EJOB_OUTPUT,
                                 "the function that takes the rows returned %d", rc);

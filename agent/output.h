@@ -22,7 +22,8 @@ int gm_output_writer_create(const struct gm_output *output, const struct gm_sche
 /* Without a commit before, a file vanishes. */
 void gm_output_writer_destroy(struct gm_output_writer *writer); /* NULL is allowed */
 
-/* A write that blocks (a full pipe) is given up when a signal interrupts it and *stop is not 0. */
+/* A write that blocks (a full pipe) is given up when a signal interrupts it and *stop is not 0; so
+ * is a function that takes rows and fails then. */
 void gm_output_writer_watch(struct gm_output_writer *writer, const _Atomic int *stop);
 
 /* Takes a run of whole rows.  Returns 0 or < 0 with error; -EINTR, without, when given up. */

@@ -63,12 +63,22 @@ void gm_progress_init(struct gm_progress *progress, const struct gm_plan *plan, 
 
 /* ---- what is said ---------------------------------------------------------------------------- */
 
+/* Executors of this node, the driver, and the gateway, which has the sums of other nodes. */
+static const struct gm_ledger_entry *entry_of(const struct gm_region *region, uint32_t seat)
+{
+    const struct gm_region_spec *spec = &region->spec;
+    const uint32_t participant = seat < spec->local_count ? spec->first_local + seat
+                                 : seat == spec->local_count && spec->driver_is_local
+                                     ? spec->executor_count
+                                     : gm_region_gateway(spec);
+    return gm_region_ledger(region, participant);
+}
+
 static uint64_t bytes_read(const struct gm_region *region)
 {
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < region->spec.executor_count; i++)
-        bytes += atomic_load_explicit(&gm_region_ledger(region, i)->input_bytes,
-                                      memory_order_relaxed);
+    for (uint32_t seat = 0; seat < gm_region_seat_count(&region->spec); seat++)
+        bytes += atomic_load_explicit(&entry_of(region, seat)->input_bytes, memory_order_relaxed);
     return bytes;
 }
 
@@ -77,8 +87,8 @@ static uint64_t rows_at(const struct gm_region *region, uint32_t position)
     uint64_t rows = 0;
     if (position >= GM_LEDGER_ROWS_MAX)
         return 0;
-    for (uint32_t i = 0; i < region->spec.executor_count; i++)
-        rows += atomic_load_explicit(&gm_region_ledger(region, i)->rows[position],
+    for (uint32_t seat = 0; seat < gm_region_seat_count(&region->spec); seat++)
+        rows += atomic_load_explicit(&entry_of(region, seat)->rows[position],
                                      memory_order_relaxed);
     return rows;
 }

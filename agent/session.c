@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/job.h"
 #include "agent/stdin.h"
 #include "agent/trampoline.h"
 #include "engine/base/check.h"
@@ -34,6 +35,12 @@ extern char **environ;
 #define DEATH_LOOK_MS 10
 /* A death shows at once as a closed socket, unless a child of a step holds it open as well. */
 #define DEATH_CHECK_NS UINT64_C(50000000)
+
+/* Executors are numbered by their seats here: the first of this node is 0. */
+static struct gm_ledger_entry *ledger_of(const struct gm_region *region, uint32_t index)
+{
+    return gm_region_ledger(region, region->spec.first_local + index);
+}
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
@@ -230,7 +237,7 @@ static int send_to_processes(struct gm_session *session, const struct gm_region 
     for (uint32_t i = 0; i < session->executor_count && rc == 0; i++) {
         session->executors[i].finished = false;
         rc = gm_control_send_job(session->executors[i].socket, &message, region->fd, plan_fd);
-        /* An executor that died meanwhile is found, and told of, by gm_session_collect. */
+        /* An executor that died meanwhile is found, and told of, by session_collect. */
         if (rc == -EPIPE || rc == -ECONNRESET)
             rc = 0;
         else if (rc < 0)
@@ -247,21 +254,21 @@ struct thread_job {
     struct gm_region region; /* a view of its own */
     const struct gm_plan *plan;
     struct gm_job_message job;
-    uint16_t participant;
+    uint16_t index;
 };
 
 static void *run_thread(void *opaque)
 {
     struct thread_job *thread = opaque;
     struct gm_session *session = thread->session;
-    struct gm_session_executor *executor = &session->executors[thread->participant];
+    struct gm_session_executor *executor = &session->executors[thread->index];
     cpu_set_t core;
     CPU_ZERO(&core);
     CPU_SET(executor->core, &core);
     pthread_setaffinity_np(pthread_self(), sizeof core, &core);
-    gm_trampoline_run(&thread->region, thread->plan, &thread->job, thread->participant,
-                      session->bells, &session->cancel, executor->cache,
-                      &executor->thread_counts, &executor->thread_error);
+    gm_trampoline_run(&thread->region, thread->plan, &thread->job, thread->index, session->bells,
+                      &session->cancel, executor->cache, &executor->thread_counts,
+                      &executor->thread_error);
     gm_region_leave(&thread->region);
     free(thread);
     atomic_store_explicit(&executor->thread_done, true, memory_order_release);
@@ -286,7 +293,7 @@ static int send_to_threads(struct gm_session *session, const struct gm_region *r
             return gm_error_set(error, -ENOMEM, "no memory for executor %u", i);
         }
         *thread = (struct thread_job){
-            .session = session, .plan = plan, .job = *job, .participant = (uint16_t)i};
+            .session = session, .plan = plan, .job = *job, .index = (uint16_t)i};
         gm_region_share(region, &thread->region);
         int rc = -pthread_create(&executor->thread, NULL, run_thread, thread);
         if (rc < 0) {
@@ -299,13 +306,13 @@ static int send_to_threads(struct gm_session *session, const struct gm_region *r
     return 0;
 }
 
-int gm_session_send(struct gm_session *session, const struct gm_region *region,
-                    const struct gm_plan *plan, const struct gm_job_message *job,
-                    struct gm_error *error)
+static int session_send(void *self, const struct gm_region *region, const struct gm_plan *plan,
+                        const struct gm_job_message *job, struct gm_error *error)
 {
+    struct gm_session *session = self;
     /* A region begins with zeros, which are the first chain's first step. */
     for (uint32_t i = 0; i < session->executor_count; i++) {
-        struct gm_ledger_entry *ledger = gm_region_ledger(region, i);
+        struct gm_ledger_entry *ledger = ledger_of(region, i);
         atomic_store_explicit(&ledger->chain, UINT32_MAX, memory_order_relaxed);
         atomic_store_explicit(&ledger->step, UINT32_MAX, memory_order_relaxed);
     }
@@ -334,7 +341,7 @@ static int collect_thread(struct gm_session_executor *executor, const struct gm_
 static void describe_place(const struct gm_region *region, const struct gm_plan *plan,
                            uint32_t index, char *text, size_t text_bytes)
 {
-    struct gm_ledger_entry *ledger = gm_region_ledger(region, index);
+    struct gm_ledger_entry *ledger = ledger_of(region, index);
     const uint32_t c = atomic_load_explicit(&ledger->chain, memory_order_relaxed);
     const uint32_t s = atomic_load_explicit(&ledger->step, memory_order_relaxed);
     if (c >= plan->chain_count) {
@@ -459,10 +466,10 @@ static void find_ready(struct gm_session *session, bool *ret_ready)
         ret_ready[i] = sockets[i].revents != 0;
 }
 
-int gm_session_collect(struct gm_session *session, const struct gm_region *region,
-                       const struct gm_plan *plan, struct gm_executor_counts *counts,
-                       struct gm_error *error)
+static int session_collect(void *self, const struct gm_region *region, const struct gm_plan *plan,
+                           struct gm_executor_counts *counts, struct gm_error *error)
 {
+    struct gm_session *session = self;
     bool ready[GM_EXECUTORS_MAX];
     bool all = true;
     find_ready(session, ready);
@@ -477,13 +484,28 @@ int gm_session_collect(struct gm_session *session, const struct gm_region *regio
     return all ? 0 : GM_AGAIN;
 }
 
-uint32_t gm_session_descriptors(const struct gm_session *session, int *ret, uint32_t count)
+static uint32_t session_descriptors(void *self, int *ret, uint32_t count)
 {
+    const struct gm_session *session = self;
     uint32_t used = 0;
     for (uint32_t i = 0; i < session->executor_count && used < count; i++)
         if (!session->in_process && !session->executors[i].finished)
             ret[used++] = session->executors[i].socket;
     return used;
+}
+
+static void session_report(void *self, const struct gm_region *region,
+                           struct gm_job_report *report)
+{
+    const struct gm_session *session = self;
+    for (uint32_t i = 0; i < session->executor_count; i++) {
+        const struct gm_ledger_entry *ledger = ledger_of(region, i);
+        report->executor_busy_ns[i] =
+            atomic_load_explicit(&ledger->busy_ns, memory_order_relaxed);
+        report->executor_peak_bytes[i] =
+            atomic_load_explicit(&ledger->heap_peak_bytes, memory_order_relaxed);
+        report->heap_peak_bytes += report->executor_peak_bytes[i];
+    }
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -536,4 +558,19 @@ bool gm_session_stop(struct gm_session *session)
     session->executor_count = 0;
     session->kept_count = 0;
     return stopped;
+}
+
+static bool session_stop(void *self)
+{
+    return gm_session_stop(self);
+}
+
+struct gm_crew gm_session_crew(struct gm_session *session)
+{
+    static const struct gm_crew_ops ops = {.send = session_send,
+                                           .collect = session_collect,
+                                           .descriptors = session_descriptors,
+                                           .report = session_report,
+                                           .stop = session_stop};
+    return (struct gm_crew){.ops = &ops, .self = session, .bells = session->bells};
 }

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "agent/control.h"
+#include "agent/crew.h"
 #include "agent/options.h"
 #include "engine/flow/plan.h"
 
@@ -57,21 +58,8 @@ int gm_session_keep(struct gm_session *session, uint64_t id);
 /* Its memory comes back with the next job, or the end. */
 void gm_session_forget(struct gm_session *session, uint64_t id);
 
-struct gm_region;
-
-/* Gives every executor the job.  plan is borrowed by threads until their outcome. */
-int gm_session_send(struct gm_session *session, const struct gm_region *region,
-                    const struct gm_plan *plan, const struct gm_job_message *job,
-                    struct gm_error *error);
-
-/* Takes what outcomes there are.  Returns 0: all executors have finished well; GM_AGAIN: not yet;
- * < 0: one failed or died, with error (region tells at which step a dead one was). */
-int gm_session_collect(struct gm_session *session, const struct gm_region *region,
-                       const struct gm_plan *plan, struct gm_executor_counts *counts,
-                       struct gm_error *error);
-
-/* Descriptors that become readable when gm_session_collect may have something. */
-uint32_t gm_session_descriptors(const struct gm_session *session, int *ret, uint32_t count);
+/* The session as the crew of a job, whose region has the session's executors at its node. */
+struct gm_crew gm_session_crew(struct gm_session *session);
 
 /* Kills (processes) or cancels and joins (threads) and forgets everything.  False when a thread
  * does not come back within a second: then only the end of the process helps. */

@@ -23,7 +23,7 @@
 #include "iouring/process.h"
 
 struct parameters {
-    uint32_t participant;
+    uint32_t index; /* among the executors of this node */
     uint32_t bell_count;
     int control;
     pid_t parent;
@@ -32,11 +32,11 @@ struct parameters {
     int bells[GM_PARTICIPANTS_MAX];
 };
 
-void gm_trampoline_format(char *text, size_t text_bytes, uint32_t participant, int control,
+void gm_trampoline_format(char *text, size_t text_bytes, uint32_t index, int control,
                           uint32_t core, const int *bells, uint32_t bell_count)
 {
     size_t length =
-        (size_t)snprintf(text, text_bytes, "%u:%u:%d:%d:%u:%d:", participant, bell_count, control,
+        (size_t)snprintf(text, text_bytes, "%u:%u:%d:%d:%u:%d:", index, bell_count, control,
                          getpid(), core, gm_stdin_descriptor());
     for (uint32_t i = 0; i < bell_count; i++) {
         GM_CHECK(length < text_bytes);
@@ -50,10 +50,10 @@ static bool parse(const char *text, struct parameters *ret)
 {
     int used = 0;
     struct parameters parsed;
-    if (sscanf(text, "%u:%u:%d:%d:%u:%d:%n", &parsed.participant, &parsed.bell_count,
+    if (sscanf(text, "%u:%u:%d:%d:%u:%d:%n", &parsed.index, &parsed.bell_count,
                &parsed.control, &parsed.parent, &parsed.core, &parsed.input, &used) < 6 ||
         used == 0 || parsed.bell_count < 2 || parsed.bell_count > GM_PARTICIPANTS_MAX ||
-        parsed.participant + 1 >= parsed.bell_count)
+        parsed.index + 1 >= parsed.bell_count)
         return false;
     const char *cursor = text + used;
     for (uint32_t i = 0; i < parsed.bell_count; i++) {
@@ -165,20 +165,19 @@ static void processes_close(void *self, struct gm_processes *processes)
 }
 
 void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *plan,
-                       const struct gm_job_message *job, uint16_t participant, const int *bells,
+                       const struct gm_job_message *job, uint16_t index, const int *bells,
                        const _Atomic bool *cancel, struct gm_cache *cache,
                        struct gm_executor_counts *counts, struct gm_error *error)
 {
     if (gm_cache_begin(cache, plan, job->memory_bytes, &job->spill, error) < 0)
         return;
     struct gm_eventfd_bell bell;
-    gm_eventfd_bell_init(&bell, bells, gm_region_seat_count(&region->spec),
-                         (uint16_t)gm_region_seat(&region->spec, participant));
+    gm_eventfd_bell_init(&bell, bells, gm_region_seat_count(&region->spec), index);
     const char *directories[GM_SPILL_DIRECTORIES_MAX];
     const struct gm_executor_spec spec = {
         .region = region,
         .plan = plan,
-        .participant = participant,
+        .participant = (uint16_t)(region->spec.first_local + index),
         .memory_bytes = job->memory_bytes,
         .least_bytes = job->least_bytes,
         .spin_ns = job->spin_ns,
@@ -237,7 +236,7 @@ static void run_job(const struct parameters *parameters, const struct gm_job_mes
         if (rc == 0) {
             rc = gm_executor_counts_init(&counts, &plan);
             if (rc == 0)
-                gm_trampoline_run(&region, &plan, job, (uint16_t)parameters->participant,
+                gm_trampoline_run(&region, &plan, job, (uint16_t)parameters->index,
                                   parameters->bells, NULL, cache, &counts, &error);
             else
                 gm_error_set(&error, rc, "no memory for counters");
@@ -307,7 +306,7 @@ static void become_executor(const struct parameters *parameters)
     for (size_t i = 0; i < sizeof passed_over / sizeof *passed_over; i++)
         sigaction(passed_over[i], &pass_over, NULL);
     char name[16];
-    snprintf(name, sizeof name, "gleam-exec %u", parameters->participant);
+    snprintf(name, sizeof name, "gleam-exec %u", parameters->index);
     prctl(PR_SET_NAME, name);
 }
 
@@ -326,7 +325,7 @@ void gm_trampoline(void)
     unsetenv(GM_TRAMPOLINE_VARIABLE);
     become_executor(&parameters);
     struct gm_cache *cache;
-    if (gm_trampoline_cache((uint16_t)parameters.participant, parameters.bell_count - 1,
+    if (gm_trampoline_cache((uint16_t)parameters.index, parameters.bell_count - 1,
                             true, &cache) < 0)
         _exit(1);
     for (;;) {

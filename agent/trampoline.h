@@ -14,18 +14,18 @@
 /* The environment variable that makes a process an executor. */
 #define GM_TRAMPOLINE_VARIABLE "GLEAM_EXECUTOR"
 
-/* Parameters as that variable's text: "participant:count:control:parent:core:input:bell,bell,..."
+/* Parameters as that variable's text: "index:count:control:parent:core:input:bell,bell,..."
  * (input: the driver's standard input). */
-void gm_trampoline_format(char *text, size_t text_bytes, uint32_t participant, int control,
+void gm_trampoline_format(char *text, size_t text_bytes, uint32_t index, int control,
                           uint32_t core, const int *bells, uint32_t bell_count);
 
 /* Never returns when this process is an executor. */
 void gm_trampoline(void);
 
-/* Runs one job as participant `participant`: what processes and threads share.  Fills error and,
+/* Runs one job as the node's executor `index`: what processes and threads share.  Fills error and,
  * when all went well, adds to counts. */
 void gm_trampoline_run(const struct gm_region *region, const struct gm_plan *plan,
-                       const struct gm_job_message *job, uint16_t participant, const int *bells,
+                       const struct gm_job_message *job, uint16_t index, const int *bells,
                        const _Atomic bool *cancel, struct gm_cache *cache,
                        struct gm_executor_counts *counts, struct gm_error *error);
 

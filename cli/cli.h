@@ -5,6 +5,7 @@
 #ifndef GM_CLI_CLI_H
 #define GM_CLI_CLI_H
 
+int gm_cli_agent(int argc, char **argv);
 int gm_cli_bench(int argc, char **argv);
 int gm_cli_bench_generate(int argc, char **argv);
 int gm_cli_bench_group(int argc, char **argv);
@@ -13,7 +14,12 @@ int gm_cli_bench_sort(int argc, char **argv);
 int gm_cli_bench_validate(int argc, char **argv);
 int gm_cli_bench_wordcount(int argc, char **argv);
 int gm_cli_doctor(int argc, char **argv);
+int gm_cli_keygen(int argc, char **argv);
+int gm_cli_kill(int argc, char **argv);
+int gm_cli_logs(int argc, char **argv);
+int gm_cli_master(int argc, char **argv);
 int gm_cli_plan(int argc, char **argv);
+int gm_cli_ps(int argc, char **argv);
 int gm_cli_run(int argc, char **argv);
 
 struct gleam_flow;
@@ -29,6 +35,12 @@ int gm_cli_measure(struct gleam_flow *flow,
 /* What a person gets who asks for something that is not there: the usage lines of a help text, and
  * where the rest is, on standard error.  Returns the exit status, 2. */
 int gm_cli_mistake(const char *help);
+
+/* A daemon's signals: they no longer end it, and are waited for by gm_cli_wait_for_end; to be
+ * called before the first thread is started. */
+void gm_cli_hold_signals(void);
+/* Waits up to so long.  Returns the number of the signal that came, or 0. */
+int gm_cli_wait_for_end(unsigned ms);
 
 /* Takes "NAME VALUE" or "NAME=VALUE" out of argv; returns the value, NULL when it is not there.  A
  * missing value ends the program with status 2. */

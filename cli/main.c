@@ -13,11 +13,12 @@
 static const char help[] =
     "usage: gleam COMMAND [ARGUMENTS]\n"
     "\n"
-    "Runs data flows on the cores of this machine.  A flow is a script in Lua, or a C program\n"
-    "that links libgleam.  `gleam COMMAND --help` tells more.  The run options below are those of\n"
-    "run, of bench group, sort and wordcount, and of every C driver.\n"
+    "Runs data flows on the cores of this machine, or of a cluster.  A flow is a script in Lua,\n"
+    "or a C program that links libgleam.  `gleam COMMAND --help` tells more.  The run options\n"
+    "below are those of run, of bench group, sort and wordcount, and of every C driver.\n"
     "\n"
     "commands\n"
+    "  agent                     be a node of a cluster\n"
     "  bench BENCHMARK           measure gleam on this machine\n"
     "  bench generate FILE       write a text to count, or records to sort\n"
     "  bench group               sum rows of 16 bytes per key and say how fast it went\n"
@@ -27,8 +28,13 @@ static const char help[] =
     "  bench wordcount PATH...   count words of text files and say how fast it went\n"
     "  doctor                    check this machine, and say what would make gleam faster\n"
     "  help COMMAND              tell more about a command\n"
+    "  keygen FILE               make the key of a cluster\n"
+    "  kill JOB                  end a job of a cluster\n"
+    "  logs JOB                  what a job's steps printed on the agents\n"
+    "  master                    be the master of a cluster\n"
     "  plan PROGRAM [ARGS]       show how a flow will run, or what each step did; PROGRAM is a\n"
     "                            script or a C driver\n"
+    "  ps                        list agents and jobs of a cluster\n"
     "  run FLOW.lua [ARGS]       run a flow in Lua\n"
     "  version                   print the version\n"
     "\n"
@@ -155,12 +161,23 @@ static void turn_help(int argc, char **argv)
     argv[argc - 1] = option;
 }
 
+/* `gleam plan PROGRAM` passes the run options on, and those of a cluster run nothing: they mean
+ * other things by some of them. */
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} without_run_options[] = {{"plan", gm_cli_plan},     {"agent", gm_cli_agent},
+                           {"master", gm_cli_master}, {"keygen", gm_cli_keygen},
+                           {"ps", gm_cli_ps},         {"kill", gm_cli_kill},
+                           {"logs", gm_cli_logs}};
+
 int main(int argc, char **argv)
 {
     turn_help(argc, argv);
-    /* `gleam plan PROGRAM` passes the run options on; everything else takes them itself. */
-    if (argc > 1 && strcmp(argv[1], "plan") == 0)
-        return gm_cli_plan(argc - 1, argv + 1);
+    for (size_t i = 0; argc > 1 && i < sizeof without_run_options / sizeof *without_run_options;
+         i++)
+        if (strcmp(argv[1], without_run_options[i].name) == 0)
+            return without_run_options[i].run(argc - 1, argv + 1);
     gleam_init(&argc, &argv);
     if (argc > 1)
         return run_command(argc - 1, argv + 1);

@@ -499,7 +499,8 @@ struct gleam_dataset *gleam_cogroup(struct gleam_dataset *left, const char *step
 /* ---- rows of a key ----
  *
  * Keys are equal as in a join, but a null equals a null.  The local forms look at each partition
- * alone. */
+ * alone.  What does not fit the memory goes to disk; one list must fit, and is named when it does
+ * not. */
 
 /* One row of each key, the first in the order of (partition, position).  Keys of no columns
  * (`(struct gleam_order){0}`) are the whole row. */
@@ -826,6 +827,11 @@ int gleam_each_row(struct gleam_dataset *dataset, gleam_row_fn *function, void *
 int gleam_try(struct gleam_flow *flow);
 /* The last error's text, or "" when there is none; lives as long as the flow. */
 const char *gleam_flow_error(const struct gleam_flow *flow);
+/* Calls the function when a signal or the end of --timeout stops a run: in the signal's handler, so
+ * it may do only what a handler may, such as setting a flag.  For functions of gleam_output_row
+ * that take long: the run ends when they return.  One at a time; NULL: none any more. */
+typedef void gleam_stop_fn(void *argument);
+void gleam_on_stop(gleam_stop_fn *function, void *argument);
 /* Whether --plan was given: then gleam_run writes the plan, and runs nothing. */
 bool gleam_shows_plan(void);
 /* Writes the plan, as text or in the form of --plan=FORM.  Returns 0, or 1 with the reason on

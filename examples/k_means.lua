@@ -12,45 +12,42 @@ if not k then
   error("usage: gleam run examples/k_means.lua POINTS.csv K [ROUNDS]", 0)
 end
 
-local function points(f)
-  return f:Read(gleam.Csv(path)):As("x f64", "y f64")
+local f = gleam.New("k-means")
+local points = f:Read(gleam.Csv(path)):As("x f64", "y f64"):Cache("points")
+local first = {}
+for i, point in ipairs(points:Distinct():Top(k):Collect()) do
+  first[i] = {i, point[1], point[2], 0}
 end
 
-local centres = {}
-points(gleam.New("first centres")):Distinct():Top(k)
-  :OutputRow(function(x, y) centres[#centres + 1] = {x, y, 0} end):Run()
-
-for _ = 1, rounds do
-  local f = gleam.New("round")
-  local known = f:Broadcast(centres)
-  local moved = {}
-  points(f)
-    :Map("nearest", function(x, y)
-      local best, least = 0, math.huge
-      for i = 1, k do
-        local centre = known[i]
-        if centre then
-          local distance = (x - centre[1]) ^ 2 + (y - centre[2]) ^ 2
-          if distance < least then
-            best, least = i, distance
-          end
+local function round(centres)
+  local known = f:Broadcast(centres:Sort("centre"):Collect())
+  local sums = points:Map("nearest", function(x, y)
+    local best, least = 0, math.huge
+    for i = 1, k do
+      local centre = known[i]
+      if centre then
+        local distance = (x - centre[2]) ^ 2 + (y - centre[3]) ^ 2
+        if distance < least then
+          best, least = i, distance
         end
       end
-      return best, x, y, 1
-    end):As("centre i64", "x f64", "y f64", "points i64")
-    :ReduceByKey(gleam.Sum)
-    :OutputRow(function(i, x, y, n) moved[i] = {x / n, y / n, n} end)
-    :Run()
-  local still = true
-  for i, centre in ipairs(centres) do
-    moved[i] = moved[i] or {centre[1], centre[2], 0} -- nobody is nearest to it
-    still = still and math.abs(moved[i][1] - centre[1]) + math.abs(moved[i][2] - centre[2]) < 1e-9
-  end
-  centres = moved
-  if still then
-    break
-  end
+    end
+    return best, x, y, 1
+  end):As("centre i64", "x f64", "y f64", "points i64"):ReduceByKey(gleam.Sum)
+  return centres:LeftOuterJoin(sums):Map("move", function(i, x, y, _, sum_x, sum_y, n)
+    if n == nil then
+      return i, x, y, 0 -- nobody is nearest to it
+    end
+    return i, sum_x / n, sum_y / n, n
+  end):As("centre i64", "x f64", "y f64", "points i64")
 end
 
-gleam.New("centres"):Slices(centres):As("x f64", "y f64", "points i64"):Sort(gleam.OrderBy(1):By(2))
-  :Printlnf("%.4f %.4f: %d points"):Run()
+local function is_still(now, before)
+  return #now:Join(before):Filter("moved", function(_, x, y, _, was_x, was_y)
+    return math.abs(x - was_x) + math.abs(y - was_y) >= 1e-9
+  end):Collect() == 0
+end
+
+f:Slices(first):As("centre i64", "x f64", "y f64", "points i64")
+  :Iterate("centres", rounds, round, is_still)
+  :Select("x", "y", "points"):Sort(gleam.OrderBy("x"):By("y")):Printlnf("%.4f %.4f: %d points"):Run()

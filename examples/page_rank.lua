@@ -1,4 +1,4 @@
--- page_rank.lua - which pages are linked to most, by pages that are: a flow for every round.
+-- page_rank.lua - which pages are linked to most, by pages that are: rounds over a cached dataset.
 --
 --     gleam run examples/page_rank.lua [LINKS [ROUNDS]]
 --
@@ -8,60 +8,40 @@
 -- rank moves by more than a millionth; prints the ten first pages.
 local gleam = require "gleam"
 
-local links = arg[1] or (arg[0]:match("^.*/") or "") .. "data/links.txt"
+local path = arg[1] or (arg[0]:match("^.*/") or "") .. "data/links.txt"
 local rounds = tonumber(arg[2] or 50)
 
-local function edges(f)
-  return f:TextFile(links)
-    :Map(function(line) return line:match("^(%S+)%s+(%S+)") end):As("from bytes?", "to bytes?")
-    :Filter(function(from) return from ~= nil end)
+local f = gleam.New("page rank")
+local links = f:TextFile(path)
+  :Map(function(line) return line:match("^(%S+)%s+(%S+)") end):As("from bytes?", "to bytes?")
+  :Where("from", "~=", nil):Cache("links")
+
+-- Every page, with the list of those that it links to, or nil.
+local pages = links:Select("from"):As("page bytes?"):Union(links:Select("to"):As("page bytes?"))
+  :Distinct()
+  :LeftOuterJoin(links:GroupBy("from")):As("page bytes?", "to any"):Cache("pages")
+
+local function round(ranks)
+  local giving = pages:Join(ranks):As("page bytes?", "to any", "rank f64")
+  -- One row, which each page gets: the rank of those without links, and the number of all.
+  local total = giving:Map("left", function(_, to, rank) return to and 0 or rank, 1 end)
+    :As("left f64", "pages i64"):Sum()
+  return giving:CrossJoin(total):FlatMap("give", function(page, to, rank, left, count)
+    return coroutine.wrap(function()
+      coroutine.yield(page, 0.15 + 0.85 * left / count)
+      for i = 1, to and to.n or 0 do
+        coroutine.yield(to[i], 0.85 * rank / to.n)
+      end
+    end)
+  end):As("page bytes?", "rank f64"):ReduceByKey(gleam.Sum)
 end
 
--- Every page, with the number of its links.
-local degrees, pages = {}, 0
-local f = gleam.New("pages")
-edges(f):Map(function(from) return from, 1 end):As("page bytes?", "n i64")
-  :Union(edges(f):Map(function(_, to) return to, 0 end):As("page bytes?", "n i64"))
-  :ReduceByKey(gleam.SumInt64)
-  :OutputRow(function(page, n)
-    degrees[page] = n
-    pages = pages + 1
-  end)
-  :Run()
-
-local ranks = {}
-for page in pairs(degrees) do
-  ranks[page] = 1
-end
-for _ = 1, rounds do
-  local shares, left = {}, 0
-  for page, rank in pairs(ranks) do
-    shares[page] = rank / degrees[page]
-    left = left + (degrees[page] == 0 and rank or 0)
-  end
-  local next_ranks = {}
-  for page in pairs(ranks) do
-    next_ranks[page] = 0.15 + 0.85 * left / pages
-  end
-  f = gleam.New("round")
-  local share = f:Broadcast(shares)
-  edges(f):Map("give", function(from, to) return to, share[from] end):As("page bytes", "rank f64")
-    :ReduceByKey(gleam.SumFloat64)
-    :OutputRow(function(page, rank) next_ranks[page] = next_ranks[page] + 0.85 * rank end)
-    :Run()
-  local moved = 0
-  for page, rank in pairs(next_ranks) do
-    moved = math.max(moved, math.abs(rank - ranks[page]))
-  end
-  ranks = next_ranks
-  if moved < 1e-6 then
-    break
-  end
+local function is_still(now, before)
+  return #now:Join(before):Filter("moved", function(_, rank, was)
+    return math.abs(rank - was) >= 1e-6
+  end):Limit(1):Collect() == 0
 end
 
-local rows = {}
-for page, rank in pairs(ranks) do
-  rows[#rows + 1] = {page, rank}
-end
-gleam.New("first"):Slices(rows):As("page bytes", "rank f64"):Top(10, gleam.OrderBy(2, false))
-  :Printlnf("%s\t%.4f"):Run()
+pages:Map("first rank", function(page) return page, 1 end):As("page bytes?", "rank f64")
+  :Iterate("ranks", rounds, round, is_still)
+  :Top(10, gleam.OrderBy("rank", false)):Printlnf("%s\t%.4f"):Run()

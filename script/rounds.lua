@@ -6,7 +6,7 @@ local ffi = require "ffi"
 local C = ffi.C
 local gleam, dataset_methods = shared.gleam, shared.dataset_methods
 local here, need, whole, complain = shared.here, shared.need, shared.whole, shared.complain
-local dataset, fail_unless = shared.dataset, shared.fail_unless
+local dataset, fail_unless, run_by = shared.dataset, shared.fail_unless, shared.run_by
 
 -- ---- kept datasets ---------------------------------------------------------------------------------
 
@@ -48,7 +48,7 @@ function dataset_methods:Collect()
     here()
     io.stdout:flush()
     local rows = {}
-    fail_unless(self.flow, core.each_row(self.pointer, function(...)
+    fail_unless(self.flow, run_by(core.each_row, self.pointer, function(...)
         rows[#rows + 1] = {n = select("#", ...), ...}
     end))
     return rows
@@ -57,7 +57,7 @@ end
 -- ---- rounds ----------------------------------------------------------------------------------------
 
 local function failed(flow)
-    fail_unless(flow, core.run(flow.pointer)) -- it is broken: this tells its status
+    fail_unless(flow, run_by(core.run, flow.pointer)) -- it is broken: this tells its status
 end
 
 -- Rounds: body(rows, number) makes the next round's rows from those of the last one, n times at
@@ -118,7 +118,7 @@ function gleam.RunAll(flows)
         complain("flows cannot run inside the function of another's OutputRow")
     end
     io.stdout:flush()
-    local status = core.run_all(unpack(pointers))
+    local status = run_by(core.run_all, unpack(pointers))
     for _, flow in ipairs(flows) do
         flow = flow.flow or flow
         local text = ffi.string(C.gleam_flow_error(flow.pointer))

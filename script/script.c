@@ -7,6 +7,7 @@
 #include <lua.h>
 #include <lualib.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "script/gleam.lua.h"
 #include "script/orders.h"
 #include "script/rounds.lua.h"
+#include "script/steps.lua.h"
 
 /* Where the state's registry keeps functions of OutputRow, by number. */
 #define ROW_FUNCTIONS "gleam.rows"
@@ -30,6 +32,9 @@ struct script {
     bool is_running;                 /* a flow: functions of OutputRow may not run another */
     int status;                      /* of the last flow that failed; 0: none did */
     char row_error[ROW_ERROR_BYTES]; /* what a function of OutputRow raised, "" for none */
+    /* For the handler of a signal, and from it. */
+    _Atomic bool is_in_row; /* a function of OutputRow runs */
+    _Atomic bool is_stopped;
 };
 
 /* One function of OutputRow.  It lives as long as the state, which frees it. */
@@ -113,13 +118,36 @@ static int call_row_function(lua_State *state)
     return 0;
 }
 
+static void raise_stop(lua_State *state, lua_Debug *where)
+{
+    (void)where;
+    luaL_error(state, "stopped");
+}
+
+/* In the handler of a signal: the function of OutputRow ends at its next instruction.  The hook
+ * stays until all of it has ended, whatever it catches. */
+static void on_stop(void *argument)
+{
+    struct script *script = argument;
+    script->is_stopped = true;
+    if (script->is_in_row)
+        lua_sethook(script->state, raise_stop, LUA_MASKCOUNT | LUA_MASKCALL | LUA_MASKRET, 1);
+}
+
 static int on_row(void *argument, const struct gleam_value *values, uint32_t column_count)
 {
     const struct row_output *output = argument;
     struct script *script = output->script;
     lua_State *state = script->state;
     struct row row = {.output = output, .values = values, .count = column_count};
-    const int status = lua_cpcall(state, call_row_function, &row);
+    script->is_in_row = true;
+    const int status = script->is_stopped ? 0 : lua_cpcall(state, call_row_function, &row);
+    script->is_in_row = false;
+    if (script->is_stopped) {
+        lua_sethook(state, NULL, 0, 0);
+        lua_pop(state, status != 0 ? 1 : 0);
+        return 1; /* the run tells of the signal */
+    }
     if (status == 0)
         return 0;
     const char *text = lua_tostring(state, -1);
@@ -160,11 +188,14 @@ static lua_State *begin_run(struct script *script, lua_State *state)
     lua_State *outer = script->state;
     script->state = state;
     script->is_running = true;
+    script->is_stopped = false;
+    gleam_on_stop(on_stop, script);
     return outer;
 }
 
 static void end_run(struct script *script, lua_State *outer)
 {
+    gleam_on_stop(NULL, NULL);
     script->is_running = false;
     script->state = outer;
 }
@@ -349,9 +380,10 @@ static int start(lua_State *state)
     load(state, gm_values_lua, sizeof gm_values_lua, "=gleam/values");
     lua_call(state, 0, 1);
     lua_pushlstring(state, gm_api_lua, sizeof gm_api_lua);
+    load(state, gm_steps_lua, sizeof gm_steps_lua, "=gleam/steps");
     load(state, gm_files_lua, sizeof gm_files_lua, "=gleam/files");
     load(state, gm_rounds_lua, sizeof gm_rounds_lua, "=gleam/rounds");
-    lua_call(state, 5, 2);
+    lua_call(state, 6, 2);
     lua_setfield(state, LUA_REGISTRYINDEX, "gleam.int64");
     lua_getglobal(state, "package");
     lua_getfield(state, -1, "loaded");

@@ -51,7 +51,7 @@ struct window {
     uint32_t partition;
     uint32_t done_bytes;
     uint32_t total_bytes;
-    uint32_t retries_count;
+    uint32_t retries_count; /* since it last came further */
 };
 
 struct block {
@@ -544,9 +544,10 @@ static int settle(struct gm_spill_store *store, struct window *window, int64_t r
     GM_CHECK(again || (uint64_t)result <= left);
     if (again || (uint64_t)result < left) {
         /* What is left begins at a page again. */
-        window->done_bytes +=
+        const uint32_t moved_bytes =
             again ? 0 : (uint32_t)result / GM_SPILL_ALIGN * GM_SPILL_ALIGN;
-        window->retries_count += again || result < GM_SPILL_ALIGN;
+        window->done_bytes += moved_bytes;
+        window->retries_count = moved_bytes > 0 ? 0 : window->retries_count + 1;
         return start(store, window);
     }
     window->done_bytes = window->total_bytes;

@@ -48,7 +48,9 @@ class TapResult(unittest.TestResult):
 
     def addSubTest(self, test, subtest, err):
         if err is not None:
-            self.note(test, (err[0], err[0]("in %s: %s" % (subtest._subDescription(), err[1])), err[2]))
+            # As a failure of its text: some errors cannot be made from a text alone.
+            text = "in %s: %s: %s" % (subtest._subDescription(), err[0].__name__, err[1])
+            self.note(test, (AssertionError, AssertionError(text), err[2]))
 
     def addSkip(self, test, reason):
         if isinstance(test, unittest.TestCase):

@@ -81,11 +81,12 @@ static int print_edges(const struct gm_plan *plan, uint32_t chain,
 int gm_plan_print_dot(const struct gm_plan *plan, uint32_t executor_count,
                       const struct gm_plan_notes *notes, FILE *file)
 {
+    char title[256];
     int rc = 0;
+    gm_plan_title(plan, executor_count, title, sizeof title);
     fputs("digraph plan {\n  label=\"", file);
-    print_escaped(plan->name, file);
-    fprintf(file, ", %u executor%s\";\n", executor_count, executor_count == 1 ? "" : "s");
-    fputs("  labelloc=t;\n  node [shape=box, fontname=\"monospace\", fontsize=10];\n"
+    print_escaped(title, file);
+    fputs("\";\n  labelloc=t;\n  node [shape=box, fontname=\"monospace\", fontsize=10];\n"
           "  edge [fontname=\"monospace\", fontsize=9];\n", file);
     for (uint32_t c = 0; c < plan->chain_count && rc == 0; c++)
         rc = print_chain(plan, c, notes, file);

@@ -22,8 +22,10 @@ int gm_planner_check_listener(struct planner *planner, const struct gleam_datase
 
 int gm_planner_write_to(struct planner *planner, const struct gleam_dataset *node)
 {
-    const struct gm_exchange_plan exchange = {
-        .kind = GM_EXCHANGE_OUTPUT, .partition_count = 1, .output = node->output};
+    const struct gm_exchange_plan exchange = {.kind = GM_EXCHANGE_OUTPUT,
+                                              .partition_count = 1,
+                                              .output = node->output,
+                                              .ordered = planner->ranges};
     struct gm_write_plan *write = malloc(sizeof *write);
     GM_CHECK(write != NULL);
     *write = *node->write;

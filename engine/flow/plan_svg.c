@@ -311,9 +311,8 @@ static void draw_label(const struct drawing *drawing, uint32_t index, FILE *file
 
 static void draw_head(const struct drawing *drawing, uint32_t executor_count, FILE *file)
 {
-    char title[160];
-    snprintf(title, sizeof title, "%s, %u executor%s", drawing->plan->name, executor_count,
-             executor_count == 1 ? "" : "s");
+    char title[256];
+    gm_plan_title(drawing->plan, executor_count, title, sizeof title);
     const double title_width = (double)gm_utf8_length(title) * CHAR_WIDTH * 1.2;
     double width = drawing->layout.width > title_width ? drawing->layout.width : title_width;
     width += 2 * MARGIN;

@@ -154,6 +154,18 @@ static void print_note(const struct gm_plan *plan, const struct gm_plan_notes *n
     fprintf(file, "%14" PRIu64 "  %10s  %5s %%  %6s", note->rows, bytes, percent, skew);
 }
 
+void gm_plan_title(const struct gm_plan *plan, uint32_t executor_count, char *text,
+                   size_t text_bytes)
+{
+    bool reads_cached = false;
+    for (uint32_t c = 0; c < plan->chain_count; c++)
+        reads_cached = reads_cached || gm_source_is_kept(&plan->chains[c].source);
+    snprintf(text, text_bytes, "%s, %u executor%s%s", plan->name, executor_count,
+             executor_count == 1 ? "" : "s",
+             reads_cached ? ", behind the plans that fill what is cached (--plan as text has them)"
+                          : "");
+}
+
 int gm_plan_print_notes(const struct gm_plan *plan, uint32_t executor_count,
                         const struct gm_plan_notes *notes, FILE *file)
 {

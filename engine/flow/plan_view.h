@@ -74,6 +74,11 @@ void gm_plan_line_fini(struct gm_plan_line *line);
 void gm_plan_note_format(const struct gm_plan *plan, const struct gm_plan_notes *notes,
                          uint32_t position, char *text, size_t text_bytes);
 
+/* What stands above a picture, which is of the last phase: it says so where others fill the cached
+ * datasets that this one reads. */
+void gm_plan_title(const struct gm_plan *plan, uint32_t executor_count, char *text,
+                   size_t text_bytes);
+
 /* Whether an exchange is what the chain reads: the edges of the graph. */
 bool gm_plan_feeds(const struct gm_plan *plan, uint32_t exchange, uint32_t chain);
 

@@ -1,6 +1,8 @@
 /* join.c - hash join of two inputs: both sides of a partition are kept packed; the smaller one
- * becomes a table of keys, each with a list of its rows, and the other runs along it.  What does
- * not fit the memory comes to it from disk, section by section (join_disk.c).
+ * becomes a table of keys, each with a list of its rows, and the other runs along it.  As soon as
+ * one side is whole, and the other one seems not to be much smaller, it is not kept any more but
+ * runs along the table as it comes.  What does not fit the memory comes from disk, section by
+ * section (join_disk.c).
  *
  * A null key equals nothing, as in SQL: such a row is dropped, or, where its side is kept whole,
  * handed on at once.  NaN equals NaN, and 1 equals 1.0.  Without key columns every row meets every
@@ -19,6 +21,13 @@
 #define EITHER GM_JOIN_EITHER
 /* Half of the memory that is left for windows and batches: a table may take the other half. */
 #define TABLE_RESERVE_SHARE 8
+/* A side is not kept any more when what was kept of it is this part of the side that is whole. */
+#define STREAM_SHARE 2
+/* Tables of sides that stay must leave this part of the memory, and take so much for a row. */
+#define STREAM_RESERVE_SHARE 2
+#define TABLE_ROW_BYTES (sizeof(struct gm_join_row) + 3 * (sizeof(struct gm_slot) + 8))
+/* Of a slot's value: it is a row itself. */
+#define ONLY_ROW (UINT64_C(1) << 63)
 
 /* Where one side of the rows handed on comes from. */
 struct origin {
@@ -234,16 +243,13 @@ static int keep(struct gm_op *op, struct gm_join_state *state, const struct gm_b
 }
 
 /* Keeps rows without a null in their key, and hands on the others where their side is whole. */
-static int join_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
-                        struct gm_batch *out)
+static int collect(struct gm_op *op, struct gm_join_state *state, const struct gm_batch *in,
+                   struct gm_batch *out)
 {
     struct gm_join *self = op->self;
-    struct gm_join_state *state = opaque;
     const struct gm_join_side *side = &self->sides[in->input];
     uint32_t null_count = 0;
-    int rc = gm_holding_make_room(op);
-    if (rc != 0)
-        return rc == GM_ETASK_MEMORY ? gm_join_refuse_memory(op) : rc;
+    int rc = 0;
     for (uint32_t row = 0; side->nullable_keys && row < in->row_count; row++) {
         if (!has_null_key(side, in, row))
             continue;
@@ -269,9 +275,37 @@ static int join_process(struct gm_op *op, void *opaque, const struct gm_batch *i
 
 /* ---- joining --------------------------------------------------------------------------------- */
 
+/* The only row of a key, or NULL: there is a list. */
+static const uint8_t *only_row(const struct gm_slot *slot)
+{
+    return slot->values[0] & ONLY_ROW ? (const uint8_t *)(uintptr_t)(slot->values[0] & ~ONLY_ROW)
+                                      : NULL;
+}
+
 static struct gm_join_row *first_of(const struct gm_slot *slot)
 {
     return (struct gm_join_row *)(uintptr_t)slot->values[0];
+}
+
+static struct gm_join_row *link_row(struct gm_join_state *state, uint64_t *kept_count,
+                                    const uint8_t *row, struct gm_join_row *next)
+{
+    struct gm_join_row *kept = &state->kept[(*kept_count)++];
+    *kept = (struct gm_join_row){.row = row, .next = next};
+    return kept;
+}
+
+static void add_row(struct gm_join_state *state, uint64_t *kept_count, const uint8_t *row,
+                    struct gm_slot *slot)
+{
+    const uint8_t *only = only_row(slot);
+    if (slot->values[0] == 0) {
+        slot->values[0] = (uint64_t)(uintptr_t)row | ONLY_ROW;
+        return;
+    }
+    struct gm_join_row *next =
+        only != NULL ? link_row(state, kept_count, only, NULL) : first_of(slot);
+    slot->values[0] = (uint64_t)(uintptr_t)link_row(state, kept_count, row, next);
 }
 
 /* The rows of the table's side that lie in its batch. */
@@ -293,11 +327,8 @@ static int link_rows(struct gm_op *op, struct gm_join_state *state, const uint8_
             rc = gm_join_note_keys(op, state, keys, count);
         if (rc < 0)
             return rc;
-        for (uint32_t i = 0; i < count; i++) {
-            struct gm_join_row *kept = &state->kept[(*kept_count)++];
-            *kept = (struct gm_join_row){.row = rows[first + i], .next = first_of(slots[i])};
-            slots[i]->values[0] = (uint64_t)(uintptr_t)kept;
-        }
+        for (uint32_t i = 0; i < count; i++)
+            add_row(state, kept_count, rows[first + i], slots[i]);
     }
     return 0;
 }
@@ -341,7 +372,8 @@ int gm_join_build(struct gm_op *op, struct gm_join_state *state)
     }
     if (rc < 0)
         return rc;
-    GM_CHECK(kept_count == packed->row_count);
+    GM_CHECK(kept_count <= packed->row_count);
+    self->running = &self->sides[!state->build].batch;
     self->sides[!state->build].batch.row_count = 0; /* of the section before */
     state->row = 0;
     state->partner = NULL;
@@ -351,16 +383,44 @@ int gm_join_build(struct gm_op *op, struct gm_join_state *state)
     return 0;
 }
 
+/* Rows are looked at soon: their cache misses overlap. */
+static void prefetch_rows(struct gm_slot *const *slots, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (slots[i] != NULL)
+            __builtin_prefetch((const void *)(uintptr_t)(slots[i]->values[0] & ~ONLY_ROW));
+}
+
+/* Looks up the keys of a batch that is to run along the table. */
+static int run_along(struct gm_op *op, struct gm_join_state *state, const struct gm_batch *batch)
+{
+    struct gm_join *self = op->self;
+    struct gm_join_side *side = &self->sides[!state->build];
+    struct gm_key keys[GM_KEY_BLOCK];
+    self->running = batch;
+    state->row = 0;
+    state->partner = NULL;
+    for (uint32_t first = 0; first < batch->row_count; first += GM_KEY_BLOCK) {
+        const uint32_t left = batch->row_count - first;
+        const uint32_t count = left < GM_KEY_BLOCK ? left : GM_KEY_BLOCK;
+        if (gm_key_read(&side->keys, batch, first, count, keys) < 0)
+            return gm_join_refuse_memory(op);
+        gm_table_find(&state->table, keys, count, self->slots + first);
+        prefetch_rows(self->slots + first, count);
+        if (state->nested)
+            gm_join_silence(op, state, keys, first, count);
+    }
+    return 0;
+}
+
 /* Reads the next rows of the side that runs along the table and looks up their keys.  Returns 0,
  * GM_AGAIN, GM_END or < 0. */
 static int next_batch(struct gm_op *op, struct gm_join_state *state)
 {
     struct gm_join *self = op->self;
     struct gm_join_side *side = &self->sides[!state->build];
-    struct gm_key keys[GM_KEY_BLOCK];
     const struct gm_packed *rows = &state->rows[!state->build];
-    state->row = 0;
-    state->partner = NULL;
+    state->row = 0; /* as the batch is empty until there are rows */
     gm_packed_next(rows, &side->layout, &state->cursor, &side->batch, NULL);
     if (side->batch.row_count == 0) {
         int rc = state->feed != GM_JOIN_FEED_NONE ? gm_join_more(op, state) : GM_END;
@@ -368,16 +428,7 @@ static int next_batch(struct gm_op *op, struct gm_join_state *state)
             return rc == GM_ETASK_MEMORY ? gm_join_refuse_memory(op) : rc;
         gm_packed_next(rows, &side->layout, &state->cursor, &side->batch, NULL);
     }
-    for (uint32_t first = 0; first < side->batch.row_count; first += GM_KEY_BLOCK) {
-        const uint32_t left = side->batch.row_count - first;
-        const uint32_t count = left < GM_KEY_BLOCK ? left : GM_KEY_BLOCK;
-        if (gm_key_read(&side->keys, &side->batch, first, count, keys) < 0)
-            return gm_join_refuse_memory(op);
-        gm_table_find(&state->table, keys, count, self->slots + first);
-        if (state->nested)
-            gm_join_silence(op, state, keys, first, count);
-    }
-    return 0;
+    return run_along(op, state, &side->batch);
 }
 
 /* A row that is not joined with each of its partners: what it is to give is decided by whether it
@@ -400,7 +451,7 @@ static bool stands_alone(const struct gm_op *op, const struct gm_join_state *sta
 static uint32_t make_pairs(const struct gm_op *op, struct gm_join_state *state)
 {
     struct gm_join *self = op->self;
-    const uint32_t row_count = self->sides[!state->build].batch.row_count;
+    const uint32_t row_count = self->running->row_count;
     const bool filter = is_filter(op);
     uint32_t count = 0;
     for (; state->row < row_count && count < GM_BATCH_ROWS_MAX; state->row++) {
@@ -412,6 +463,12 @@ static uint32_t make_pairs(const struct gm_op *op, struct gm_join_state *state)
             continue;
         }
         slot->seen = 1;
+        const uint8_t *only = only_row(slot);
+        if (only != NULL) {
+            self->rows[count] = state->row;
+            self->partners[count++] = only;
+            continue;
+        }
         struct gm_join_row *partner = state->partner != NULL ? state->partner : first_of(slot);
         for (; partner != NULL && count < GM_BATCH_ROWS_MAX; partner = partner->next) {
             self->rows[count] = state->row;
@@ -424,12 +481,22 @@ static uint32_t make_pairs(const struct gm_op *op, struct gm_join_state *state)
     return count;
 }
 
+/* Hands on pairs of the batch that runs along the table. */
+static void hand_on_pairs(const struct gm_op *op, struct gm_join_state *state,
+                          struct gm_batch *out)
+{
+    const struct gm_join *self = op->self;
+    struct origin origins[2] = {0};
+    const uint32_t count = make_pairs(op, state);
+    origins[state->build] = (struct origin){.partners = self->partners};
+    origins[!state->build] = (struct origin){.batch = self->running, .rows = self->rows};
+    hand_on(op, origins, count, out);
+}
+
 static int probe(struct gm_op *op, struct gm_join_state *state, struct gm_batch *out)
 {
-    struct gm_join *self = op->self;
-    struct gm_join_side *side = &self->sides[!state->build];
-    struct origin origins[2] = {0};
-    if (state->row == side->batch.row_count) {
+    const struct gm_join *self = op->self;
+    if (state->row == self->running->row_count) {
         int rc = next_batch(op, state);
         if (rc == GM_END) {
             state->phase = GM_JOIN_REST;
@@ -438,12 +505,90 @@ static int probe(struct gm_op *op, struct gm_join_state *state, struct gm_batch 
         if (rc != 0)
             return rc;
     }
-    const uint32_t count = make_pairs(op, state);
-    origins[state->build] = (struct origin){.partners = self->partners};
-    origins[!state->build] = (struct origin){.batch = &side->batch, .rows = self->rows};
-    hand_on(op, origins, count, out);
+    hand_on_pairs(op, state, out);
     return GM_OP_HAVE_MORE;
 }
+
+/* ---- as it comes ----------------------------------------------------------------------------- */
+
+/* Whether the side that `in` comes from need not be kept: the other one is whole, in memory, and
+ * not much larger, as far as one can tell. */
+static bool may_stream(const struct gm_op *op, const struct gm_join_state *state,
+                       const struct gm_batch *in)
+{
+    const uint32_t whole = !in->input;
+    const struct gm_packed *rows = &state->rows[whole];
+    const uint64_t most = op->spill != NULL ? op->spill_at_bytes : op->heap->limit_bytes;
+    return state->phase == GM_JOIN_COLLECT && (in->ended_inputs >> whole & 1) != 0 &&
+           !state->may_not_stream && state->next_row == 0 &&
+           state->rows[in->input].bytes >= rows->bytes / STREAM_SHARE &&
+           !gm_holding_has_runs(&state->holdings[LEFT]) &&
+           !gm_holding_has_runs(&state->holdings[RIGHT]) &&
+           op->heap->used_bytes + rows->row_count * TABLE_ROW_BYTES < most / STREAM_RESERVE_SHARE;
+}
+
+static void begin_stream(struct gm_op *op, struct gm_join_state *state, uint32_t whole)
+{
+    state->build = whole;
+    state->feed = GM_JOIN_FEED_NONE;
+    for (uint32_t i = 0; i < 2; i++)
+        gm_holding_pin(&state->holdings[i]);
+    if (gm_join_build(op, state) == 0) {
+        state->phase = GM_JOIN_STREAM;
+        state->in_input = false;
+        return;
+    }
+    state->may_not_stream = true;
+    for (uint32_t i = 0; i < 2; i++)
+        gm_holding_unpin(&state->holdings[i]);
+    if (state->has_table)
+        gm_table_fini(&state->table);
+    state->has_table = false;
+}
+
+/* What was kept runs first, then the input. */
+static int stream(struct gm_op *op, struct gm_join_state *state, const struct gm_batch *in,
+                  struct gm_batch *out)
+{
+    const struct gm_join *self = op->self;
+    struct gm_packed *kept = &state->rows[in->input];
+    int rc = 0;
+    if (!state->in_input && kept->row_count > 0 && state->row == self->running->row_count) {
+        rc = next_batch(op, state);
+        if (rc == GM_END) {
+            gm_holding_set(&state->holdings[in->input], 0);
+            gm_packed_fini(kept);
+            gm_packed_init(kept, op->heap);
+            rc = 0;
+        }
+    }
+    if (rc == 0 && !state->in_input && kept->row_count == 0) {
+        rc = run_along(op, state, in);
+        state->in_input = rc == 0;
+    }
+    if (rc != 0)
+        return rc;
+    hand_on_pairs(op, state, out);
+    if (!state->in_input || state->row < in->row_count)
+        return GM_OP_HAVE_MORE;
+    state->in_input = false;
+    return GM_OP_NEED_INPUT;
+}
+
+static int join_process(struct gm_op *op, void *opaque, const struct gm_batch *in,
+                        struct gm_batch *out)
+{
+    struct gm_join_state *state = opaque;
+    const int rc = gm_holding_make_room(op);
+    if (rc != 0)
+        return rc == GM_ETASK_MEMORY ? gm_join_refuse_memory(op) : rc;
+    if (may_stream(op, state, in))
+        begin_stream(op, state, !in->input);
+    return state->phase == GM_JOIN_STREAM ? stream(op, state, in, out)
+                                          : collect(op, state, in, out);
+}
+
+/* ---- what nobody met ------------------------------------------------------------------------- */
 
 /* The section is done. */
 static int end_section(struct gm_join_state *state)
@@ -467,7 +612,11 @@ static int rest(struct gm_op *op, struct gm_join_state *state, struct gm_batch *
             const struct gm_slot *slot = gm_table_next(&state->table, &state->position);
             if (slot == NULL)
                 break;
-            state->partner = slot->seen == wanted ? first_of(slot) : NULL;
+            const uint8_t *only = only_row(slot);
+            if (slot->seen == wanted && only != NULL)
+                self->partners[count++] = only;
+            else if (slot->seen == wanted)
+                state->partner = first_of(slot);
             continue;
         }
         self->partners[count++] = state->partner->row;
@@ -482,6 +631,10 @@ static int join_finish(struct gm_op *op, void *opaque, struct gm_batch *out)
 {
     struct gm_join_state *state = opaque;
     int rc = 0;
+    if (state->phase == GM_JOIN_STREAM) { /* all have run along */
+        state->phase = GM_JOIN_REST;
+        state->partner = NULL;
+    }
     if (state->phase == GM_JOIN_COLLECT)
         rc = gm_join_start(op, state);
     else if (state->phase == GM_JOIN_NEXT)

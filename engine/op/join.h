@@ -47,13 +47,14 @@ struct gm_join {
     uint32_t sizes[GM_BATCH_ROWS_MAX];
     uint32_t rows[GM_BATCH_ROWS_MAX];           /* of the batch that runs along the table */
     const uint8_t *partners[GM_BATCH_ROWS_MAX]; /* NULL: it has none */
+    const struct gm_batch *running;             /* that batch */
     struct gm_slot *slots[GM_BATCH_ROWS_MAX];   /* by row of that batch; NULL: not in the table */
     bool silent[GM_BATCH_ROWS_MAX]; /* nested: nothing comes of it, should it have no partner */
     struct gleam_order no_columns;
     struct gm_join_write write;
 };
 
-/* A row of the table's side; rows of one key are linked. */
+/* A row of the table's side.  A slot's value is the only row of its key, or a list of such. */
 struct gm_join_row {
     const uint8_t *row;
     struct gm_join_row *next;
@@ -61,6 +62,7 @@ struct gm_join_row {
 
 enum gm_join_phase {
     GM_JOIN_COLLECT,
+    GM_JOIN_STREAM, /* one side is whole and in the table; the other runs along it as it comes */
     GM_JOIN_PROBE,
     GM_JOIN_REST,
     GM_JOIN_NEXT, /* the section is done, there may be another */
@@ -80,6 +82,8 @@ struct gm_join_state {
     struct gm_holding holdings[2];
     uint32_t next_row; /* of the input batch */
     enum gm_join_phase phase;
+    bool may_not_stream; /* it was tried, and there was no memory */
+    bool in_input; /* STREAM: what was kept has run, it is the turn of the input */
     uint32_t build; /* the side in the table */
     struct gm_table table;
     bool has_table;

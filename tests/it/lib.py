@@ -68,17 +68,15 @@ def needs_plain_build():
     needs(SANITIZER == "none", "not under a sanitizer: it changes memory, time and signals")
 
 
-def huge_pages_free():
+def huge_pages():
+    """(all, free) huge pages of the machine.  Other programs take and return them at any time."""
+    numbers = {}
     with open("/proc/meminfo", encoding="ascii") as file:
         for line in file:
-            if line.startswith("HugePages_Free:"):
-                return int(line.split()[1])
-    return 0
-
-
-def needs_huge_pages(count):
-    needs(huge_pages_free() >= count, "needs %d free huge pages, there are %d: "
-          "echo %d > /proc/sys/vm/nr_hugepages" % (count, huge_pages_free(), count))
+            if line.startswith("HugePages_"):
+                name, number = line.split()
+                numbers[name] = int(number)
+    return numbers.get("HugePages_Total:", 0), numbers.get("HugePages_Free:", 0)
 
 
 def crash_env():

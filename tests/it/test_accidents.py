@@ -151,6 +151,19 @@ class Signals(driver.DriverCase):
         time.sleep(0.05)
         self.stops_unread(process, pids)
 
+    def test_an_interrupt_reaches_a_function_that_takes_rows(self):
+        for options in ((), ("--timeout", "0.3")):
+            args = self.faults("output_waits", self.file("a\n"))
+            args[1:1] = options
+            process, pids = self.start_executors(args, 2)
+            self.assertEqual(process.stdout.readline(), b"in the row\n")
+            if not options:
+                self.stops(process, pids, signal.SIGINT)
+                continue
+            _, err = process.communicate(timeout=10 * lib.SLOWER)
+            self.assertEqual(process.returncode, 124, err)
+            self.assertIn(b"--timeout", err)
+
     def state_of(self, pid):
         with open("/proc/%d/stat" % pid, encoding="utf-8") as file:
             return file.read().rpartition(")")[2].split()[0]

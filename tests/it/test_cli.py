@@ -66,6 +66,13 @@ class Plan(driver.DriverCase):
                 self.assertTrue(x >= other_x + other_width or other_x >= x + width or
                                 y >= other_y + other_height or other_y >= y + height, boxes)
 
+    def test_a_picture_says_that_it_is_of_the_last_phase(self):
+        for cache, has_note in (("", False), (":Cache()", True)):
+            for form in ("dot", "svg"):
+                done = self.run_ok([lib.binary("gleam"), "run", "--plan=" + form, "-e",
+                                    "gleam.New():Ints(0, 9)%s:Printlnf('%%v'):Run()" % cache])
+                self.assertEqual("fill what is cached" in done.out, has_note, done.out)
+
     def test_the_option_of_a_driver(self):
         for form, begin in (("text", "flow "), ("dot", "digraph "), ("svg", "<?xml ")):
             done = self.run_ok(self.word_count("--plan=" + form, self.path))

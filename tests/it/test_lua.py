@@ -410,6 +410,45 @@ gleam.New():Ints(1, 9):Map(function(n) print("running") if n then while true do 
             self.assertEqual(process.wait(20), 130)
             self.assert_quick(begin, "an endless loop held the driver up")
 
+    def test_an_endless_function_of_the_script_stops_on_ctrl_c(self):
+        endless = ("while true do end",
+                   "while true do pcall(function() while true do end end) end",
+                   "coroutine.wrap(function() while true do end end)()",
+                   "helper(1e15)") # compiled before the run begins
+        for body in endless:
+            for ends in ("d:OutputRow(row):Run()", "d:OutputRow(row) gleam.RunAll{f}",
+                         "row = (function(f) return function() f() end end)(row) d:Map(function(n) return n end):"
+                         "OutputRow(row):Run()"):
+                with self.subTest(body=body, ends=ends):
+                    process = self.start(self.gleam("--quiet", "-e", """
+local function helper(n) local s = 0 for i = 1, n do s = s + i end return s end
+helper(1e5)
+local function row() print("running") io.flush() %s end
+local f = gleam.New()
+local d = f:Ints(1, 9)
+%s
+print("not stopped")""" % (body, ends)))
+                    self.assertIn(b"running", process.stdout.readline())
+                    begin = time.monotonic()
+                    process.send_signal(signal.SIGINT)
+                    out, err = process.communicate(timeout=20)
+                    self.assertEqual((process.returncode, out), (130, b""), err)
+                    self.assertIn(b"stopped by signal 2", err)
+                    self.assert_quick(begin, "an endless function held the driver up")
+
+    def test_a_timeout_ends_an_endless_function_of_the_script(self):
+        done = self.run_bad(self.gleam("--quiet", "--timeout", "0.3", "-e",
+            "gleam.New():Ints(1, 9):OutputRow(function() while true do end end):Run()"), "--timeout")
+        self.assertEqual(done.status, 124)
+
+    def test_the_compiler_is_on_again_behind_a_run(self):
+        for before in ("on", "off"):
+            done = self.run_ok(self.gleam("--quiet", "-e", """
+jit.%s()
+gleam.New():Ints(0, 1):OutputRow(function() print(jit.status() and "on" or "off") end):Run()
+print(jit.status() and "on" or "off")""" % before))
+            self.assertEqual(done.out.split(), ["off", before])
+
     def test_a_script_that_is_not_there(self):
         self.refused_run = self.run_bad(self.gleam("nowhere.lua"), "nowhere.lua", "No such file")
         self.run_bad(self.gleam("-e"), "-e needs the code")

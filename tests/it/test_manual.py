@@ -59,7 +59,8 @@ class HelpTexts(ManualCase):
             for option in self.manual.options_of(command):
                 if option.name == "--help" or command.startswith("plan"):
                     continue
-                value = {"--dir": [self.dir], "--spill-dir": [self.dir], "--stats": ["-"]}.get(option.name, ["1"])
+                value = {"--dir": [self.dir], "--spill-dir": [self.dir], "--stats": ["-"],
+                         "--master": ["127.0.0.1:1"]}.get(option.name, ["1"])
                 args = [option.name] + (value if option.value and option.value[0] != "=" else [])
                 done = self.run_it([lib.binary("gleam")] + command.split() + args + ["--frobnicate"])
                 self.assertEqual(done.status, 2, (command, option, done.err))

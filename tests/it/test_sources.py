@@ -188,6 +188,11 @@ class WriteTo(ScriptCase):
                                    options=options))
             with open(out, encoding="ascii") as file:
                 self.assertEqual(sorted(map(int, file.read().split())), list(range(300000)))
+        for executors in (1, 2, 3):
+            self.run_ok(self.write(":Ints(0, 300000):Sort(gleam.OrderBy(1, false))", "cat > %s" % out,
+                                   options=("--executors", executors)))
+            with open(out, encoding="ascii") as file:
+                self.assertEqual(list(map(int, file.read().split())), list(range(299999, -1, -1)))
         done = self.run_ok(self.write(":Strings({\"b\", \"a\"}):Sort():Map(function(w) return w, 1 end)"
                                       ":As(\"w bytes\", \"n i64\")", "cat; echo end"))
         self.assertEqual(done.out, "a\t1\nb\t1\nend\n")

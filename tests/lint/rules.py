@@ -66,7 +66,7 @@ ONLY_IN = (
     (re.compile(r"liburing(/|\.h)|linux/io_uring\.h"), ("iouring",)),
     # Rows to and from a command may be JSON objects, which one file reads and writes.
     (re.compile(r"jansson\.h"), ("control", "engine/sink/jsonl.c")),
-    (re.compile(r"microhttpd\.h|curl/|json-c/|yyjson\.h|cjson/|cJSON\.h"), ("control",)),
+    (re.compile(r"microhttpd\.h|curl/|openssl/|json-c/|yyjson\.h|cjson/|cJSON\.h"), ("control",)),
     (re.compile(r"jemalloc/"), ("engine/base",)),
     (re.compile(r"lz4\w*\.h"), ("shuffle/spill_pack.c",)),
     (re.compile(r"(lua|lualib|lauxlib|luajit)\.h"), ("engine/udf", "script")),

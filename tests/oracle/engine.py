@@ -45,6 +45,9 @@ def sabotaged(text, sabotage):
 class Engine:
     """Runs flows in a folder, where their files and the jobs lie."""
 
+    cluster = None  # options that name a master: flows run on its agents
+    prefix = ()     # what a command begins with, to run elsewhere
+
     def __init__(self, folder, sabotage=None):
         self.folder = folder
         self.sabotage = sabotage  # (pattern, replacement) for the flows' texts: the oracle has to see
@@ -91,9 +94,11 @@ class Engine:
                            for number, (flow, several) in jobs.items())
         with open(name, "w", encoding="utf-8") as file:
             file.write("return {\n%s}\n" % text)
-        args = [lib.binary("gleam"), "run", "--quiet", "--memory", settings.memory, "--spill-dir",
-                self.folder, "--executors", str(settings.executors)]
-        args += ["--cores", cores] if cores else []
+        args = [*self.prefix, lib.binary("gleam"), "run", "--quiet", "--memory", settings.memory,
+                "--executors", str(settings.executors)]
+        # Where rows spill, and on which cores they are, is the agents' affair.
+        args += self.cluster or ["--spill-dir", self.folder]
+        args += ["--cores", cores] if cores and not self.cluster else []
         args += ["--stats", name + ".stats"] if settings.little else []
         args += [self.path("runner.lua"), name] + ([name + ".stats"] if settings.little else [])
         with open(name + ".out", "wb") as out, open(name + ".err", "wb") as err:

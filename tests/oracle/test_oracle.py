@@ -26,7 +26,9 @@ NOT_HERE = {
     "Fprintlnf": "tests/it/test_output.py", "WriteCsv": "tests/it/test_output.py",
     "WriteTsv": "tests/it/test_output.py", "WriteText": "tests/it/test_output.py",
     "WriteJsonl": "tests/it/test_output.py", "WriteTo": "tests/it/test_output.py",
-    "WriteFormatted": "tests/it/test_output.py",
+    "WriteFormatted": "tests/it/test_output.py", "Cache": "tests/it/test_kept.py",
+    "OnDisk": "tests/it/test_kept.py", "Uncache": "tests/it/test_kept.py",
+    "Collect": "tests/it/test_kept.py", "Iterate": "tests/it/test_kept.py",
 }
 
 

@@ -31,6 +31,7 @@ struct sim_spill {
     struct gm_heap *heap;
     int descriptor;
     uint32_t depth;
+    uint32_t interrupts_in_a_row; /* one that never ends would be a broken disk */
     struct gm_spill_file files[GM_SPILL_DIRECTORIES_MAX];
     uint32_t file_count;
     struct transfer transfers[GM_SPILL_WINDOWS_MAX];
@@ -125,8 +126,10 @@ static int64_t finish(struct sim_spill *disk, const struct gm_spill_transfer *wh
 {
     struct sim_world *world = disk->participant->world;
     uint32_t bytes = what->bytes;
-    if (sim_world_chance(world, disk->spec.interrupt_odds))
+    if (sim_world_chance(world, disk->spec.interrupt_odds) &&
+        ++disk->interrupts_in_a_row <= GM_DISK_RETRIES_MAX)
         return gm_prng_below(&world->prng, 2) == 0 ? -EINTR : -EAGAIN;
+    disk->interrupts_in_a_row = 0;
     if (sim_world_chance(world, disk->spec.error_odds)) {
         disk->counts->failed_count++;
         return -EIO;

@@ -8,6 +8,8 @@
  * With FAULTS_UNBORN in the environment executors end before they begin. */
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,6 +216,24 @@ static int refuse_rows(void *argument, const struct gleam_value *row, uint32_t c
     return 5;
 }
 
+static void note_stop(void *argument)
+{
+    *(_Atomic bool *)argument = true;
+}
+
+/* Takes a row, and does not come back before the run is stopped. */
+static int wait_for_stop(void *argument, const struct gleam_value *row, uint32_t column_count)
+{
+    _Atomic bool *stopped = argument;
+    (void)row;
+    (void)column_count;
+    puts("in the row");
+    fflush(stdout);
+    while (!*stopped)
+        ;
+    return 5;
+}
+
 static int run_first(const char *fault, const char *path)
 {
     const size_t length = strlen(fault) + 1;
@@ -232,8 +252,12 @@ static int run_first(const char *fault, const char *path)
     } else {
         lines = gleam_flat_map(lines, "trip over", gleam_mapper_with("trip", fault, length));
         lines = gleam_as(lines, "line bytes");
+        static _Atomic bool stopped;
+        gleam_on_stop(note_stop, &stopped);
         if (strcmp(fault, "output") == 0)
             gleam_output_row(lines, refuse_rows, NULL);
+        else if (strcmp(fault, "output_waits") == 0)
+            gleam_output_row(lines, wait_for_stop, &stopped);
         else
             gleam_printlnf(lines, "%s");
     }

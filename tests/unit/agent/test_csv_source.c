@@ -19,6 +19,7 @@
 #include "engine/base/check.h"
 #include "engine/flow/planner.h"
 #include "tests/unit/agent/fake_disk.h"
+#include "tests/unit/rounds.h"
 #include "tests/unit/source/csv_reference.h"
 #include "tests/unit/source/growing_text.h"
 
@@ -343,9 +344,9 @@ static void run_case(uint32_t seed, bool bad_ones, bool big)
 static void every_row_comes_once_in_its_partition(void **state)
 {
     (void)state;
-    for (uint32_t seed = 1; seed <= 150; seed++)
+    for (uint32_t seed = 1; seed <= rounds(150); seed++)
         run_case(seed, seed % 5 == 0, false);
-    for (uint32_t seed = 1; seed <= 12; seed++)
+    for (uint32_t seed = 1; seed <= rounds(12); seed++)
         run_case(seed, false, true);
 }
 

@@ -42,7 +42,7 @@ static int divide(uint64_t memory, uint32_t executors, uint32_t exchange_count, 
     static struct gm_region_spec spec;
     spec = (struct gm_region_spec){0};
     *error = (struct gm_error){0};
-    const int rc = gm_job_divide(&plan, &options, &spec, split, error);
+    const int rc = gm_job_divide(&plan, &options, NULL, &spec, split, error);
     if (rc == 0) {
         /* Whole huge pages, when the region may lie on them. */
         const uint64_t huge_page = 2 << 20;
@@ -115,13 +115,14 @@ static void what_a_plan_holds_is_counted(void **state)
         struct gm_options enough = options;
         struct gm_memory_split split;
         struct gm_error error = {0};
-        assert_int_equal(gm_job_divide(&plan, &options, &spec, &split, &error), GM_EJOB_OPTION);
+        assert_int_equal(gm_job_divide(&plan, &options, NULL, &spec, &split, &error),
+                         GM_EJOB_OPTION);
         uint64_t least;
         assert_int_equal(sscanf(strstr(error.text, "give --memory "),
                                 "give --memory %" SCNu64 "M", &least),
                          1);
         enough.memory_bytes = least << 20;
-        assert_int_equal(gm_job_divide(&plan, &enough, &spec, &split, &error), 0);
+        assert_int_equal(gm_job_divide(&plan, &enough, NULL, &spec, &split, &error), 0);
         assert_int_equal(gm_region_footprint(&spec), split.region_bytes);
         if (many == 1)
             assert_true(split.heap_bytes >= 12 * GM_READER_BYTES);
@@ -150,7 +151,7 @@ static uint64_t least_of(struct gm_source source, struct gm_write_plan *write)
     plan.chains = &chain;
     plan.chain_count = 1;
     exchanges[0].partition_count = 1;
-    assert_int_equal(gm_job_divide(&plan, &options, &spec, &split, &error), GM_EJOB_OPTION);
+    assert_int_equal(gm_job_divide(&plan, &options, NULL, &spec, &split, &error), GM_EJOB_OPTION);
     assert_int_equal(
         sscanf(strstr(error.text, "give --memory "), "give --memory %" SCNu64 "M", &least), 1);
     return least;

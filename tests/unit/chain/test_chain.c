@@ -19,6 +19,7 @@
 #include "tests/unit/op/rig.h"
 #include "tests/unit/op/fake_process.h"
 #include "tests/unit/op/spill_rig.h"
+#include "tests/unit/rounds.h"
 
 #define PARTITIONS 5
 
@@ -392,7 +393,7 @@ static void assert_same_rows(const struct world *world, enum shape shape)
 static void sink_that_stalls_gets_every_row_once(void **state)
 {
     (void)state;
-    for (uint64_t seed = 0; seed < 84; seed++) {
+    for (uint64_t seed = 0; seed < rounds(84); seed++) {
         struct gm_step steps[4];
         const enum shape shape = (enum shape)(seed % SHAPES);
         struct gm_chain_plan plan = make_plan(shape, steps);
@@ -421,7 +422,7 @@ static void operators_that_wait_for_a_disk_lose_nothing(void **state)
 {
     (void)state;
     static const enum shape shapes[] = {SORTED, REDUCED, MAP_SORT_COMBINED};
-    for (uint64_t seed = 0; seed < 30; seed++) {
+    for (uint64_t seed = 0; seed < rounds(30); seed++) {
         struct gm_step steps[4];
         struct gm_chain_plan plan = make_plan(shapes[seed % 3], steps);
         struct world world;
@@ -662,7 +663,7 @@ static void chain_that_cannot_be_made_leaves_nothing(void **state)
 static void destroyed_at_any_point_it_leaves_nothing(void **state)
 {
     (void)state;
-    for (uint32_t run = 0; run < 700; run++) {
+    for (uint32_t run = 0; run < rounds(700); run++) {
         struct gm_step steps[4];
         struct gm_chain_plan plan = make_plan((enum shape)(run % SHAPES), steps);
         struct world world;

@@ -60,6 +60,25 @@ static void test_one_reader(void **state)
     assert_refused(flow, gleam_union(lines, "both", &lines, 1), "it comes once");
 }
 
+/* The ranges of a sort come to a command one after the other. */
+static void test_sorted_rows_keep_their_order(void **state)
+{
+    (void)state;
+    struct gm_plan plan;
+    for (uint32_t sorted = 0; sorted < 2; sorted++) {
+        flow = gleam_flow_new("test");
+        struct gleam_dataset *rows = gleam_ints(flow, 0, 100);
+        gleam_write_to(sorted ? gleam_sort(rows, "sorted", gleam_order_by(1, true)) : rows, "cat",
+                       GLEAM_PIPE_TSV);
+        assert_int_equal(gm_planner_make(flow, 2, plan_rig_files, &plan), 0);
+        const struct gm_exchange_plan *last = &plan.exchanges[plan.exchange_count - 1];
+        assert_int_equal(last->kind, GM_EXCHANGE_OUTPUT);
+        assert_int_equal(last->ordered, sorted);
+        gm_plan_fini(&plan);
+        gleam_flow_free(flow);
+    }
+}
+
 static void refused(const char *network, const char *address, const char *text)
 {
     flow = gleam_flow_new("test");
@@ -91,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines_and_rows),
         cmocka_unit_test(test_one_reader),
+        cmocka_unit_test(test_sorted_rows_keep_their_order),
         cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

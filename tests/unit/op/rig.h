@@ -197,6 +197,7 @@ struct rig {
     struct gm_schema input;
     struct gm_input inputs[2]; /* of an operator that reads several, input_count of them */
     uint32_t input_count;
+    uint32_t ended_inputs; /* as the batches pushed by rig_push_input say */
     struct gm_udf_shared shared; /* of functions; the init code is set where it is needed */
     struct gm_counters counters;
     struct gm_op op;
@@ -300,6 +301,7 @@ static inline int rig_push_input(struct rig *rig, uint32_t index, const struct r
     struct input input;
     input_make(&input, &rig->inputs[index].schema, rows, first, count);
     input.batch.input = index;
+    input.batch.ended_inputs = rig->ended_inputs;
     input.batch.origin = origin;
     const int rc = rig_push_batch(rig, &input.batch, out);
     input_free(&input);

@@ -104,13 +104,19 @@ static void make_schema(struct rig *rig)
             gm_schema_add(&step->schema, "r", right->fields[c].kind, true);
 }
 
-/* Both sides, in turns of random batches. */
+/* Both sides, in turns of random batches, or one behind the other; batches may say so when a side
+ * has ended. */
 static int push_sides(struct rig *rig, const struct rows sides[2], uint64_t *random,
                       struct rows *out)
 {
     uint64_t next[2] = {0, 0};
+    const bool tells = random_below(random, 3) > 0;
+    const uint32_t first = random_below(random, 3); /* 2: neither */
     while (next[0] < sides[0].row_count || next[1] < sides[1].row_count) {
-        uint32_t side = random_below(random, 2);
+        uint32_t side = first < 2 ? first : random_below(random, 2);
+        rig->ended_inputs = 0;
+        for (uint32_t i = 0; i < 2 && tells; i++)
+            rig->ended_inputs |= next[i] == sides[i].row_count ? 1u << i : 0;
         if (next[side] == sides[side].row_count)
             side = !side;
         uint64_t count = 1 + random_below(random, random_below(random, 2) ? 3 : 600);

@@ -28,6 +28,8 @@ struct gm_spill_file {
 
 struct fake_spill_disk {
     struct gm_prng prng;
+    uint32_t interrupts_per_page; /* each transfer moves one page and is then disturbed so often */
+    uint64_t moves_count;
     uint64_t short_odds, interrupt_odds, error_odds, lose_odds, damage_odds; /* 0: never */
     bool refuse_reserve; /* as a file system that cannot: full shows in the write */
     int create_error;
@@ -99,6 +101,11 @@ static inline int fake_start(void *self, const struct gm_spill_transfer *transfe
 static inline int64_t fake_move(struct fake_spill_disk *disk, const struct gm_spill_transfer *t)
 {
     uint32_t bytes = t->bytes;
+    if (disk->interrupts_per_page > 0) {
+        if (disk->moves_count++ % (disk->interrupts_per_page + 1) > 0)
+            return -EINTR;
+        bytes = GM_SPILL_ALIGN;
+    }
     if (fake_chance(disk, disk->interrupt_odds))
         return gm_prng_below(&disk->prng, 2) == 0 ? -EINTR : -EAGAIN;
     if (fake_chance(disk, disk->error_odds)) {

@@ -229,6 +229,22 @@ static void test_random_use_with_a_slow_and_fidgety_disk(void **state)
     }
 }
 
+/* A disk that comes further, however often it was disturbed on the way, is no broken one. */
+static void test_retries_count_from_the_last_progress(void **state)
+{
+    (void)state;
+    struct rig rig;
+    fake_spill_disk_init(&rig.disk, 5);
+    rig.disk.interrupts_per_page = 10;
+    rig_open(&rig);
+    struct gm_spill_run run = {.partition = 0};
+    assert_int_equal(write_block(&rig, &run, 0, 60000), 0);
+    assert_int_equal(settle(&rig), 0);
+    assert_int_equal(read_block(&rig, &run, 0, 0, 60000), 0);
+    rig.spill.ops->forget(rig.spill.self, &run);
+    rig_close(&rig);
+}
+
 static void test_a_window_is_memory_and_memory_is_limited(void **state)
 {
     (void)state;
@@ -496,6 +512,7 @@ int main(void)
         BOTH(test_nothing_is_made_before_the_first_write),
         BOTH(test_blocks_come_back_from_two_directories),
         BOTH(test_dropped_room_is_used_again),
+        BOTH(test_retries_count_from_the_last_progress),
         BOTH(test_random_use_with_a_slow_and_fidgety_disk),
         BOTH(test_a_window_is_memory_and_memory_is_limited),
         BOTH(test_the_next_directory_takes_over_a_full_one),
