@@ -30,6 +30,8 @@
 #define DRIVER_SHARE 8
 /* Beside kept rows: windows to the disk. */
 #define CACHE_BYTES (3u << 20)
+/* A step in Lua: its state with what LuaJIT compiles, its reserve, arrays of its rows. */
+#define LUA_BYTES (1u << 20)
 #define HUGE_PAGE_BYTES (2u << 20)
 /* Frames that a source has on their way per exchange beyond one open one per destination. */
 #define QUOTA_EXTRA 6
@@ -124,6 +126,7 @@ static uint64_t least_heap(const struct gm_plan *plan, uint32_t executor_count)
 {
     uint64_t executor = HEAP_BYTES_MIN, driver = HEAP_BYTES_MIN;
     uint32_t texts = 0, outputs = 0;
+    executor += (uint64_t)gm_needs_lua(plan) * LUA_BYTES;
     for (uint32_t i = 0; i < plan->chain_count; i++) {
         executor += meeting_bytes(&plan->chains[i]);
         if (plan->chains[i].source.kind == GM_SOURCE_TEXT && texts++ > 0)

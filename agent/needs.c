@@ -31,16 +31,16 @@ bool gm_needs_processes(const struct gm_plan *plan)
     return false;
 }
 
-bool gm_needs_lua(const struct gm_plan *plan)
+uint32_t gm_needs_lua(const struct gm_plan *plan)
 {
+    uint32_t count = 0;
     for (uint32_t c = 0; c < plan->chain_count; c++)
         for (uint32_t s = 0; s < plan->chains[c].step_count; s++) {
             const struct gm_step *step = &plan->chains[c].steps[s];
             const bool folds = step->kind == GM_STEP_COMBINE || step->kind == GM_STEP_REDUCE;
-            if (step->kind == GM_STEP_LUA || (folds && step->reduce == GM_REDUCE_LUA))
-                return true;
+            count += step->kind == GM_STEP_LUA || (folds && step->reduce == GM_REDUCE_LUA);
         }
-    return false;
+    return count;
 }
 
 const struct gm_step *gm_needs_sort_behind(const struct gm_plan *plan, uint32_t exchange)

@@ -14,7 +14,8 @@ uint32_t gm_needs_combiners(const struct gm_plan *plan);
 bool gm_needs_processes(const struct gm_plan *plan);
 /* A step may have more than fits the memory. */
 bool gm_needs_spill(const struct gm_plan *plan);
-bool gm_needs_lua(const struct gm_plan *plan);
+/* Lua states in each executor. */
+uint32_t gm_needs_lua(const struct gm_plan *plan);
 /* The sort behind a range exchange; NULL: there is none. */
 const struct gm_step *gm_needs_sort_behind(const struct gm_plan *plan, uint32_t exchange);
 

@@ -20,7 +20,7 @@
 
 #define GM_LUA_SMALL_BYTES_MAX 512
 /* The reserve: this part of the heap's limit, between these bounds. */
-#define GM_LUA_RESERVE_SHARE 16
+#define GM_LUA_RESERVE_SHARE 32
 #define GM_LUA_RESERVE_BYTES_MIN ((size_t)128 << 10)
 #define GM_LUA_RESERVE_BYTES_MAX ((size_t)4 << 20)
 #define GM_LUA_CHUNK_BYTES ((size_t)32 << 10)

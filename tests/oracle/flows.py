@@ -16,7 +16,7 @@ PARTITIONS = (1, 2, 3, 8, 21)
 STEPS_MAX = 6
 VALUE_BYTES_MAX = 64 << 10  # beyond, a message about memory is an answer in little memory
 # Steps that spill in one executor take from each other what they need to write, in the least memory.
-SPILLING_TOGETHER_MAX = 1
+SPILLING_TOGETHER_MAX = 2
 BIG_ONE_IN = 50  # flows with rows enough to spill in little memory
 
 INTS = (0, 1, -1, 2 ** 53 - 1, 2 ** 53, 2 ** 53 + 1, -2 ** 53 - 1, 2 ** 63 - 1, -2 ** 63, 2 ** 31)

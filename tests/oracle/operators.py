@@ -625,7 +625,7 @@ def local_or_not(p, d, name, keys):
     return ":" + ("Local" if p[-1] and meets else "") + name
 
 
-@operator(2, spills=False)
+@operator(2, spills=True)
 class Distinct(Operator):
     def draw(self, dice, d):
         return (some_columns(dice, d, 0 if dice.random() < 0.5 else 1, 2), dice.random() < 0.5)
@@ -659,7 +659,7 @@ def sorting(keys, count):
         names, ", ".join(lists), names, ", ".join("(in_order(%s))" % one for one in lists))
 
 
-@operator(2, spills=False)
+@operator(2, spills=True)
 class GroupBy(Operator):
     def draw(self, dice, d):
         return (key_columns(dice, d), dice.random() < 0.5)
@@ -678,7 +678,7 @@ class GroupBy(Operator):
         return d.bag(rows, [d.kinds[k] for k in p[0]] + ["any"])
 
 
-@operator(1, arity=2, spills=False)
+@operator(1, arity=2, spills=True)
 class CoGroup(Operator):
     def draw(self, dice, d, e):
         return join_keys(dice, d, e)
@@ -846,7 +846,7 @@ class CountBy(Operator):
             ", ".join(names + ["count(*) AS c%d" % (len(p) + 1)]), sql_groups(p))
 
 
-@operator(1, spills=False)
+@operator(1, spills=True)
 class CountDistinctBy(Operator):
     def draw(self, dice, d):
         columns = some_columns(dice, d, 1, 3)
@@ -1047,27 +1047,27 @@ class JoinOperator(Operator):
             " AND ".join("a.c%d = b.c%d" % (k + 1, j + 1) for k, j in zip(*p)))
 
 
-@operator(3, arity=2, spills=False)
+@operator(3, arity=2, spills=True)
 class Join(JoinOperator):
     pass
 
 
-@operator(2, arity=2, spills=False)
+@operator(2, arity=2, spills=True)
 class LeftOuterJoin(JoinOperator):
     left_outer = True
 
 
-@operator(2, arity=2, spills=False)
+@operator(2, arity=2, spills=True)
 class RightOuterJoin(JoinOperator):
     right_outer = True
 
 
-@operator(2, arity=2, spills=False)
+@operator(2, arity=2, spills=True)
 class FullOuterJoin(JoinOperator):
     left_outer = right_outer = True
 
 
-@operator(1.5, arity=2, spills=False)
+@operator(1.5, arity=2, spills=True)
 class HashJoin(JoinOperator):
     def draw(self, dice, d, e):
         return join_keys(dice, d, e, same=True)
@@ -1103,17 +1103,17 @@ class Half(JoinOperator):
             " AND ".join("a.c%d = b.c%d" % (k + 1, j + 1) for k, j in zip(*p)))
 
 
-@operator(1, arity=2, spills=False)
+@operator(1, arity=2, spills=True)
 class SemiJoin(Half):
     wanted = True
 
 
-@operator(1, arity=2, spills=False)
+@operator(1, arity=2, spills=True)
 class AntiJoin(Half):
     wanted = False
 
 
-@operator(1, arity=2, spills=False)
+@operator(1, arity=2, spills=True)
 class CrossJoin(Operator):
     def draw(self, dice, d, e):
         return ()

@@ -214,11 +214,11 @@ static void reserve_is_given_up_first(void **state)
 {
     (void)state;
     struct rig rig;
-    rig_init(&rig, 4000000);
+    rig_init(&rig, 8000000);
     assert_true(gm_lua_heap_take_reserve(&rig.lua));
     assert_true(gm_lua_heap_take_reserve(&rig.lua));
-    assert_true(rig.lua.reserve_bytes == 4000000 / GM_LUA_RESERVE_SHARE);
-    void *large = gm_lua_heap_alloc(&rig.lua, NULL, 0, 3500000);
+    assert_true(rig.lua.reserve_bytes == 8000000 / GM_LUA_RESERVE_SHARE);
+    void *large = gm_lua_heap_alloc(&rig.lua, NULL, 0, 7600000);
     assert_non_null(large);
     assert_false(rig.lua.is_short);
     void *more = gm_lua_heap_alloc(&rig.lua, NULL, 0, 300000);
@@ -231,7 +231,7 @@ static void reserve_is_given_up_first(void **state)
     gm_lua_heap_alloc(&rig.lua, more, 300000, 0);
     assert_true(gm_lua_heap_take_reserve(&rig.lua));
     assert_false(rig.lua.is_short);
-    gm_lua_heap_alloc(&rig.lua, large, 3500000, 0);
+    gm_lua_heap_alloc(&rig.lua, large, 7600000, 0);
     finish(&rig);
 }
 
