@@ -224,6 +224,11 @@ static int fill(struct gleam_flow *flow, struct gleam_dataset *node,
     const struct gm_plan_part part = {.flow = flow, .fill = node, .fill_id = ++session.last_id};
     struct gm_plan plan = {0};
     struct gm_job_report one = {0};
+    if (settled->master[0] != '\0')
+        return gm_error_set(&flow->error, GM_EJOB_FLOW,
+                            "%s: step '%s': a cached dataset lies in executors, which on a cluster "
+                            "end with their job: run it without --master",
+                            node->where, node->name);
     const int rc = gm_job_run(&part, 1, settled, &session, &plan, &one);
     flow->uncache = uncache;
     report->before.jobs_count++;
@@ -267,11 +272,6 @@ static int fill_all(const struct gm_plan_part *parts, uint32_t part_count,
         rc = forget_lost(flow);
         while (rc == 0 && !flow->broken &&
                (node = gm_planner_next_cached(flow, parts[i].first_output)) != NULL) {
-            if (settled->master[0] != '\0')
-                return gm_error_set(&flow->error, GM_EJOB_FLOW,
-                                    "%s: step '%s': a cached dataset lies in executors, which on a "
-                                    "cluster end with their job: run it without --master",
-                                    node->where, node->name);
             rc = fill(flow, node, settled, report);
             shorten(settled, report);
         }

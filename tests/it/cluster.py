@@ -35,6 +35,23 @@ def sign(key_path, method, path, body):
     return "Gleam %s:%s" % (":".join(words), hmac.new(key, text.encode(), "sha256").hexdigest())
 
 
+class NothingIsKept:
+    """In front of test_examples.Examples: the executors of a cluster end with their job, so examples
+    that keep datasets are refused there, in words."""
+
+    def refused(self, name, *arguments):
+        path = os.path.join(lib.ROOT, "examples", name)
+        done = self.run_it([GLEAM, "run", "--quiet", path, *arguments])
+        self.assertEqual(done.status, 1, done.err)
+        self.assertIn("run it without --master", done.err)
+
+    def test_page_rank(self):
+        self.refused("page_rank.lua")
+
+    def test_k_means(self):
+        self.refused("k_means.lua", self.file("1,2\n3,4\n5,6\n", "points.csv"), "2")
+
+
 class Daemon:
     """A running `gleam master` or `gleam agent`."""
 

@@ -71,7 +71,7 @@ class Ranges(OnThree, test_ranges.BehindEverything, test_ranges.InFrontOfEveryth
     pass
 
 
-class Examples(OnCluster, test_examples.Examples):
+class Examples(cluster.NothingIsKept, OnCluster, test_examples.Examples):
     """Every example in Lua and in C, on one executor and on two."""
 
 

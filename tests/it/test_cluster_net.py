@@ -77,7 +77,7 @@ class OnThree(NetCase):
         return super().start(args, env, **more)
 
 
-class Examples(OnThree, test_examples.Examples):
+class Examples(cluster.NothingIsKept, OnThree, test_examples.Examples):
     pass
 
 

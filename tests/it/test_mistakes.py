@@ -17,7 +17,8 @@ class Mistakes(lib.Case):
     def says(self, text, *words):
         """Lines behind ROWS begin with the 4th."""
         path = self.file(ROWS + text, "flow.lua")
-        done = self.run_it([lib.binary("gleam"), "run", "--quiet", "--memory", "512M", path],
+        done = self.run_it([lib.binary("gleam"), "run", "--quiet", "--executors", "1", "--memory", "512M",
+                            path],
                            seconds=60)
         said = "%s\nstatus %d\n%s%s" % (text, done.status, done.out, done.err)
         self.assertEqual(done.status, 1, said)
