@@ -304,6 +304,12 @@ static int take_outcome(struct gm_cluster *cluster, struct gm_member *member,
     return gm_error_set(ret_error, inner.code, "agent %s: %s", member->name, inner.text);
 }
 
+/* A part that was killed was so because of something that the driver hears of as well. */
+static bool is_consequence(int code)
+{
+    return code == GM_EPEER_LOST || code == -ECONNRESET || code == GM_EJOB_CANCELLED;
+}
+
 /* A part of the job that ended before it had begun; the caller has the lock. */
 static int find_early_end(struct gm_cluster *cluster, const struct gm_plan *plan,
                           struct gm_error *error)
@@ -311,7 +317,7 @@ static int find_early_end(struct gm_cluster *cluster, const struct gm_plan *plan
     for (uint32_t i = 0; i < cluster->member_count; i++) {
         struct gm_executor_counts unused = {0};
         struct gm_member *member = &cluster->members[i];
-        if (member->outcome == NULL)
+        if (member->outcome == NULL || member->taken)
             continue;
         int rc = gm_executor_counts_init(&unused, plan);
         if (rc == 0)
@@ -324,20 +330,38 @@ static int find_early_end(struct gm_cluster *cluster, const struct gm_plan *plan
     return 0;
 }
 
+/* What an agent says of another one that has just failed comes before that one's own words now and
+ * then: they are waited for.  Returns rc, or 0: go on. */
+static int wait_for_cause(struct gm_cluster *cluster, int rc, struct gm_error *error,
+                          struct gm_error *first)
+{
+    if (rc < 0 && (!is_consequence(rc) || cluster->cancelled))
+        return rc;
+    if (rc < 0 && cluster->trouble_ns == 0) {
+        cluster->trouble_ns = now_ns();
+        *first = *error;
+    }
+    *error = (struct gm_error){0};
+    if (cluster->trouble_ns == 0 || now_ns() - cluster->trouble_ns < CAUSE_NS)
+        return 0;
+    return gm_error_set(error, first->code, "%s", first->text);
+}
+
 /* Until every agent has its part and is connected. */
 static int wait_until_ready(struct gm_cluster *cluster, const struct gm_plan *plan,
                             struct gm_error *error)
 {
+    struct gm_error first = {0};
     for (;;) {
         bool ready = true;
         pthread_mutex_lock(&cluster->lock);
-        int rc = find_error(cluster, error);
+        int rc = wait_for_cause(cluster, find_error(cluster, error), error, &first);
         if (rc == 0)
-            rc = find_early_end(cluster, plan, error);
+            rc = wait_for_cause(cluster, find_early_end(cluster, plan, error), error, &first);
         for (uint32_t i = 0; i < cluster->member_count; i++)
             ready = ready && cluster->members[i].phase != GM_MEMBER_STARTING;
         pthread_mutex_unlock(&cluster->lock);
-        if (rc < 0 || ready)
+        if (rc < 0 || (ready && cluster->trouble_ns == 0))
             return rc;
         if (*cluster->stop != 0)
             return -EINTR;
@@ -401,12 +425,6 @@ static void show_status(struct gm_cluster *cluster, const struct gm_region *regi
     atomic_store_explicit(&ledger->input_bytes, sum.input_bytes, memory_order_relaxed);
     for (uint32_t r = 0; r < GM_LEDGER_ROWS_MAX; r++)
         atomic_store_explicit(&ledger->rows[r], sum.rows[r], memory_order_relaxed);
-}
-
-/* A part that was killed was so because of something that the driver hears of as well. */
-static bool is_consequence(int code)
-{
-    return code == GM_EPEER_LOST || code == -ECONNRESET || code == GM_EJOB_CANCELLED;
 }
 
 /* All outcomes that are there; the caller has the lock.  Returns as collect. */

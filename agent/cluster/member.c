@@ -14,7 +14,7 @@
 /* To make a region of many GiB takes its time. */
 #define START_TIMEOUT_MS 60000
 /* An answer is held back for a second; an agent that says nothing for this time is lost. */
-#define OUTCOME_TIMEOUT_MS 6000
+#define OUTCOME_TIMEOUT_MS 4000
 #define UPLOAD_TIMEOUT_MS 120000
 #define KILL_TIMEOUT_MS 2000
 /* Of an agent's answer. */
