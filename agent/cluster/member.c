@@ -191,9 +191,11 @@ static void *run_thread(void *opaque)
     int rc = begin(member, &error);
     if (rc == 0) {
         rc = connect_data(member, &error);
-        /* Where it could not be connected to, the job's process may have failed, and said why. */
+        /* Where it could not be connected to, the job's process may have failed, and said why; an
+         * agent that hangs says nothing. */
         struct gm_error other = {0};
-        const int heard = listen_on(member, rc == 0 ? &error : &other);
+        const int heard =
+            rc == -ETIMEDOUT ? rc : listen_on(member, rc == 0 ? &error : &other);
         rc = rc == 0 || (heard == 0 && member->outcome != NULL) ? heard : rc;
     }
     if (rc < 0) {

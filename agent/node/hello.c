@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* The other side may still be starting the job. */
-#define PATIENCE_MS 8000
+#define PATIENCE_MS 6000
 #define MAC_BYTES 32
 #define ACK_BYTES MAC_BYTES
 #define SIGNED_BYTES offsetof(struct gm_hello, mac)
