@@ -149,7 +149,7 @@ int gm_cli_agent(int argc, char **argv)
 {
     static struct gm_daemon_options options; /* many KiB */
     struct gm_error error = {0};
-    struct gm_daemon *daemon;
+    static struct gm_daemon *daemon; /* a thread that greets may look at it until the end */
     const char *why = NULL;
     if (argc > 1 && strcmp(argv[1], "--help") == 0) {
         fputs(help, stdout);
