@@ -20,7 +20,7 @@
 /* How long the driver's thread sleeps at most. */
 #define SLEEP_MS 100
 /* A broken connection has a cause, of which its agent tells within this time. */
-#define CAUSE_NS UINT64_C(1500000000)
+#define CAUSE_NS UINT64_C(3000000000)
 #define LIST_TIMEOUT_MS 5000
 #define LIST_BYTES_MAX (16u << 20)
 

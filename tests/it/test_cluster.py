@@ -115,7 +115,7 @@ class Failures(cluster.ClusterCase):
         process = self.start_endless()
         os.kill(self.executors()[0], signal.SIGKILL)
         err = self.refused(process, "agent 127.0.0.1:", "executor ", "signal 9")
-        self.assertRegex(err, r"in step '(idle|none)' \(|while reading 'ints'")
+        self.assertRegex(err, r"in step '(idle|none)' \(|while reading 'ints'|before its first")
         self.assertEqual(self.wait_for_job("failed")["name"], "endless")
         self.assert_next_job_runs()
 
