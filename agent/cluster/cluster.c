@@ -463,15 +463,17 @@ static int crew_collect(void *self, const struct gm_region *region, const struct
     pthread_mutex_unlock(&cluster->lock);
     if (rc < 0)
         return rc;
-    if (gm_transport_state(cluster->transport, &consequence) >= 0 && consequence.code == 0 &&
-        cluster->trouble_ns == 0)
+    /* That an agent was told to end its part says more than that its connections broke. */
+    const bool was_told = consequence.code == GM_EJOB_CANCELLED;
+    if (!was_told && gm_transport_state(cluster->transport, &consequence) >= 0 &&
+        consequence.code == 0 && cluster->trouble_ns == 0)
         return rc;
     /* Somebody else's end broke a connection: whose it was comes by another way, and says more. */
     static struct gm_error first; /* the driver's thread alone comes here */
-    if (cluster->trouble_ns == 0) {
-        cluster->trouble_ns = now_ns();
+    if (cluster->trouble_ns == 0 || was_told)
         first = consequence;
-    }
+    if (cluster->trouble_ns == 0)
+        cluster->trouble_ns = now_ns();
     if (now_ns() - cluster->trouble_ns < CAUSE_NS)
         return GM_AGAIN;
     return gm_error_set(error, first.code, "%s", first.text);
