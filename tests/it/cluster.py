@@ -23,6 +23,7 @@ import lib
 GLEAM = lib.binary("gleam")
 AGENT_MEMORY = "1G"
 READY_SECONDS = 20
+ORPHAN_SECONDS = 20  # by which nobody of a job is left whose driver or agent cannot say so any more
 END_SECONDS = 10  # by which everything of a job that failed is gone, with an error
 
 
@@ -174,7 +175,8 @@ class ClusterCase(driver.DriverCase):
         return self.executors()
 
     def assert_no_orphans(self):
-        self.assertTrue(lib.wait_until(lambda: not self.job_processes(), END_SECONDS),
+        self.assertTrue(lib.wait_until(lambda: not self.job_processes(),
+                                       ORPHAN_SECONDS * lib.SLOWER),
                         "still there: %s" % self.job_processes())
 
     def assert_next_job_runs(self):
