@@ -45,9 +45,8 @@ struct distinct_state {
     /* to and from disk */
     bool giving;
     bool merge_opened;
-    bool merge_ended;
     bool handing_on;
-    uint64_t last_hash;
+    struct gm_holding_piece piece; /* of the merge */
 };
 
 static int distinct_open(struct gm_op *op)
@@ -313,18 +312,11 @@ static int read_keys(struct gm_op *op, struct distinct_state *state)
 {
     struct gm_run_set *set = &state->holding.set;
     for (;;) {
-        int rc = gm_run_set_row(set);
-        state->merge_ended = rc == GM_END;
-        if (rc == GM_END)
-            return 0;
+        const uint64_t held_bytes =
+            state->table.count > 0 ? gm_table_bytes(&state->table) + state->kept.held_bytes : 0;
+        int rc = gm_holding_piece_row(&state->holding, &state->piece, held_bytes);
         if (rc != 0)
-            return rc;
-        const uint64_t hash = gm_sort_position(set->row);
-        if (state->table.count > 0 && hash != state->last_hash &&
-            gm_table_bytes(&state->table) + state->kept.held_bytes >=
-                gm_holding_piece_bytes(op->heap))
-            return 0;
-        state->last_hash = hash;
+            return rc == GM_END ? 0 : rc;
         rc = keep_merged(state, set);
         if (rc == 0)
             set->row = NULL;
@@ -356,7 +348,7 @@ static int finish_merged(struct gm_op *op, struct distinct_state *state, struct 
     if (out->row_count > 0)
         return GM_OP_HAVE_MORE;
     /* What was handed on has been taken. */
-    if (state->merge_ended)
+    if (state->piece.is_last)
         return GM_OP_NEED_INPUT;
     state->handing_on = false;
     gm_table_clear(&state->table);

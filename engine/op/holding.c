@@ -191,3 +191,17 @@ uint64_t gm_holding_piece_bytes(const struct gm_heap *heap)
            : bytes > PIECE_BYTES_MAX ? PIECE_BYTES_MAX
                                      : bytes;
 }
+
+int gm_holding_piece_row(struct gm_holding *holding, struct gm_holding_piece *piece,
+                         uint64_t held_bytes)
+{
+    const int rc = gm_run_set_row(&holding->set);
+    piece->is_last = rc == GM_END;
+    if (rc != 0)
+        return rc;
+    const uint64_t hash = gm_sort_position(holding->set.row);
+    if (hash != piece->hash && held_bytes >= gm_holding_piece_bytes(holding->op->heap))
+        return GM_END;
+    piece->hash = hash;
+    return 0;
+}

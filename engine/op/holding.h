@@ -71,6 +71,17 @@ int gm_holding_merge(struct gm_holding *holding, const struct gm_sort_order *ord
 int gm_holding_shrink(struct gm_holding *holding, const struct gm_sort_order *order,
                       uint32_t most);
 
+/* A merge that is worked on in pieces of whole hashes. */
+struct gm_holding_piece {
+    uint64_t hash; /* of the last row */
+    bool is_last;
+};
+
+/* Makes sure of the merge's next row, if it belongs to the piece, of which held_bytes are there (0:
+ * nothing).  Returns 0; GM_END: the piece is whole; GM_AGAIN or < 0. */
+int gm_holding_piece_row(struct gm_holding *holding, struct gm_holding_piece *piece,
+                         uint64_t held_bytes);
+
 /* Whether anything of it is, or will be, on disk. */
 static inline bool gm_holding_has_runs(const struct gm_holding *holding)
 {

@@ -11,23 +11,6 @@
 
 #include "tests/unit/flow/plan_rig.h"
 
-static char *plan_of(struct gleam_dataset *dataset)
-{
-    struct gm_plan plan;
-    char *text = NULL;
-    size_t bytes = 0;
-    struct gleam_flow *flow = dataset->flow;
-    (gleam_output_row)(dataset, plan_rig_row, NULL);
-    if (gm_planner_make(flow, 2, plan_rig_files, &plan) != 0)
-        fail_msg("%s", gleam_flow_error(flow));
-    FILE *file = open_memstream(&text, &bytes);
-    gm_plan_print(&plan, 2, file);
-    fclose(file);
-    gm_plan_fini(&plan);
-    gleam_flow_free(flow);
-    return text;
-}
-
 /* Columns 1, 2 and 3 of (w bytes, n i64, x f64), by name or number. */
 static struct gleam_order column(int by_name, uint32_t number)
 {
@@ -99,7 +82,7 @@ static void names_stand_for_numbers(void **state)
             struct gleam_flow *flow = gleam_flow_new("test");
             gleam_here("names.c", 7);
             struct gleam_dataset *rows = rows_with(flow, "w bytes, n i64, x f64");
-            plans[by_name] = plan_of(step(rows, which, by_name));
+            plans[by_name] = plan_text(step(rows, which, by_name));
         }
         assert_string_equal(plans[0], plans[1]);
         free(plans[0]);
